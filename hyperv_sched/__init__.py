@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hyper-V virtual machine generations in OpenStack, under one set of rules."""

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hyperv-sched image inspect and image lint."""
+
+from __future__ import annotations
+
+import argparse
+import collections
+from collections.abc import Iterator, Sequence
+import dataclasses
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from cliff import lister
+from cliff import show
+
+if TYPE_CHECKING:
+    from hyperv_sched import rules
+
+EXIT_OK = 0
+EXIT_FINDINGS = 1
+EXIT_USAGE = 2
+
+COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
+           'required', 'fix', 'reference')
+#: What fits on a terminal.
+TABLE_COLUMNS = ('image', 'code', 'severity', 'message', 'fix')
+
+#: A document of the Image API is a few kilobytes.
+MAX_JSON_SIZE = 64 * 1024 * 1024
+
+_EXIT_CODES = '\n'.join((
+    'exit code:',
+    '  0  no error, and nothing that could not be decided',
+    '  1  at least one error, or something undecided',
+    '  2  wrong usage, or a file that cannot be read'))
+
+
+class UsageError(Exception):
+    """What was asked cannot be done; the text says which file, and why."""
+
+
+def _reason(exc: OSError) -> str:
+    return exc.strerror or str(exc)
+
+
+def _property(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition('=')
+    if not name or not separator:
+        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=VALUE')
+    return name, value
+
+
+def _gigabytes(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+class Inspect(show.ShowOne):  # type: ignore[misc]
+    """Show what a disk image is, by its content alone.
+
+    Nothing is changed, and nothing that the image names is opened.
+    """
+
+    auth_required = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            'file', metavar='FILE', help='the disk image to read')
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            result: int = super().run(parsed_args)
+        except UsageError as exc:
+            print(exc, file=sys.stderr)
+            return EXIT_USAGE
+        return result
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
+            Sequence[str], Sequence[Any]]:
+        found = _inspect(parsed_args.file)
+        return tuple(found), tuple(found.values())
+
+
+class Lint(lister.Lister):  # type: ignore[misc]
+    """Check an image for Hyper-V before it is uploaded.
+
+    Judges the properties that the image shall have and, where a FILE is
+    given, what the file really is. Without FILE the properties alone are
+    judged. Nothing is changed.
+    """
+
+    auth_required = False
+
+    @property
+    def formatter_namespace(self) -> str:
+        return 'hyperv_sched.formatter.findings'
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.epilog = _EXIT_CODES
+        parser.add_argument(
+            'files', metavar='FILE', nargs='*', help='a disk image')
+        parser.add_argument(
+            '--property', metavar='K=V', action='append', type=_property,
+            dest='image_properties', default=[],
+            help='a property that the image shall have (repeat for more)')
+        parser.add_argument(
+            '--disk-format', metavar='F',
+            help='the disk_format that the image shall have')
+        parser.add_argument(
+            '--container-format', metavar='F',
+            help='the container_format that the image shall have')
+        parser.add_argument(
+            '--min-disk', metavar='GB', type=_gigabytes,
+            help='the min_disk that the image shall have')
+        parser.add_argument(
+            '--image-json', metavar='FILE',
+            help='a document of the Image API, or of "openstack image show '
+                 '-f json", or a list of them; - reads standard input')
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        self._worst = EXIT_OK
+        try:
+            super().run(parsed_args)
+        except UsageError as exc:
+            print(exc, file=sys.stderr)
+            return EXIT_USAGE
+        return self._worst
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
+            Sequence[str], Iterator[tuple[Any, ...]]]:
+        from hyperv_sched import validators
+
+        findings: list[rules.Finding] = []
+        subjects = 0
+        for name, document in self._documents(parsed_args):
+            subjects += 1
+            findings.extend(validators.validate(document, name))
+        if any(f.severity in ('error', 'unknown') for f in findings):
+            self._worst = max(self._worst, EXIT_FINDINGS)
+        columns = COLUMNS
+        if parsed_args.formatter == 'table':
+            columns = TABLE_COLUMNS
+            # On a terminal cliff does so by itself.
+            parsed_args.fit_width = True
+            print(_tally(subjects, findings), file=sys.stderr)
+        rows = (dataclasses.asdict(f) for f in findings)
+        return columns, (tuple(row[c] for c in columns) for row in rows)
+
+    def _documents(self, args: argparse.Namespace) -> Iterator[
+            tuple[str | None, dict[str, Any]]]:
+        """The image documents to judge, each with what to call it."""
+        from hyperv_sched import document as image_document
+
+        given: dict[str, Any] = dict(args.image_properties)
+        for name in ('disk_format', 'container_format', 'min_disk'):
+            if getattr(args, name) is not None:
+                given[name] = getattr(args, name)
+        bases = _read_json(args.image_json) if args.image_json else [{}]
+        if args.files and len(bases) > 1:
+            raise UsageError(
+                f'{args.image_json}: holds {len(bases)} images; with a FILE, '
+                'give the document of one')
+        for number, base in enumerate(bases, 1):
+            try:
+                document = image_document.normalise(base)
+                document.update(image_document.normalise(given))
+            except image_document.InvalidDocument as exc:
+                raise UsageError(
+                    f'{args.image_json or "command line"}: '
+                    f'image {number}: {exc}') from None
+            if not args.files:
+                yield None, document
+        for file in args.files:
+            try:
+                content = _inspect(file)
+            except UsageError as exc:
+                # The other files are still worth judging.
+                print(exc, file=sys.stderr)
+                self._worst = EXIT_USAGE
+            else:
+                yield file, {**document, 'content': content}
+
+
+def _inspect(path: str) -> dict[str, Any]:
+    from hyperv_sched import disk
+
+    try:
+        return disk.inspect(path).as_dict()
+    except OSError as exc:
+        raise UsageError(f'{path}: cannot be read: {_reason(exc)}') from None
+
+
+def _read_json(path: str) -> list[Any]:
+    """Read one document or a list of them."""
+    try:
+        if path == '-':
+            text = sys.stdin.read(MAX_JSON_SIZE + 1)
+        else:
+            with open(path, encoding='utf-8') as source:
+                text = source.read(MAX_JSON_SIZE + 1)
+    except OSError as exc:
+        raise UsageError(f'{path}: cannot be read: {_reason(exc)}') from None
+    except UnicodeDecodeError:
+        raise UsageError(f'{path}: is not UTF-8 text') from None
+    if len(text) > MAX_JSON_SIZE:
+        raise UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
+    try:
+        documents = json.loads(text)
+    except (ValueError, RecursionError) as exc:
+        raise UsageError(f'{path}: is not JSON: {exc}') from None
+    return documents if isinstance(documents, list) else [documents]
+
+
+def _tally(subjects: int, findings: Sequence[rules.Finding]) -> str:
+    """One line for people: how much was judged, and how it went."""
+    counts = collections.Counter(f.severity for f in findings)
+    told = ', '.join(
+        f'{counts[s]} {s}{"s" if counts[s] > 1 and s != "info" else ""}'
+        for s in ('error', 'unknown', 'warning', 'info') if counts[s])
+    return (f'{subjects} image{"" if subjects == 1 else "s"}: '
+            f'{told or "no findings"}')

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hyperv-sched command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import importlib.metadata
+import sys
+
+from cliff import app
+from cliff import commandmanager
+
+
+class HyperVSched(app.App):
+    """Lint images for Hyper-V before they are uploaded."""
+
+    NAME = 'hyperv-sched'
+
+    def __init__(self) -> None:
+        super().__init__(
+            description='Hyper-V generations in OpenStack: inspect and lint '
+                        'images before upload.',
+            version=importlib.metadata.version('hyperv-sched'),
+            command_manager=commandmanager.CommandManager(
+                'hyperv_sched.cli'),
+            deferred_help=True)
+
+    def run(self, argv: Sequence[str]) -> int:
+        """Without a command, help: there is no interactive mode."""
+        result: int = super().run(list(argv) or ['help'])
+        return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    return HyperVSched().run(sys.argv[1:] if argv is None else argv)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hyperv-sched rule show."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import dataclasses
+import sys
+from typing import Any
+
+from cliff import show
+
+
+class Show(show.ShowOne):  # type: ignore[misc]
+    """Show what a rule code means, and the way out."""
+
+    auth_required = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument('code', metavar='CODE', type=str.upper,
+                            help='the code of a rule, as HV105')
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        from hyperv_sched import rules
+
+        if parsed_args.code not in rules.CATALOGUE:
+            print(f'{parsed_args.code}: no such rule; the codes are '
+                  f'{", ".join(rules.CATALOGUE)}', file=sys.stderr)
+            return 2
+        result: int = super().run(parsed_args)
+        return result
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
+            Sequence[str], Sequence[Any]]:
+        from hyperv_sched import rules
+
+        rule = dataclasses.asdict(rules.CATALOGUE[parsed_args.code])
+        return tuple(rule), tuple(rule.values())

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Can this host run this image? The one decision, wherever it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+
+from hyperv_sched import objects
+from hyperv_sched import rules
+from hyperv_sched import versions
+from hyperv_sched.objects import image_requirement
+
+#: Nova cuts a fault's message at 255 characters, "No valid host was found. "
+#: included.
+MAX_SUMMARY = 228
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What the operator decides."""
+
+    generation_2_minimum: versions.Version = versions.GENERATION_2_MINIMUM
+    accept_unknown_version: bool = False
+
+
+def judge(requirement: objects.ImageRequirement,
+          host: objects.HostCapability,
+          policy: Policy) -> rules.Finding | None:
+    """Say why a host cannot run an image.
+
+    The hypervisor is looked at before its version: other hypervisors count
+    on other scales.
+
+    :returns: the deepest cause, or None where the host can run it.
+    """
+    def found(code: str, actual: object = None,
+              required: object = None) -> rules.Finding:
+        return rules.CATALOGUE[code].finding(
+            requirement.image_id or '-', actual, required)
+
+    if requirement.defect is not None:
+        return found('HV405', requirement.defect)
+    if requirement.generation is None:
+        return None
+    if not host.is_hyperv:
+        return found('HV401', host.hypervisor_type or 'an unknown hypervisor')
+    generation_2 = requirement.generation == image_requirement.GENERATION_2
+    version = host.hypervisor_version
+    if version is None:
+        indifferent = (policy.accept_unknown_version or not (
+            generation_2 or requirement.version_requires))
+        return None if indifferent else found('HV403')
+    if generation_2 and version < policy.generation_2_minimum:
+        return found('HV402', version, f'>={policy.generation_2_minimum}')
+    if (requirement.version_requires
+            and not versions.satisfies(version,
+                                       requirement.version_requires)):
+        return found('HV404', version, requirement.version_requires)
+    return None
+
+
+class Verdicts(dict[tuple[object, object], 'rules.Finding | None']):
+    """The answer for each (hypervisor_type, hypervisor_version) reported.
+
+    A cloud has few kinds of host, so after the first of a kind a host costs
+    one look-up. Lives as long as one request.
+    """
+
+    def __init__(self, requirement: objects.ImageRequirement,
+                 policy: Policy) -> None:
+        super().__init__()
+        self._requirement = requirement
+        self._policy = policy
+
+    def __missing__(
+            self, reported: tuple[object, object]) -> rules.Finding | None:
+        verdict = self[reported] = judge(
+            self._requirement, objects.HostCapability.from_reported(*reported),
+            self._policy)
+        return verdict
+
+
+def compile(requirement: objects.ImageRequirement,
+            policy: Policy) -> Verdicts | None:
+    """Work out once what does not depend on the host.
+
+    :returns: None where the image asks nothing of Hyper-V.
+    """
+    if requirement.generation is None and requirement.defect is None:
+        return None
+    return Verdicts(requirement, policy)
+
+
+def summarise(rejected: Mapping[rules.Finding, int]) -> str:
+    """Tell a user why no host was left: codes, counts and reasons.
+
+    :param rejected: how many hosts each finding rejected.
+    :returns: at most MAX_SUMMARY characters, without names of hosts.
+    """
+    by_code: dict[str, dict[rules.Finding, int]] = {}
+    for finding, count in rejected.items():
+        by_code.setdefault(finding.code, {})[finding] = count
+    parts = sorted((_reason(found) for found in by_code.values()),
+                   key=lambda part: (-part[0], part[1]))
+    text = '; '.join(f'{head}: {message}' for _, head, message in parts)
+    if len(text) > MAX_SUMMARY:
+        text = '; '.join(head for _, head, _ in parts)
+    return text
+
+
+def _reason(found: Mapping[rules.Finding, int]) -> tuple[int, str, str]:
+    """Join the findings of one code, which differ in what was found."""
+    first = next(iter(found))
+    count = sum(found.values())
+    actuals = sorted({f.actual for f in found if f.actual is not None})
+    joined = rules.CATALOGUE[first.code].finding(
+        first.image, ', '.join(actuals) if actuals else None, first.required)
+    hosts = 'host' if count == 1 else 'hosts'
+    return count, f'{first.code} {first.name} ({count} {hosts})', (
+        joined.message)

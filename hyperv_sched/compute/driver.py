@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver that nova-compute loads, made from the one it enforces on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nova.virt import driver as nova_driver
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_utils import importutils
+
+from hyperv_sched import conf
+from hyperv_sched.compute import enforcement
+
+LOG = logging.getLogger(__name__)
+CONF = cfg.CONF
+conf.register_opts(CONF)
+
+
+class EnforcedDriverMixin:
+    """Judges an image before the driver that follows in the MRO sees it.
+
+    Arguments are passed through as they come: Nova's drivers do not agree
+    on their signatures from release to release.
+    """
+
+    def spawn(self, context: Any, instance: Any, image_meta: Any,
+              *args: Any, **kwargs: Any) -> Any:
+        """Every road to a new VM: build, rebuild, unshelve, evacuate."""
+        enforcement.check(context, image_meta, self._reported(instance))
+        return super().spawn(  # type: ignore[misc]
+            context, instance, image_meta, *args, **kwargs)
+
+    def _reported(self, instance: Any) -> tuple[object, object]:
+        """The hypervisor and its version, from the driver itself."""
+        resources = self.get_available_resource(  # type: ignore[attr-defined]
+            instance.node)
+        return (resources.get('hypervisor_type'),
+                resources.get('hypervisor_version'))
+
+
+def EnforcedDriver(virtapi: Any, *args: Any,
+                   **kwargs: Any) -> nova_driver.ComputeDriver:
+    """Make the driver that ``[hyperv_sched] compute_driver`` names, enforced.
+
+    Nova calls what ``compute_driver`` names with its VirtAPI and asks for a
+    ComputeDriver (``nova/virt/driver.py`` ``load_compute_driver``).
+
+    :raises ImportError: no such driver, or a class that is none; Nova logs
+        it and stops the service.
+    """
+    name = CONF.hyperv_sched.compute_driver
+    base = importutils.import_class(f'nova.virt.{name}')
+    if not (isinstance(base, type)
+            and issubclass(base, nova_driver.ComputeDriver)):
+        raise ImportError(
+            f'[hyperv_sched] compute_driver = {name} is not a Nova driver')
+    enforced = type(f'Enforced{base.__name__}',
+                    (EnforcedDriverMixin, base), {})
+    LOG.info('Enforcing Hyper-V generation rules on compute driver %s', name)
+    driver: nova_driver.ComputeDriver = enforced(virtapi, *args, **kwargs)
+    return driver

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every option of the [hyperv_sched] group."""
+
+from __future__ import annotations
+
+from oslo_config import cfg
+
+from hyperv_sched import versions
+
+GROUP = cfg.OptGroup(
+    'hyperv_sched',
+    title='Hyper-V generations',
+    help='Hyper-V generation 2 rules in the scheduler and on compute hosts.')
+
+
+def _version(value: str) -> versions.Version:
+    """The type of an option that is a version."""
+    return versions.Version(value)
+
+
+SCHEDULER_OPTS = [
+    cfg.Opt(
+        'gen2_minimum_version', type=_version,
+        default=str(versions.GENERATION_2_MINIMUM),
+        help='The oldest Hyper-V version that is given generation 2 VMs. '
+             'Hosts report 6.2 (Windows Server 2012), 6.3 (2012 R2) or 10.0 '
+             '(2016 and newer).'),
+    cfg.StrOpt(
+        'unknown_host_version', default='reject',
+        choices=[
+            ('reject', 'The host gets no VM that depends on its version.'),
+            ('accept', 'The host is taken to be new enough.')],
+        help='What to do with a Hyper-V host that has not reported its '
+             'version.'),
+    cfg.BoolOpt(
+        'explain_no_valid_host', default=True,
+        help='Tell the user why, in the fault of the server, where '
+             'HyperVGenerationFilter removed the last host: rule codes and '
+             'numbers of hosts, no names.'),
+]
+
+COMPUTE_OPTS = [
+    cfg.StrOpt(
+        'compute_driver', default='compute_hyperv.driver.HyperVDriver',
+        help='The driver that hyperv_sched.EnforcedDriver enforces the rules '
+             'on, as it would stand in [DEFAULT] compute_driver.'),
+]
+
+
+def register_opts(conf: cfg.ConfigOpts) -> None:
+    """Make the options known to a service's configuration."""
+    conf.register_group(GROUP)
+    conf.register_opts(SCHEDULER_OPTS + COMPUTE_OPTS, group=GROUP)
+
+
+def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
+    """For oslo-config-generator and the like."""
+    return [(GROUP, SCHEDULER_OPTS + COMPUTE_OPTS)]

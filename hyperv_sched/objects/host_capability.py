@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a host offers."""
+
+from __future__ import annotations
+
+from oslo_versionedobjects import fields
+
+from hyperv_sched import versions
+from hyperv_sched.objects import base
+from hyperv_sched.objects import fields as own_fields
+
+HYPERV = 'hyperv'
+
+
+@base.register
+class HostCapability(base.HyperVSchedObject):
+    """A host's hypervisor, as its driver reports it.
+
+    hypervisor_version is known only for Hyper-V: other hypervisors count on
+    scales of their own.
+    """
+
+    # Version 1.0: Initial version
+    VERSION = '1.0'
+
+    fields = {
+        'hypervisor_type': fields.StringField(nullable=True),
+        'hypervisor_version': own_fields.HypervisorVersionField(
+            nullable=True),
+    }
+
+    @classmethod
+    def from_reported(cls, hypervisor_type: object,
+                      hypervisor_version: object) -> HostCapability:
+        """Read a compute node's two values, however broken they are.
+
+        :param hypervisor_version: Nova's integer.
+        """
+        if not isinstance(hypervisor_type, str):
+            hypervisor_type = None
+        elif hypervisor_type.lower() == HYPERV:
+            hypervisor_type = HYPERV
+        return cls(
+            hypervisor_type=hypervisor_type,
+            hypervisor_version=versions.from_nova(hypervisor_version)
+            if hypervisor_type == HYPERV else None)
+
+    @property
+    def is_hyperv(self) -> bool:
+        return bool(self.hypervisor_type == HYPERV)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image asks of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from oslo_versionedobjects import fields
+
+from hyperv_sched import validators
+from hyperv_sched.objects import base
+from hyperv_sched.objects import fields as own_fields
+
+GENERATION_1 = 'hyperv-gen1'
+GENERATION_2 = 'hyperv-gen2'
+
+#: Errors of properties that leave nothing to ask a host for. The others are
+#: the linter's to report: a host can still be found.
+_DEFECTS = frozenset(('HV101', 'HV103', 'HV104'))
+
+
+@base.register
+class ImageRequirement(base.HyperVSchedObject):
+    """An image's demands on Hyper-V, worked out once a request.
+
+    generation is None for an image that asks nothing of Hyper-V, and for a
+    defective one; defect says why no host can meet it.
+    """
+
+    # Version 1.0: Initial version
+    VERSION = '1.0'
+
+    fields = {
+        'image_id': fields.StringField(nullable=True),
+        'generation': fields.EnumField(
+            (GENERATION_1, GENERATION_2), nullable=True),
+        'version_requires': own_fields.VersionSpecifierField(nullable=True),
+        'defect': fields.StringField(nullable=True),
+    }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> ImageRequirement:
+        """Read a normalised image document.
+
+        Never fails: what cannot be read is a defect.
+        """
+        requirement = cls(
+            image_id=document.get('id'), generation=None,
+            version_requires=None, defect=None)
+        for finding in validators.validate(document):
+            if finding.code in _DEFECTS:
+                requirement.defect = f'{finding.code} {finding.message}'
+                return requirement
+        machine_type = document.get('hw_machine_type')
+        if machine_type in (GENERATION_1, GENERATION_2):
+            requirement.generation = machine_type
+        elif document.get('hypervisor_type') == 'hyperv':
+            requirement.generation = GENERATION_1
+        else:
+            return requirement
+        requirement.version_requires = document.get(
+            'hypervisor_version_requires')
+        return requirement

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rule catalogue: one record a rule, the same words on every surface.
+
+A code never changes its meaning and is never used again. HV1xx judge the
+image's properties, HV2xx the file, HV4xx an image against a host, HV5xx the
+compute host's own last word.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+Severity = typing.Literal['error', 'warning', 'info', 'unknown']
+
+#: Values from an image are shown up to this many characters.
+MAX_SHOWN = 120
+
+_SCHEDULING = 'https://docs.openstack.org/nova/latest/admin/scheduling.html'
+_GENERATIONS = (
+    'https://specs.openstack.org/openstack/nova-specs/specs/kilo/'
+    'implemented/hyper-v-generation-2-vms.html')
+_USAGE = 'https://compute-hyperv.readthedocs.io/en/latest/usage/index.html'
+_PLAN = (
+    'https://learn.microsoft.com/windows-server/virtualization/hyper-v/plan/'
+    'should-i-create-a-generation-1-or-2-virtual-machine-in-hyper-v')
+_MS_VHDX = (
+    'https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx/')
+_FORMAT_MATCH = (
+    'https://docs.openstack.org/glance/latest/configuration/glance_api.html'
+    '#image_format.require_image_format_match')
+
+
+def printable(value: object, limit: int = MAX_SHOWN) -> str:
+    """Show a hostile value on one line, bounded, without control codes."""
+    text = str(value)
+    if len(text) > limit:
+        text = text[:limit - 3] + '...'
+    return ''.join(
+        c if c.isprintable() else c.encode('unicode_escape').decode('ascii')
+        for c in text)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One rule that does not hold, in the words that everybody sees."""
+
+    image: str
+    """The file as given, else the image's id, its name, or ``-``."""
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    actual: str | None
+    """What was found; None where something is missing."""
+    required: str
+    fix: str
+    reference: str
+
+    def __str__(self) -> str:
+        return f'{self.code} {self.name}: {self.message}. {self.fix}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What a code means, and the way out."""
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    """May name ``{actual}`` and ``{required}``."""
+    required: str
+    """What holds where the rule holds, unless the finding knows better."""
+    fix: str
+    reference: str
+
+    def finding(self, image: str = '-', actual: object = None,
+                required: object = None) -> Finding:
+        """Make the finding, with every value bounded and printable.
+
+        :param image: the file as given, else the image's id, its name, -
+        :param actual: what was found; None where something is missing
+        :param required: None for what the rule always requires
+        """
+        shown = None if actual is None else printable(actual)
+        needed = printable(self.required if required is None else required)
+        words = {'actual': 'not set' if shown is None else shown,
+                 'required': needed}
+        return Finding(
+            image=printable(image), code=self.code, name=self.name,
+            severity=self.severity, message=self.message.format_map(words),
+            actual=shown, required=needed, fix=self.fix.format_map(words),
+            reference=self.reference)
+
+
+_RULES = (
+    Rule('HV101', 'unknown-generation', 'error',
+         "hw_machine_type is '{actual}', which no Hyper-V host knows",
+         'hyperv-gen1 or hyperv-gen2',
+         'Set hw_machine_type to hyperv-gen1 or hyperv-gen2, in lower case',
+         _GENERATIONS),
+    Rule('HV102', 'hypervisor-type-missing', 'error',
+         'hypervisor_type is not set, so hosts of other hypervisors match and '
+         'Nova ignores hypervisor_version_requires',
+         'hyperv',
+         'Set hypervisor_type=hyperv', _SCHEDULING),
+    Rule('HV103', 'hypervisor-type-conflict', 'error',
+         "hypervisor_type is '{actual}', the machine type is Hyper-V's",
+         'hyperv',
+         'Set hypervisor_type=hyperv, or take the hyperv-* machine type away',
+         _SCHEDULING),
+    Rule('HV104', 'version-syntax', 'error',
+         "Nova does not accept hypervisor_version_requires '{actual}'",
+         'comparisons (< <= == != >= >) with versions, separated by commas',
+         "Write it as '>=6.3' or '>=6.3,<10.0'", _SCHEDULING),
+    Rule('HV105', 'version-unsatisfiable', 'error',
+         "no Hyper-V host can satisfy hypervisor_version_requires '{actual}': "
+         'hosts report 6.2, 6.3 or 10.0 and never a build',
+         'a requirement that 6.3 or 10.0 satisfies',
+         "Use '>=6.3' (2012 R2 and newer) or '>=10.0' (2016 and newer)",
+         _SCHEDULING),
+    Rule('HV106', 'version-admits-old-hosts', 'warning',
+         'hypervisor_version_requires ({actual}) admits hosts older than 6.3, '
+         'which cannot run generation 2',
+         '>=6.3',
+         "Set hypervisor_version_requires='>=6.3'", _GENERATIONS),
+    Rule('HV107', 'disk-format-unsupported', 'error',
+         "disk_format is '{actual}', which Hyper-V does not run",
+         'vhdx; iso for installation media; vhd for generation 1',
+         'Convert the disk (qemu-img convert -O vhdx) and upload it with '
+         'disk_format=vhdx', _USAGE),
+    Rule('HV108', 'disk-format-vhd', 'warning',
+         'disk_format is vhd and the content was not seen: generation 2 runs '
+         'only if the file is really a VHDX',
+         'vhdx',
+         'Inspect the file; upload a VHDX with disk_format=vhdx', _PLAN),
+    Rule('HV201', 'label-mismatch', 'error',
+         'disk_format is {actual} but the file is {required}: Glance refuses '
+         'it',
+         "the file's own format",
+         'Upload with disk_format={required}', _FORMAT_MATCH),
+    Rule('HV202', 'container-vhd', 'error',
+         'the file is VHD, generation 2 runs only from VHDX',
+         'vhdx',
+         'Convert it: qemu-img convert -f vpc -O vhdx', _PLAN),
+    Rule('HV203', 'container-not-vhdx', 'error',
+         'the file is {actual}, which Hyper-V does not run',
+         'vhdx; vhd for generation 1',
+         'Convert it: qemu-img convert -O vhdx; unpack a compressed file '
+         'first', _PLAN),
+    Rule('HV204', 'format-unknown', 'error',
+         'the file is of no known disk format',
+         'vhdx; vhd for generation 1',
+         'Check that this is a disk image and that it is whole', _MS_VHDX),
+    Rule('HV205', 'empty-file', 'error',
+         'the file is empty',
+         'a disk image',
+         'Export or download the disk again', _MS_VHDX),
+    Rule('HV222', 'iso-not-a-disk', 'warning',
+         'the file is installation media, not an installed disk',
+         'vhdx',
+         'Use it to install; boot servers from the VHDX that results',
+         _PLAN),
+    Rule('HV223', 'fixed-vhd', 'warning',
+         'the file is a fixed VHD: Glance 30 and newer refuse it, they look '
+         'at its head only',
+         'a dynamic VHD or a VHDX',
+         'Convert it: qemu-img convert -f vpc -O vhdx', _FORMAT_MATCH),
+    Rule('HV224', 'min-disk-too-small', 'warning',
+         'min_disk is {actual} GB, smaller than the virtual size of '
+         '{required} bytes',
+         'the virtual size',
+         'Set min_disk to the virtual size in GB, rounded up', _USAGE),
+    Rule('HV401', 'host-not-hyperv', 'error',
+         'the host runs {actual}, the image needs Hyper-V',
+         'hyperv',
+         'Use a Hyper-V host, or an image for this hypervisor', _GENERATIONS),
+    Rule('HV402', 'host-too-old', 'error',
+         'the host runs Hyper-V {actual}, generation 2 needs {required}',
+         '>=6.3',
+         'Use a host with Windows Server 2012 R2 or newer, or a generation 1 '
+         'image', _GENERATIONS),
+    Rule('HV403', 'host-version-unknown', 'error',
+         'the host has not reported a Hyper-V version',
+         'a known version',
+         'See that nova-compute on the host runs and reports', _GENERATIONS),
+    Rule('HV404', 'version-requirement-unmet', 'error',
+         'the host runs Hyper-V {actual}, the image requires {required}',
+         'hypervisor_version_requires',
+         'Use a newer host, or correct hypervisor_version_requires',
+         _SCHEDULING),
+    Rule('HV405', 'request-invalid', 'error',
+         'no host can meet the image: {actual}',
+         'properties that agree',
+         'Correct the image: hyperv-sched image lint tells how', _USAGE),
+    Rule('HV501', 'generation-unsupported-here', 'error',
+         'this host cannot run the image: {actual}',
+         'a host that can',
+         'Another host may do', _USAGE),
+    # The fault of a server has little room: the finding brings its own fix.
+    Rule('HV502', 'image-unusable', 'error',
+         '{actual}',
+         'an image that Hyper-V runs',
+         'Correct the image: hyperv-sched image lint tells how', _USAGE),
+)
+
+#: Every rule by its code, in the order in which they are explained.
+CATALOGUE = {rule.code: rule for rule in _RULES}

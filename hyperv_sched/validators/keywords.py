@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the image schema needs beyond JSON Schema's own vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jsonschema
+
+from hyperv_sched import versions
+
+GIB = 1024 ** 3
+
+#: Formats of their own, asserted by every validator that this module makes.
+FORMATS = jsonschema.FormatChecker(formats=())
+
+
+def lookup(document: object, path: str) -> Any:
+    """Follow a dotted path of member names; None where it leads nowhere."""
+    for name in path.split('.'):
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(name)
+    return document
+
+
+def _version_format(
+        name: str) -> Callable[[Callable[[versions.Specifiers], bool]], None]:
+    """Register a check of a requirement that Nova accepts.
+
+    What Nova does not accept is nova-version-predicate's to report, so it
+    passes every other check.
+    """
+    def register(check: Callable[[versions.Specifiers], bool]) -> None:
+        def conforms(value: object) -> bool:
+            try:
+                requirement = versions.parse_requirement(str(value))
+            except versions.InvalidRequirement:
+                return True
+            return check(requirement)
+        FORMATS.checks(name)(conforms)
+    return register
+
+
+def _admitted(requirement: versions.Specifiers) -> list[versions.Version]:
+    return [v for v in versions.REPORTED
+            if versions.satisfies(v, requirement)]
+
+
+@FORMATS.checks('nova-version-predicate', raises=versions.InvalidRequirement)
+def _nova_version_predicate(value: object) -> bool:
+    versions.parse_requirement(str(value))
+    return True
+
+
+@_version_format('hyperv-version')
+def _hyperv_version(requirement: versions.Specifiers) -> bool:
+    return bool(_admitted(requirement))
+
+
+@_version_format('hyperv-version-generation-2')
+def _generation_2_version(requirement: versions.Specifiers) -> bool:
+    return any(v >= versions.GENERATION_2_MINIMUM
+               for v in _admitted(requirement))
+
+
+@_version_format('hyperv-version-only-generation-2')
+def _only_generation_2_version(requirement: versions.Specifiers) -> bool:
+    admitted = _admitted(requirement)
+    # One that admits nothing newer either is reported as unsatisfiable.
+    return (all(v >= versions.GENERATION_2_MINIMUM for v in admitted)
+            or all(v < versions.GENERATION_2_MINIMUM for v in admitted))
+
+
+def _min_disk_holds(_validator: Any, path: str, document: Any,
+                    _schema: Any) -> Iterator[jsonschema.ValidationError]:
+    """x-min-disk-holds: min_disk (GB) is no smaller than a size in bytes."""
+    min_disk = lookup(document, 'min_disk')
+    size = lookup(document, path)
+    if (isinstance(min_disk, int) and isinstance(size, int)
+            and 0 < min_disk and min_disk * GIB < size):
+        yield jsonschema.ValidationError('min_disk is too small')
+
+
+#: JSON Schema 2020-12 with the keyword of this module.
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator, {'x-min-disk-holds': _min_disk_holds})

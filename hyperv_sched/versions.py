@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hyper-V versions: what hosts report and what images may require.
+
+A Hyper-V driver reports ``major * 1000 + minor`` of the Windows kernel and
+drops the build (compute-hyperv ``hostops.py`` ``_get_hypervisor_version``),
+so Windows Server 2016 and everything after it is 10.0.
+"""
+
+from __future__ import annotations
+
+import re
+
+from packaging import specifiers
+from packaging import version as packaging_version
+
+Specifiers = specifiers.SpecifierSet
+Version = packaging_version.Version
+
+#: What Windows Server 2012, 2012 R2 and 2016 to 2025 report.
+REPORTED = (Version('6.2'), Version('6.3'), Version('10.0'))
+
+#: The first that runs generation 2 (os-win ``hostutils.py``
+#: ``get_supported_vm_types``).
+GENERATION_2_MINIMUM = Version('6.3')
+
+#: Nova cuts longer values off when it stores them in system_metadata.
+MAX_REQUIREMENT_LENGTH = 255
+
+#: Nova stores hypervisor_version in a signed 32-bit column.
+_MAX_NOVA_VERSION = 2**31 - 1
+
+# One comma part of oslo.utils' versionutils.VersionPredicate, which is what
+# Nova accepts. Narrower than packaging's own grammar: no ~=, no ===.
+_PREDICATE = re.compile(r'\s*(?:<=|>=|<|>|!=|==)\s*(\S+)\s*')
+
+
+class InvalidRequirement(ValueError):
+    """A version requirement that Nova does not accept."""
+
+
+def parse_requirement(text: str) -> Specifiers:
+    """Parse the value of hypervisor_version_requires.
+
+    The grammar is Nova's, the comparison is packaging's.
+
+    :raises InvalidRequirement: Nova answers such a value with HTTP 400.
+    """
+    if len(text) > MAX_REQUIREMENT_LENGTH:
+        raise InvalidRequirement(
+            f'it is longer than {MAX_REQUIREMENT_LENGTH} characters')
+    for part in text.split(','):
+        predicate = _PREDICATE.fullmatch(part)
+        if predicate is None:
+            raise InvalidRequirement(
+                'each part must be one of < <= == != >= > and a version')
+        try:
+            Version(predicate[1])
+        except packaging_version.InvalidVersion:
+            raise InvalidRequirement(
+                f'{predicate[1]!r} is not a version') from None
+    try:
+        return Specifiers(text)
+    except specifiers.InvalidSpecifier as exc:
+        raise InvalidRequirement(str(exc)) from None
+
+
+def satisfies(version: Version, requirement: Specifiers) -> bool:
+    """Whether a host of this version meets the requirement."""
+    return requirement.contains(version, prereleases=True)
+
+
+def from_nova(number: object) -> Version | None:
+    """Turn a compute node's hypervisor_version into a version.
+
+    :param number: ``major * 1000 + minor``; 0 and None mean that the host
+        has not reported any.
+    :returns: None for anything that no Hyper-V driver reports.
+    """
+    if (isinstance(number, bool) or not isinstance(number, int)
+            or not 1000 <= number <= _MAX_NOVA_VERSION):
+        return None
+    major, minor = divmod(number, 1000)
+    return Version(f'{major}.{minor}')

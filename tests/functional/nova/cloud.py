@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small cloud of Hyper-V and KVM hosts."""
+
+import io
+import sys
+
+from nova.tests.functional import integrated_helpers
+from oslo_utils.fixture import uuidsentinel
+from oslo_utils import timeutils
+
+import hyperv_sched.compute.driver  # noqa: F401 (its options)
+from tests.functional.nova import fakes
+
+FILTER = 'HyperVGenerationFilter'
+FILTER_CLASS = f'hyperv_sched.filters.{FILTER}'
+
+GENERATION_2 = {
+    'hw_machine_type': 'hyperv-gen2',
+    'hypervisor_type': 'hyperv',
+    'hypervisor_version_requires': '>=6.3',
+}
+
+
+class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
+    """API, conductor, scheduler and placement, and hosts of one's choice."""
+
+    compute_driver = fakes.COMPUTE_DRIVER
+    hosts = ('ws2012', 'ws2012r2', 'ws2022', 'kvm')
+    # Ours before Nova's own: only the filter that removes the last host can
+    # say why.
+    filters = ('ComputeFilter', FILTER, 'ImagePropertiesFilter')
+
+    def setUp(self):
+        # A wheel installs it below the prefix, where Nova's own tests do
+        # not look.
+        self.flags(group='wsgi', api_paste_config=(
+            f'{sys.prefix}/etc/nova/api-paste.ini'))
+        self.flags(
+            group='filter_scheduler',
+            available_filters=['nova.scheduler.filters.all_filters',
+                               FILTER_CLASS],
+            enabled_filters=list(self.filters))
+        super().setUp()
+        # As the real client: without a destination it hands out chunks.
+        self.glance.download = self._download
+        for host in self.hosts:
+            self._start_compute(host)
+
+    def _download(self, context, image_id, data=None, dst_path=None,
+                  trusted_certs=None):
+        content = self.glance._imagedata.get(image_id, b'')
+        if data is None and dst_path is None:
+            return iter([content[:65536]])
+        return type(self.glance).download(
+            self.glance, context, image_id, data=data, dst_path=dst_path,
+            trusted_certs=trusted_certs)
+
+    def image(self, name, disk_format='vhdx', data=None, **properties):
+        """Put an image into Glance and return its id."""
+        now = timeutils.utcnow(with_timezone=True)
+        self.glance.create(None, {
+            'id': getattr(uuidsentinel, name), 'name': name,
+            'status': 'active', 'container_format': 'bare',
+            'disk_format': disk_format, 'size': 1, 'min_ram': 0,
+            'min_disk': 0, 'created_at': now, 'updated_at': now,
+            'deleted_at': None, 'deleted': False, 'is_public': True,
+            'protected': False, 'visibility': 'public', 'tags': [],
+            'properties': properties,
+        }, data and io.BytesIO(data))
+        return getattr(uuidsentinel, name)
+
+    def boot(self, image_id, **kwargs):
+        """Create a server and return it once it has run or failed."""
+        server = self._build_server(
+            image_uuid=image_id, networks='none', **kwargs)
+        return self.settle(self.api.post_server({'server': server}))
+
+    def settle(self, server):
+        """Wait until the API has made up its mind about a server."""
+        def settled():
+            current = self.api.get_server(server['id'])
+            self.assertNotEqual('BUILD', current['status'])
+            return current
+        self._wait_for_assert(settled, max_retries=60, sleep=0.25)
+        return settled()
+
+    @staticmethod
+    def host_of(server):
+        return server['OS-EXT-SRV-ATTR:host']
+
+    def attempts(self, server):
+        """The hosts that have tried to build the server, in order."""
+        actions = self.api.api_get(
+            f'/servers/{server["id"]}/os-instance-actions').body
+        request = actions['instanceActions'][0]['request_id']
+        events = self.api.api_get(
+            f'/servers/{server["id"]}/os-instance-actions/{request}').body
+        return [e['host'] for e in reversed(events['instanceAction']['events'])
+                if e['event'] == 'compute__do_build_and_run_instance']
+
+
+class EnforcedCloud(HyperVCloud):
+    """The scheduler lets everything through: the compute host decides."""
+
+    compute_driver = 'hyperv_sched.EnforcedDriver'
+    filters = ('ComputeFilter',)
+
+    def setUp(self):
+        self.flags(compute_driver=fakes.COMPUTE_DRIVER, group='hyperv_sched')
+        super().setUp()

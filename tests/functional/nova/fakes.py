@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Computes that report what Windows would: the one thing not real here."""
+
+import sys
+
+from nova.objects import fields as obj_fields
+from nova.virt import fake
+
+#: What each host of the test clouds reports.
+REPORTS = {
+    'ws2012': ('hyperv', 6002),
+    'ws2012r2': ('hyperv', 6003),
+    'ws2022': ('hyperv', 10000),
+    'kvm': ('QEMU', 8002000),
+}
+
+
+class FakeHostDriver(fake.FakeDriver):
+    """Nova's fake driver under the name and version of another."""
+
+    def init_host(self, host):
+        super().init_host(host)
+        hypervisor, version = REPORTS[host]
+        kinds = ((obj_fields.HVType.HYPERV,) if hypervisor == 'hyperv'
+                 else (obj_fields.HVType.KVM, obj_fields.HVType.QEMU))
+        self.host_status_base.update(
+            hypervisor_type=hypervisor, hypervisor_version=version,
+            supported_instances=[
+                (architecture, kind, obj_fields.VMMode.HVM)
+                for architecture in (obj_fields.Architecture.I686,
+                                     obj_fields.Architecture.X86_64)
+                for kind in kinds])
+
+
+# Nova loads drivers from below nova.virt only.
+sys.modules['nova.virt.hyperv_sched_fakes'] = sys.modules[__name__]
+COMPUTE_DRIVER = 'hyperv_sched_fakes.FakeHostDriver'

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small, valid disk images, written where no qemu-img is at hand."""
+
+import struct
+import uuid
+
+MIB = 1024 ** 2
+GIB = 1024 ** 3
+
+_METADATA_REGION = '8b7ca206-4790-4b9a-b8fe-575f050f886e'
+_BAT_REGION = '2dc27766-f623-4200-9d64-115e9bfd4a08'
+_FILE_PARAMETERS = 'caa16737-fa36-4d43-b3b6-33f0aa44e76b'
+_VIRTUAL_DISK_SIZE = '2fa54224-cd1b-4876-b211-5dbed83bf4b8'
+_PAGE_83_DATA = 'beca12ab-b2e6-4523-93ef-c309e000c746'
+_LOGICAL_SECTOR_SIZE = '8141bf1d-a96f-4709-ba47-f233a8faab5f'
+_PHYSICAL_SECTOR_SIZE = 'cda348c7-445d-4471-9cc9-e9885251c556'
+
+
+def _crc32c_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82f63b78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+_CRC32C = _crc32c_table()
+
+
+def _crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc = _CRC32C[(crc ^ byte) & 0xff] ^ crc >> 8
+    return crc ^ 0xffffffff
+
+
+def _guid(text):
+    return uuid.UUID(text).bytes_le
+
+
+def _summed(structure):
+    """Put a VHDX checksum into its place, offset 4."""
+    structure[4:8] = struct.pack('<I', _crc32c(structure))
+    return structure
+
+
+def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
+         logical_sector_size=512):
+    """An empty dynamic VHDX, as bytes."""
+    image = bytearray(4 * MIB)
+    image[:8] = b'vhdxfile'
+    for sequence, offset in enumerate((64 * 1024, 128 * 1024), 1):
+        header = bytearray(4096)
+        struct.pack_into(
+            '<4sIQ16s16s16sHHIQ', header, 0, b'head', 0, sequence,
+            uuid.uuid4().bytes, uuid.uuid4().bytes,
+            log_guid.bytes_le if log_guid else bytes(16), 0, 1, MIB, MIB)
+        image[offset:offset + 4096] = _summed(header)
+    for offset in (192 * 1024, 256 * 1024):
+        table = bytearray(64 * 1024)
+        struct.pack_into('<4sII', table, 0, b'regi', 0, 2)
+        struct.pack_into('<16sQII', table, 16, _guid(_BAT_REGION),
+                         3 * MIB, MIB, 1)
+        struct.pack_into('<16sQII', table, 48, _guid(_METADATA_REGION),
+                         2 * MIB, MIB, 1)
+        image[offset:offset + 64 * 1024] = _summed(table)
+    items = [
+        (_FILE_PARAMETERS, struct.pack('<II', block_size, flags), 4),
+        (_VIRTUAL_DISK_SIZE, struct.pack('<Q', virtual_size), 6),
+        (_LOGICAL_SECTOR_SIZE, struct.pack('<I', logical_sector_size), 6),
+        (_PHYSICAL_SECTOR_SIZE, struct.pack('<I', 4096), 6),
+        (_PAGE_83_DATA, uuid.uuid4().bytes, 6)]
+    struct.pack_into('<8s2xH', image, 2 * MIB, b'metadata', len(items))
+    at = 64 * 1024
+    for index, (guid, data, item_flags) in enumerate(items):
+        struct.pack_into('<16sIII', image, 2 * MIB + 32 + 32 * index,
+                         _guid(guid), at, len(data), item_flags)
+        image[2 * MIB + at:2 * MIB + at + len(data)] = data
+        at += len(data)
+    return bytes(image)
+
+
+def _vhd_sum(structure, offset):
+    total = sum(structure) & 0xffffffff
+    struct.pack_into('>I', structure, offset, ~total & 0xffffffff)
+    return bytes(structure)
+
+
+def _vhd_footer(virtual_size, disk_type, data_offset):
+    footer = bytearray(512)
+    cylinders = min(virtual_size // 512 // (16 * 63), 65535)
+    struct.pack_into(
+        '>8sIIQI4sI4sQQHBBI', footer, 0, b'conectix', 2, 0x10000,
+        data_offset, 0, b'test', 0x10000, b'Wi2k', virtual_size,
+        virtual_size, cylinders, 16, 63, disk_type)
+    footer[68:84] = uuid.uuid4().bytes
+    return _vhd_sum(footer, 64)
+
+
+def fixed_vhd(virtual_size=MIB):
+    """A fixed VHD: the disk, then the footer."""
+    return bytes(virtual_size) + _vhd_footer(virtual_size, 2, 2 ** 64 - 1)
+
+
+def dynamic_vhd(virtual_size=GIB, disk_type=3):
+    """An empty dynamic VHD."""
+    block_size = 2 * MIB
+    blocks = -(-virtual_size // block_size)
+    footer = _vhd_footer(virtual_size, disk_type, 512)
+    header = bytearray(1024)
+    struct.pack_into('>8sQQIII', header, 0, b'cxsparse', 2 ** 64 - 1, 1536,
+                     0x10000, blocks, block_size)
+    table = b'\xff' * (-(-blocks * 4 // 512) * 512)
+    return footer + _vhd_sum(header, 36) + table + footer
+
+
+def qcow2(virtual_size=GIB):
+    """The head of a qcow2."""
+    head = bytearray(512)
+    struct.pack_into('>4sIQIIQ', head, 0, b'QFI\xfb', 3, 0, 0, 16,
+                     virtual_size)
+    return bytes(head)

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lint sample images, then boot them in a small cloud of real Nova.
+
+API, conductor, scheduler, placement and four computes run in this process
+on SQLite. Only the hypervisors are made up: the computes report what
+Windows Server 2012, 2012 R2, 2022 and a KVM host would.
+"""
+
+import collections
+import json
+import logging
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+# Before anything else of Nova.
+import tests.functional.nova  # noqa: F401
+
+import prettytable
+
+from tests.functional.nova import cloud
+from tests.functional.nova import fakes
+from tests import samples
+
+HOSTS = {'ws2012': 'Windows Server 2012', 'ws2012r2': 'Windows Server 2012 R2',
+         'ws2022': 'Windows Server 2022', 'kvm': 'KVM'}
+
+Sample = collections.namedtuple(
+    'Sample', 'name file data properties lint servers')
+#: expect is the hosts that may run the server, or the code of the refusal.
+Server = collections.namedtuple('Server', 'name expect forced_host',
+                                defaults=(None,))
+
+GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
+                'hypervisor_version_requires': '>=6.3'}
+GENERATION_1 = {'hypervisor_type': 'hyperv'}
+
+SAMPLES = (
+    Sample('win2022', 'win2022.vhdx', samples.vhdx(), GENERATION_2, (), (
+        Server('web1', ('ws2012r2', 'ws2022')),
+        Server('web2', ('ws2012r2', 'ws2022')),
+        Server('forced', 'HV501', 'ws2012'))),
+    Sample('win2022-new', 'win2022.vhdx', samples.vhdx(), {
+        **GENERATION_2, 'hypervisor_version_requires': '>=10.0'}, (), (
+        Server('sql1', ('ws2022',)),)),
+    Sample('win2008', 'win2008.vhd', samples.dynamic_vhd(), GENERATION_1, (),
+           (Server('old1', ('ws2012', 'ws2012r2', 'ws2022')),)),
+    Sample('cirros', 'cirros.qcow2', samples.qcow2(),
+           {'hypervisor_type': 'qemu'}, (), (Server('linux1', ('kvm',)),)),
+    Sample('gen2-in-vhd', 'win2019.vhd', samples.dynamic_vhd(), GENERATION_2,
+           ('HV202',), (Server('bad1', 'HV502'),)),
+    Sample('typo', 'win2022.vhdx', samples.vhdx(),
+           {**GENERATION_2, 'hw_machine_type': 'hyperv-gen3'}, ('HV101',),
+           (Server('bad2', 'HV405'),)),
+    Sample('build-number', 'win2022.vhdx', samples.vhdx(), {
+        **GENERATION_2, 'hypervisor_version_requires': '>=10.0.17763'},
+        ('HV105',), (Server('bad3', 'HV404'),)),
+)
+
+
+def say(text):
+    print(f'\n== {text}', flush=True)
+
+
+def table(header, rows):
+    """Print an aligned table, wrapped for a terminal."""
+    shown = prettytable.PrettyTable(header)
+    shown.align = 'l'
+    shown.hrules = prettytable.HRuleStyle.HEADER
+    shown.max_width[header[-1]] = 72
+    shown.vertical_char = ' '
+    shown.junction_char = ' '
+    shown.add_rows(rows)
+    print(shown.get_string(), flush=True)
+
+
+def lint(directory):
+    """Lint the samples by the real command; return what went wrong."""
+    wrong, rows = [], []
+    for sample in SAMPLES:
+        path = pathlib.Path(directory, sample.file)
+        path.write_bytes(sample.data)
+        command = [pathlib.Path(sys.executable).with_name('hyperv-sched'),
+                   'image', 'lint', '-f', 'json', '--disk-format',
+                   path.suffix[1:], path]
+        for pair in sample.properties.items():
+            command += ['--property', '='.join(pair)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+        found = json.loads(done.stdout) if done.returncode < 2 else []
+        codes = tuple(f['code'] for f in found)
+        if codes != sample.lint or done.returncode != bool(sample.lint):
+            wrong.append(f'lint of {sample.name}: exit {done.returncode}, '
+                         f'{codes}; expected {sample.lint}')
+        rows.append([sample.name, sample.file, '\n'.join(
+            f'{f["code"]} {f["message"]}' for f in found) or 'good'])
+    table(['IMAGE', 'FILE', 'VERDICT'], rows)
+    return wrong
+
+
+class Demo(cloud.EnforcedCloud):
+    """A cloud with the filter in the scheduler and enforced drivers."""
+
+    hosts = tuple(HOSTS)
+    filters = cloud.HyperVCloud.filters
+    # Of the class: Nova's TestCase wipes an instance after its run.
+    wrong = []
+
+    def runTest(self):
+        say('Booting servers from these images')
+        rows = []
+        for sample in SAMPLES:
+            image = self.image(
+                sample.name, pathlib.Path(sample.file).suffix[1:],
+                sample.data, **sample.properties)
+            for server in sample.servers:
+                rows.append([server.name, sample.name,
+                             *self.try_to_boot(server, image)])
+        table(['SERVER', 'IMAGE', 'HOST', 'REASON'], rows)
+
+    def try_to_boot(self, wanted, image):
+        """Boot a server; return its host and its fault."""
+        server = self.boot(
+            image, name=wanted.name,
+            az=wanted.forced_host and f'nova:{wanted.forced_host}')
+        host = self.host_of(server) if server['status'] == 'ACTIVE' else '-'
+        reason = server.get('fault', {}).get('message', '')
+        met = (wanted.expect in reason.split()
+               if isinstance(wanted.expect, str) else host in wanted.expect)
+        if not met:
+            self.wrong.append(f'server {wanted.name}: on {host}, {reason!r}; '
+                              f'expected {wanted.expect}')
+        return host, reason
+
+
+def boot():
+    """Run the cloud; return what went wrong."""
+    say('Starting nova-api, conductor, scheduler, placement and these hosts')
+    table(['HOST', 'RUNS', 'REPORTS'], [
+        [host, title, '{} {}'.format(*fakes.REPORTS[host])]
+        for host, title in HOSTS.items()])
+    result = unittest.TestResult()
+    Demo().run(result)
+    return Demo.wrong + [
+        text for _, text in result.errors + result.failures]
+
+
+def main():
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix='hyperv-sched-') as directory:
+        say('Linting the sample images before upload '
+            '(hyperv-sched image lint)')
+        wrong = lint(directory)
+    wrong += boot()
+    for text in wrong:
+        print(f'NOT AS IT SHOULD BE: {text}', file=sys.stderr)
+    if not wrong:
+        say('All as it should be')
+    return bool(wrong)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
