@@ -101,12 +101,16 @@ def summarise(rejected: Mapping[rules.Finding, int]) -> str:
     by_code: dict[str, dict[rules.Finding, int]] = {}
     for finding, count in rejected.items():
         by_code.setdefault(finding.code, {})[finding] = count
-    parts = sorted((_reason(found) for found in by_code.values()),
-                   key=lambda part: (-part[0], part[1]))
-    text = '; '.join(f'{head}: {message}' for _, head, message in parts)
-    if len(text) > MAX_SUMMARY:
-        text = '; '.join(head for _, head, _ in parts)
-    return text
+    reasons = sorted((_reason(found) for found in by_code.values()),
+                     key=lambda reason: (-reason[0], reason[1]))
+    # The codes of all, then as many words as there is room for.
+    parts = [head for _, head, _ in reasons]
+    for index, (_, head, message) in enumerate(reasons):
+        worded = [*parts]
+        worded[index] = f'{head}: {message}'
+        if len('; '.join(worded)) <= MAX_SUMMARY:
+            parts = worded
+    return '; '.join(parts)
 
 
 def _reason(found: Mapping[rules.Finding, int]) -> tuple[int, str, str]:

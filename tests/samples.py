@@ -92,7 +92,7 @@ def _vhd_footer(virtual_size, disk_type, data_offset):
     cylinders = min(virtual_size // 512 // (16 * 63), 65535)
     struct.pack_into(
         '>8sIIQI4sI4sQQHBBI', footer, 0, b'conectix', 2, 0x10000,
-        data_offset, 0, b'test', 0x10000, b'Wi2k', virtual_size,
+        data_offset, 0, b'win ', 0x10000, b'Wi2k', virtual_size,
         virtual_size, cylinders, 16, 63, disk_type)
     footer[68:84] = uuid.uuid4().bytes
     return _vhd_sum(footer, 64)

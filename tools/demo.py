@@ -15,14 +15,14 @@ import sys
 import tempfile
 import unittest
 
-# Before anything else of Nova.
-import tests.functional.nova  # noqa: F401
-
 import prettytable
 
+from tests import samples
+
+# Before anything else of Nova.
+import tests.functional.nova  # noqa: F401
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
-from tests import samples
 
 HOSTS = {'ws2012': 'Windows Server 2012', 'ws2012r2': 'Windows Server 2012 R2',
          'ws2022': 'Windows Server 2022', 'kvm': 'KVM'}

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import argparse
 import collections
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 import json
-import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from typing import Any
 
 from cliff import lister
 from cliff import show
@@ -59,7 +60,7 @@ def _gigabytes(text: str) -> int:
     return number
 
 
-class Inspect(show.ShowOne):  # type: ignore[misc]
+class Inspect(show.ShowOne):
     """Show what a disk image is, by its content alone.
 
     Nothing is changed, and nothing that the image names is opened.
@@ -87,7 +88,7 @@ class Inspect(show.ShowOne):  # type: ignore[misc]
         return tuple(found), tuple(found.values())
 
 
-class Lint(lister.Lister):  # type: ignore[misc]
+class Lint(lister.Lister):
     """Check an image for Hyper-V before it is uploaded.
 
     Judges the properties that the image shall have and, where a FILE is
@@ -146,12 +147,13 @@ class Lint(lister.Lister):  # type: ignore[misc]
             findings.extend(validators.validate(document, name))
         if any(f.severity in ('error', 'unknown') for f in findings):
             self._worst = max(self._worst, EXIT_FINDINGS)
-        columns = COLUMNS
+        columns: Sequence[str] = COLUMNS
         if parsed_args.formatter == 'table':
             columns = TABLE_COLUMNS
             # On a terminal cliff does so by itself.
             parsed_args.fit_width = True
-            print(_tally(subjects, findings), file=sys.stderr)
+            if subjects:
+                print(_tally(subjects, findings), file=sys.stderr)
         rows = (dataclasses.asdict(f) for f in findings)
         return columns, (tuple(row[c] for c in columns) for row in rows)
 

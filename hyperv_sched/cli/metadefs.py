@@ -9,7 +9,7 @@ import json
 from cliff import command
 
 
-class Export(command.Command):  # type: ignore[misc]
+class Export(command.Command):
     """Print the Glance metadata definitions as JSON.
 
     Load them with "glance-manage db load_metadefs --path /ABSOLUTE/FILE

@@ -12,7 +12,7 @@ from typing import Any
 from cliff import show
 
 
-class Show(show.ShowOne):  # type: ignore[misc]
+class Show(show.ShowOne):
     """Show what a rule code means, and the way out."""
 
     auth_required = False

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from collections.abc import Sequence
 import importlib.metadata
 import json
-from typing import Any, TextIO
+from typing import Any
+from typing import TextIO
 import urllib.parse
 
 from cliff.formatters import base
@@ -16,7 +18,7 @@ _LEVELS = {'error': 'error', 'unknown': 'error', 'warning': 'warning',
            'info': 'note'}
 
 
-class SarifFormatter(base.ListFormatter):  # type: ignore[misc]
+class SarifFormatter(base.ListFormatter):
     """A SARIF log with one run."""
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,6 @@ import dataclasses
 import io
 from typing import Any
 
-from nova import exception
 from nova.image import glance
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -24,6 +23,7 @@ from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.objects import image_requirement
+from nova import exception
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF

@@ -43,4 +43,4 @@ def read(image: reader.Reader) -> content.Content | None:
     return content.Content(
         format='vhd', subformat=subformat, virtual_size=size,
         logical_sector_size=_SECTOR_SIZE, physical_sector_size=_SECTOR_SIZE,
-        has_parent=subformat and subformat == 'differencing')
+        has_parent=None if subformat is None else subformat == 'differencing')

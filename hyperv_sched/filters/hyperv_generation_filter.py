@@ -7,7 +7,6 @@ import collections
 from collections.abc import Sequence
 from typing import Any
 
-from nova import exception
 from nova.scheduler import filters
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -17,6 +16,7 @@ from hyperv_sched import conf
 from hyperv_sched import document
 from hyperv_sched import objects
 from hyperv_sched import rules
+from nova import exception
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF

@@ -23,6 +23,9 @@ class HostCapability(base.HyperVSchedObject):
     # Version 1.0: Initial version
     VERSION = '1.0'
 
+    hypervisor_type: str | None
+    hypervisor_version: versions.Version | None
+
     fields = {
         'hypervisor_type': fields.StringField(nullable=True),
         'hypervisor_version': own_fields.HypervisorVersionField(
@@ -47,4 +50,4 @@ class HostCapability(base.HyperVSchedObject):
 
     @property
     def is_hyperv(self) -> bool:
-        return bool(self.hypervisor_type == HYPERV)
+        return self.hypervisor_type == HYPERV

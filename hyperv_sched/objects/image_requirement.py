@@ -9,6 +9,7 @@ from typing import Any
 from oslo_versionedobjects import fields
 
 from hyperv_sched import validators
+from hyperv_sched import versions
 from hyperv_sched.objects import base
 from hyperv_sched.objects import fields as own_fields
 
@@ -30,6 +31,11 @@ class ImageRequirement(base.HyperVSchedObject):
 
     # Version 1.0: Initial version
     VERSION = '1.0'
+
+    image_id: str | None
+    generation: str | None
+    version_requires: versions.Specifiers | None
+    defect: str | None
 
     fields = {
         'image_id': fields.StringField(nullable=True),

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import jsonschema
@@ -79,7 +81,7 @@ def _min_disk_holds(_validator: Any, path: str, document: Any,
     min_disk = lookup(document, 'min_disk')
     size = lookup(document, path)
     if (isinstance(min_disk, int) and isinstance(size, int)
-            and 0 < min_disk and min_disk * GIB < size):
+            and min_disk > 0 and min_disk * GIB < size):
         yield jsonschema.ValidationError('min_disk is too small')
 
 

@@ -13,6 +13,6 @@ from typing import Any
 def load() -> dict[str, Any]:
     """Read the shipped schema; callers do not change it."""
     source = importlib.resources.files(__package__).joinpath(
-        'schemas', 'image-document.json')
+        'schemas').joinpath('image-document.json')
     schema: dict[str, Any] = json.loads(source.read_text('utf-8'))
     return schema

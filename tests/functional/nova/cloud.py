@@ -5,8 +5,8 @@ import io
 import sys
 
 from nova.tests.functional import integrated_helpers
-from oslo_utils.fixture import uuidsentinel
 from oslo_utils import timeutils
+from oslo_utils.fixture import uuidsentinel
 
 import hyperv_sched.compute.driver  # noqa: F401 (its options)
 from tests.functional.nova import fakes

@@ -4,6 +4,7 @@
 import sys
 
 from nova.objects import fields as obj_fields
+
 from nova.virt import fake
 
 #: What each host of the test clouds reports.

@@ -28,9 +28,10 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
                            **cloud.GENERATION_2)
         server = self.boot(image)
         self.assertEqual('ERROR', server['status'])
-        self.assertIn('HV502 image-unusable: HV202 the file is VHD, '
-                      'generation 2 runs only from VHDX. Convert it: '
-                      'qemu-img convert -f vpc -O vhdx', server['fault']['message'])
+        self.assertIn(
+            'HV502 image-unusable: HV202 the file is VHD, generation 2 runs '
+            'only from VHDX. Convert it: qemu-img convert -f vpc -O vhdx',
+            server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
 
     def test_label_is_believed_where_glance_cannot_be_read(self):

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands on files that qemu-img made."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import testtools
+
+from tests import samples
+
+COMMAND = pathlib.Path(sys.executable).with_name('hyperv-sched')
+GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
+                '--property', 'hypervisor_type=hyperv',
+                '--property', 'hypervisor_version_requires=>=6.3')
+
+
+def qemu_img(*args):
+    return subprocess.run(['qemu-img', *args], check=True,
+                          stdout=subprocess.PIPE).stdout
+
+
+class ImagesTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+
+    def create(self, name, kind, *options):
+        path = self.directory / name
+        arguments = ['-o', ','.join(options)] if options else []
+        qemu_img('create', '-q', '-f', kind, *arguments, path, '64M')
+        return path
+
+    def run_command(self, *argv):
+        return subprocess.run([COMMAND, 'image', *argv], text=True,
+                              stdout=subprocess.PIPE, check=False)
+
+    def inspect(self, path):
+        return json.loads(
+            self.run_command('inspect', '-f', 'json', path).stdout)
+
+    def lint(self, *argv):
+        done = self.run_command('lint', '-f', 'json', *argv)
+        return done.returncode, [f['code'] for f in json.loads(done.stdout)]
+
+
+class InspectTestCase(ImagesTestCase):
+
+    def test_every_format_and_subformat(self):
+        for kind, options, expected in (
+                ('vhdx', (), ('vhdx', 'dynamic')),
+                ('vhdx', ('subformat=fixed',), ('vhdx', 'fixed')),
+                ('vpc', ('force_size=on',), ('vhd', 'dynamic')),
+                ('vpc', ('force_size=on', 'subformat=fixed'),
+                 ('vhd', 'fixed')),
+                ('qcow2', (), ('qcow2', None)),
+                ('vmdk', (), ('vmdk', None)),
+                ('vdi', (), ('vdi', None))):
+            found = self.inspect(self.create('disk', kind, *options))
+            self.assertEqual(
+                (*expected, 64 * samples.MIB),
+                (found['format'], found['subformat'],
+                 found['virtual_size']), (kind, options))
+
+    def test_block_size_is_qemus(self):
+        path = self.create('disk', 'vhdx', 'block_size=2M')
+        self.assertEqual(2 * samples.MIB, self.inspect(path)['block_size'])
+
+
+class LintTestCase(ImagesTestCase):
+
+    def test_vhdx_is_good_for_generation_2(self):
+        path = self.create('good.vhdx', 'vhdx')
+        self.assertEqual((0, []), self.lint(path, *GENERATION_2))
+
+    def test_vhd_is_not(self):
+        path = self.create('bad.vhd', 'vpc')
+        self.assertEqual((1, ['HV202']), self.lint(path, *GENERATION_2))
+
+    def test_vhd_is_good_for_generation_1(self):
+        path = self.create('good.vhd', 'vpc')
+        self.assertEqual((0, []), self.lint(
+            path, '--property', 'hypervisor_type=hyperv'))
+
+    def test_fixed_vhd_is_a_warning(self):
+        path = self.create('fixed.vhd', 'vpc', 'subformat=fixed')
+        self.assertEqual((0, ['HV223']), self.lint(path))
+
+    def test_missing_file_exits_2(self):
+        self.assertEqual(
+            2, self.run_command('lint', 'nowhere.vhdx').returncode)
+
+
+class SamplesTestCase(ImagesTestCase):
+    """The project's own samples are what they say."""
+
+    def test_qemu_img_finds_no_fault(self):
+        for kind, data in (('vhdx', samples.vhdx()),
+                           ('vpc', samples.dynamic_vhd()),
+                           ('vpc', samples.fixed_vhd())):
+            path = self.directory / 'disk'
+            path.write_bytes(data)
+            info = json.loads(qemu_img(
+                'info', '-f', kind, '--output', 'json', path))
+            self.assertEqual(self.inspect(path)['virtual_size'],
+                             info['virtual-size'])
+        path.write_bytes(samples.vhdx())
+        qemu_img('check', '-f', 'vhdx', path)

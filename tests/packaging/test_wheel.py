@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wheel: what it holds, and what it does to its surroundings.
+
+Runs in an environment that has Nova and not this package: the tests install
+and uninstall it there.
+"""
+
+import hashlib
+import importlib.metadata
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import venv
+import zipfile
+
+import testtools
+
+TOP = pathlib.Path(__file__).parents[2]
+DISTRIBUTION = 'hyperv-sched'
+LOAD_DRIVER = '''
+import sys, types
+from nova import conf
+from nova.virt import driver, fake
+import hyperv_sched.compute.driver
+conf.CONF([], project="nova", default_config_files=[])
+conf.CONF.set_override("compute_driver", "fake.FakeDriver", "hyperv_sched")
+print(type(driver.load_compute_driver(
+    None, "hyperv_sched.EnforcedDriver")).__name__)
+'''
+
+
+def run(*command, **kwargs):
+    return subprocess.run(command, check=True, text=True, cwd='/',
+                          stdout=subprocess.PIPE, **kwargs).stdout
+
+
+def pip(python, *argv):
+    return run(python, '-m', 'pip', '-q', '--disable-pip-version-check',
+               *argv)
+
+
+def build(directory):
+    """Build the wheel from a clean copy of what is tracked."""
+    source = pathlib.Path(directory, 'source')
+    for name in run('git', '-C', TOP, 'ls-files', '--cached', '--others',
+                    '--exclude-standard', '-z').split('\0')[:-1]:
+        if (TOP / name).is_file():
+            target = source / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, target)
+    pip(sys.executable, 'wheel', '--no-deps', '-w', directory, source)
+    wheel, = pathlib.Path(directory).glob('*.whl')
+    return wheel
+
+
+class WheelTestCase(testtools.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.directory.cleanup)
+        cls.wheel = build(cls.directory.name)
+
+    def names(self):
+        with zipfile.ZipFile(self.wheel) as archive:
+            return archive.namelist()
+
+    def test_puts_one_file_below_nova_and_no_package_of_novas(self):
+        self.assertEqual(
+            ['nova/virt/hyperv_sched/__init__.py'],
+            [name for name in self.names() if name.startswith('nova')])
+
+    def test_holds_the_schema_and_no_tests(self):
+        self.assertIn('hyperv_sched/validators/schemas/image-document.json',
+                      self.names())
+        self.assertEqual(
+            {'hyperv_sched', 'nova'},
+            {name.split('/')[0] for name in self.names()
+             if '.dist-info/' not in name})
+
+
+class LaptopTestCase(WheelTestCase):
+    """A fresh environment without Nova, Glance or an SDK."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        home = pathlib.Path(cls.directory.name, 'laptop')
+        venv.create(home, with_pip=True)
+        cls.bin = home / 'bin'
+        pip(cls.bin / 'python', 'install', cls.wheel)
+
+    def lint(self, *argv):
+        return subprocess.run(
+            [self.bin / 'hyperv-sched', 'image', 'lint', *argv],
+            stdout=subprocess.DEVNULL, check=False).returncode
+
+    def test_lint_works_with_the_exit_codes_of_the_contract(self):
+        disk = pathlib.Path(self.directory.name, 'disk')
+        for kind, machine_type, expected in (
+                ('vhdx', 'hyperv-gen2', 0), ('vpc', 'hyperv-gen2', 1),
+                ('vpc', 'hyperv-gen1', 0), ('qcow2', 'hyperv-gen1', 1)):
+            run('qemu-img', 'create', '-q', '-f', kind, disk, '8M')
+            self.assertEqual(expected, self.lint(
+                disk, '--property', f'hw_machine_type={machine_type}',
+                '--property', 'hypervisor_type=hyperv'), kind)
+        self.assertEqual(2, self.lint('/nonexistent'))
+
+    def test_no_service_came_along(self):
+        installed = run(self.bin / 'python', '-m', 'pip', 'list',
+                        '--format', 'freeze').lower()
+        for name in ('nova==', 'glance==', 'openstacksdk=='):
+            self.assertNotIn(name, installed)
+
+
+class BesideNovaTestCase(WheelTestCase):
+    """This environment, which has Nova."""
+
+    def setUp(self):
+        super().setUp()
+        self.nova = pathlib.Path(
+            importlib.metadata.distribution('nova').locate_file('nova'))
+        self.before = self.state_of_nova()
+        self.addCleanup(pip, sys.executable, 'uninstall', '-y', DISTRIBUTION)
+
+    def state_of_nova(self):
+        """A hash of each file below Nova's package, but compiled ones."""
+        return {
+            str(path.relative_to(self.nova)):
+                hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in self.nova.rglob('*')
+            if path.is_file() and path.suffix != '.pyc'}
+
+    def assertDriverLoads(self):
+        self.assertEqual('EnforcedFakeDriver\n', run(
+            sys.executable, '-W', 'ignore', '-c', LOAD_DRIVER,
+            stderr=subprocess.DEVNULL))
+
+    def test_wheel_adds_one_file_and_takes_it_away_again(self):
+        pip(sys.executable, 'install', self.wheel)
+        after = self.state_of_nova()
+        self.assertEqual({'virt/hyperv_sched/__init__.py'},
+                         after.keys() - self.before.keys())
+        self.assertDriverLoads()
+        pip(sys.executable, 'uninstall', '-y', DISTRIBUTION)
+        self.assertEqual(self.before, self.state_of_nova())
+        run(sys.executable, '-W', 'ignore', '-c', 'import nova.virt.fake')
+
+    def test_editable_install_loads_the_driver_too(self):
+        pip(sys.executable, 'install', '-e', TOP)
+        self.assertEqual(self.before, self.state_of_nova())
+        self.assertDriverLoads()

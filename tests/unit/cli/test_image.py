@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import contextlib
+import csv
+import io
+import json
+import pathlib
+import sys
+import tempfile
+from unittest import mock
+
+import yaml
+
+from hyperv_sched.cli import main
+from tests import samples
+from tests.unit import base
+
+GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
+                '--property', 'hypervisor_type=hyperv',
+                '--property', 'hypervisor_version_requires=>=6.3')
+
+
+class CommandTestCase(base.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = pathlib.Path(directory.name)
+
+    def file(self, name, data):
+        path = self.directory / name
+        path.write_bytes(data)
+        return str(path)
+
+    def run_command(self, *argv, stdin=''):
+        """Run a command; return its exit code, output and messages."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), \
+                contextlib.redirect_stderr(err), \
+                mock.patch.object(sys, 'stdin', io.StringIO(stdin)):
+            try:
+                code = main.main(argv)
+            except SystemExit as exc:
+                code = exc.code
+        return code, out.getvalue(), err.getvalue()
+
+
+class LintTestCase(CommandTestCase):
+
+    def lint(self, *argv, **kwargs):
+        code, out, _ = self.run_command(
+            'image', 'lint', '-f', 'json', *argv, **kwargs)
+        return code, json.loads(out) if code < 2 else None
+
+    def test_good_file_exits_0(self):
+        self.assertEqual((0, []), self.lint(
+            self.file('good.vhdx', samples.vhdx()), *GENERATION_2))
+
+    def test_warning_exits_0(self):
+        code, findings = self.lint('--property',
+                                   'hw_machine_type=hyperv-gen2',
+                                   '--property', 'hypervisor_type=hyperv')
+        self.assertEqual((0, ['warning']),
+                         (code, [f['severity'] for f in findings]))
+
+    def test_error_exits_1_and_names_the_file(self):
+        path = self.file('bad.vhd', samples.dynamic_vhd())
+        code, findings = self.lint(path, *GENERATION_2)
+        self.assertEqual(1, code)
+        self.assertEqual([(path, 'HV202')],
+                         [(f['image'], f['code']) for f in findings])
+
+    def test_keys_are_those_of_the_contract(self):
+        _, findings = self.lint('--property', 'hw_machine_type=hyperv-gen3')
+        self.assertEqual(
+            ['image', 'code', 'name', 'severity', 'message', 'actual',
+             'required', 'fix', 'reference'], list(findings[0]))
+
+    def test_unreadable_file_exits_2_and_the_others_are_judged(self):
+        bad = self.file('bad.vhd', samples.dynamic_vhd())
+        missing = str(self.directory / 'missing')
+        code, out, err = self.run_command(
+            'image', 'lint', '-f', 'csv', missing, bad, *GENERATION_2)
+        self.assertEqual(2, code)
+        self.assertEqual(
+            f'{missing}: cannot be read: No such file or directory\n', err)
+        self.assertEqual(
+            ['HV202'], [row['code'] for row in csv.DictReader(
+                io.StringIO(out))])
+
+    def test_wrong_usage_exits_2(self):
+        for argv in (('--property', 'novalue'), ('--min-disk', '-1'),
+                     ('-f', 'xml'), ('--image-json', '/nonexistent')):
+            code, _, err = self.run_command('image', 'lint', *argv)
+            self.assertEqual(2, code, argv)
+            self.assertTrue(err, argv)
+
+    def test_options_become_members_of_the_document(self):
+        path = self.file('disk.vhdx', samples.vhdx(2 * samples.GIB))
+        _, findings = self.lint(path, '--disk-format', 'raw',
+                                '--min-disk', '1', *GENERATION_2)
+        self.assertEqual(['HV201', 'HV224'], [f['code'] for f in findings])
+
+    def test_documents_from_standard_input(self):
+        documents = [
+            {'id': 'one', 'hw_machine_type': 'hyperv-gen3',
+             'hypervisor_type': 'hyperv'},
+            {'name': 'two', 'properties': {'hw_machine_type': 'q35'}}]
+        code, findings = self.lint('--image-json', '-',
+                                   stdin=json.dumps(documents))
+        self.assertEqual(1, code)
+        self.assertEqual([('one', 'HV101')],
+                         [(f['image'], f['code']) for f in findings])
+
+    def test_bad_documents_exit_2_with_one_line(self):
+        for text in ('', '{', '[[]]', '{"hw_machine_type": 2}', '"text"',
+                     '[' * 100000, '{"a": ' * 100000):
+            code, out, err = self.run_command(
+                'image', 'lint', '--image-json', '-', stdin=text)
+            self.assertEqual((2, ''), (code, out), text[:20])
+            self.assertEqual(1, err.count('\n'), err)
+
+    def test_control_codes_never_reach_the_terminal(self):
+        for fmt in ('table', 'csv', 'value', 'yaml', 'json', 'sarif'):
+            _, out, _ = self.run_command(
+                'image', 'lint', '-f', fmt, '--property',
+                'hw_machine_type=hyperv\x1b[2J\r\x9b')
+            self.assertNotIn('\x1b', out)
+            self.assertNotIn('\x9b', out)
+
+    def test_machines_get_silence_on_the_side(self):
+        _, _, err = self.run_command(
+            'image', 'lint', '-f', 'json', '--property',
+            'hw_machine_type=hyperv-gen3')
+        self.assertEqual('', err)
+
+    def test_people_get_a_tally(self):
+        _, _, err = self.run_command(
+            'image', 'lint', '--property', 'hw_machine_type=hyperv-gen3',
+            '--property', 'hypervisor_version_requires=x')
+        self.assertEqual('1 image: 3 errors\n', err)
+
+
+class SarifTestCase(CommandTestCase):
+
+    def test_results_point_at_rules_and_files(self):
+        path = self.file('bad disk.vhd', samples.dynamic_vhd())
+        _, out, _ = self.run_command('image', 'lint', '-f', 'sarif', path,
+                                     *GENERATION_2)
+        run, = json.loads(out)['runs']
+        result, = run['results']
+        rule = run['tool']['driver']['rules'][result['ruleIndex']]
+        self.assertEqual(('HV202', 'HV202'), (result['ruleId'], rule['id']))
+        location = result['locations'][0]['physicalLocation']
+        self.assertTrue(location['artifactLocation']['uri'].endswith(
+            '/bad%20disk.vhd'))
+
+
+class InspectTestCase(CommandTestCase):
+
+    def test_json_has_the_keys_of_the_contract(self):
+        code, out, _ = self.run_command(
+            'image', 'inspect', '-f', 'json',
+            self.file('disk', samples.vhdx()))
+        found = json.loads(out)
+        self.assertEqual(0, code)
+        self.assertEqual('vhdx', found['format'])
+        for key in ('subformat', 'virtual_size', 'logical_sector_size',
+                    'physical_sector_size', 'block_size', 'has_parent',
+                    'log_dirty', 'partition_table', 'partitions', 'loaders',
+                    'firmware', 'generation', 'bytes_read'):
+            self.assertIn(key, found)
+
+    def test_yaml_agrees_with_json(self):
+        path = self.file('disk', samples.vhdx())
+        _, as_json, _ = self.run_command('image', 'inspect', '-f', 'json',
+                                         path)
+        _, as_yaml, _ = self.run_command('image', 'inspect', '-f', 'yaml',
+                                         path)
+        self.assertEqual(json.loads(as_json), yaml.safe_load(as_yaml))
+
+    def test_unreadable_file_exits_2(self):
+        code, out, err = self.run_command('image', 'inspect',
+                                          str(self.directory))
+        self.assertEqual((2, ''), (code, out))
+        self.assertIn('Not a regular file', err)
+
+
+class RuleShowTestCase(CommandTestCase):
+
+    def test_shows_a_rule(self):
+        code, out, _ = self.run_command('rule', 'show', '-f', 'json', 'hv105')
+        self.assertEqual((0, 'version-unsatisfiable'),
+                         (code, json.loads(out)['name']))
+
+    def test_unknown_code_exits_2_and_lists_the_codes(self):
+        code, _, err = self.run_command('rule', 'show', 'HV999')
+        self.assertEqual(2, code)
+        self.assertIn('HV101', err)
+
+
+class MetadefsExportTestCase(CommandTestCase):
+
+    def test_prints_the_namespace(self):
+        code, out, _ = self.run_command('metadefs', 'export')
+        self.assertEqual((0, 'OS::Compute::HyperVGeneration'),
+                         (code, json.loads(out)['namespace']))
+
+
+class HelpTestCase(CommandTestCase):
+
+    def test_no_command_shows_help(self):
+        code, out, _ = self.run_command()
+        self.assertEqual(0, code)
+        self.assertIn('image lint', out)
+
+    def test_unknown_command_exits_2(self):
+        code, _, _ = self.run_command('image', 'burn')
+        self.assertEqual(2, code)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from oslo_versionedobjects import base as ovo_base
+from oslo_versionedobjects import fixture
+
+from hyperv_sched import objects
+from hyperv_sched import versions
+from tests.unit import base
+
+#: A changed hash means that old and new no longer understand each other:
+#: raise the object's version along with it.
+FINGERPRINTS = {
+    'HostCapability': '1.0-45402d1ec9b1ad17bc3427bd5887e488',
+    'ImageRequirement': '1.0-db8e21f24ec0faddd9600ed15f9ed361',
+}
+
+
+class VersionsTestCase(base.TestCase):
+
+    def test_fingerprints_change_with_the_version_only(self):
+        classes = {
+            name: [c for c in found
+                   if c.OBJ_PROJECT_NAMESPACE == 'hyperv_sched']
+            for name, found in
+            ovo_base.VersionedObjectRegistry.obj_classes().items()}
+        checker = fixture.ObjectVersionChecker(
+            {name: found for name, found in classes.items() if found})
+        expected, actual = checker.test_hashes(FINGERPRINTS)
+        self.assertEqual(expected, actual)
+
+
+class ImageRequirementTestCase(base.TestCase):
+
+    def test_survives_the_wire(self):
+        sent = objects.ImageRequirement.from_document({
+            'id': 'x', 'hw_machine_type': 'hyperv-gen2',
+            'hypervisor_version_requires': '>=6.3,<11.0'})
+        received = objects.ImageRequirement.obj_from_primitive(
+            sent.obj_to_primitive())
+        self.assertEqual(sent, received)
+        self.assertTrue(versions.satisfies(
+            versions.Version('6.3'), received.version_requires))
+
+    def test_defect_leaves_no_demand(self):
+        requirement = objects.ImageRequirement.from_document(
+            {'hw_machine_type': 'hyperv-gen3'})
+        self.assertIsNone(requirement.generation)
+        self.assertIn('HV101', requirement.defect)
+
+    def test_refuses_a_requirement_that_nova_would_refuse(self):
+        self.assertRaises(ValueError, objects.ImageRequirement,
+                          version_requires='~=6.3')
+        self.assertRaises(ValueError, objects.ImageRequirement,
+                          version_requires=6.3)
+
+
+class HostCapabilityTestCase(base.TestCase):
+
+    def test_survives_the_wire(self):
+        sent = objects.HostCapability.from_reported('hyperv', 6003)
+        received = objects.HostCapability.obj_from_primitive(
+            sent.obj_to_primitive())
+        self.assertEqual(sent, received)
+        self.assertEqual(versions.Version('6.3'),
+                         received.hypervisor_version)
+
+    def test_counts_no_other_hypervisor_on_hypervs_scale(self):
+        host = objects.HostCapability.from_reported('QEMU', 8002000)
+        self.assertIsNone(host.hypervisor_version)
+        self.assertFalse(host.is_hyperv)
+
+    def test_reads_any_record(self):
+        for record in ((None, None), ([], {}), (1, '6003'), ('', -1)):
+            host = objects.HostCapability.from_reported(*record)
+            self.assertFalse(host.is_hyperv)
+            self.assertIsNone(host.hypervisor_version)

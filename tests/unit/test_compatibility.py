@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import collections
+
+from hyperv_sched import compatibility
+from hyperv_sched import objects
+from hyperv_sched import versions
+from tests.unit import base
+
+WS2012 = ('hyperv', 6002)
+WS2012R2 = ('hyperv', 6003)
+WS2022 = ('hyperv', 10000)
+UNKNOWN = ('hyperv', 0)
+KVM = ('QEMU', 8002000)
+SILENT = (None, None)
+
+STRICT = compatibility.Policy()
+LENIENT = compatibility.Policy(accept_unknown_version=True)
+MODERN = compatibility.Policy(generation_2_minimum=versions.Version('10.0'))
+
+
+def codes(properties, policy=STRICT, hosts=(
+        WS2012, WS2012R2, WS2022, UNKNOWN, KVM, SILENT)):
+    """What each host is told, None where it can run the image."""
+    verdicts = compatibility.compile(
+        objects.ImageRequirement.from_document(properties), policy)
+    return [verdicts[host] and verdicts[host].code for host in hosts]
+
+
+class DecisionTableTestCase(base.TestCase):
+    """The hosts are WS2012, WS2012R2, WS2022, UNKNOWN, KVM and SILENT."""
+
+    def test_generation_2(self):
+        self.assertEqual(
+            ['HV402', None, None, 'HV403', 'HV401', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen2'}))
+
+    def test_generation_2_where_an_unknown_version_is_accepted(self):
+        self.assertEqual(
+            ['HV402', None, None, None, 'HV401', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen2'}, LENIENT))
+
+    def test_generation_2_where_the_operator_wants_newer_hosts(self):
+        self.assertEqual(
+            ['HV402', 'HV402', None, 'HV403', 'HV401', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen2'}, MODERN))
+
+    def test_generation_1(self):
+        self.assertEqual(
+            [None, None, None, None, 'HV401', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen1'}))
+
+    def test_hyperv_without_a_machine_type_is_generation_1(self):
+        self.assertEqual(
+            [None, None, None, None, 'HV401', 'HV401'],
+            codes({'hypervisor_type': 'hyperv'}))
+
+    def test_version_requirement(self):
+        self.assertEqual(
+            ['HV404', 'HV404', None, 'HV403', 'HV401', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen1',
+                   'hypervisor_version_requires': '>=10.0'}))
+
+    def test_build_number_matches_no_host(self):
+        self.assertEqual(
+            ['HV402', 'HV404', 'HV404', 'HV403', 'HV401', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen2',
+                   'hypervisor_version_requires': '>=10.0.17763'}))
+
+    def test_contradictory_properties_match_no_host(self):
+        for properties in (
+                {'hw_machine_type': 'hyperv-gen3'},
+                {'hw_machine_type': 'HYPERV-GEN2'},
+                {'hw_machine_type': 'q35', 'hypervisor_type': 'hyperv'},
+                {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'qemu'},
+                {'hw_machine_type': 'hyperv-gen2',
+                 'hypervisor_version_requires': '~=6.3'}):
+            self.assertEqual({'HV405'}, set(codes(properties)), properties)
+
+
+class CompileTestCase(base.TestCase):
+
+    def test_nothing_is_asked_of_hyperv(self):
+        for properties in (
+                {}, {'hypervisor_version_requires': '>=6.3'},
+                {'hypervisor_type': 'qemu', 'hw_machine_type': 'q35'},
+                {'hw_machine_type': 'virt', 'disk_format': 'qcow2'}):
+            self.assertIsNone(compatibility.compile(
+                objects.ImageRequirement.from_document(properties), STRICT))
+
+    def test_each_kind_of_host_is_judged_once(self):
+        verdicts = compatibility.compile(
+            objects.ImageRequirement.from_document(
+                {'hw_machine_type': 'hyperv-gen2'}), STRICT)
+        self.assertIs(verdicts[WS2012], verdicts[WS2012])
+
+
+class SummariseTestCase(base.TestCase):
+
+    def summary(self, properties, *hosts):
+        verdicts = compatibility.compile(
+            objects.ImageRequirement.from_document(properties), STRICT)
+        return compatibility.summarise(collections.Counter(
+            verdicts[host] for host in hosts))
+
+    def test_counts_by_code_the_most_frequent_first(self):
+        self.assertEqual(
+            'HV402 host-too-old (2 hosts): the host runs Hyper-V 6.2, '
+            'generation 2 needs >=6.3; HV403 host-version-unknown (1 host): '
+            'the host has not reported a Hyper-V version',
+            self.summary({'hw_machine_type': 'hyperv-gen2'},
+                         UNKNOWN, WS2012, WS2012))
+
+    def test_joins_what_was_found_under_one_code(self):
+        self.assertEqual(
+            'HV404 version-requirement-unmet (2 hosts): the host runs '
+            'Hyper-V 10.0, 6.3, the image requires >=11.0',
+            self.summary({'hw_machine_type': 'hyperv-gen2',
+                          'hypervisor_version_requires': '>=11.0'},
+                         WS2012R2, WS2022))
+
+    def test_every_code_is_named_within_the_room_there_is(self):
+        text = self.summary(
+            {'hw_machine_type': 'hyperv-gen2',
+             'hypervisor_version_requires': '>=11.0,>=11.0.1,>=11.0.2'},
+            WS2012, WS2012R2, UNKNOWN, KVM)
+        self.assertLessEqual(len(text), compatibility.MAX_SUMMARY)
+        for code in ('HV401', 'HV402', 'HV403', 'HV404'):
+            self.assertIn(code, text)

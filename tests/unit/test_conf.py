@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from oslo_config import cfg
+
+from hyperv_sched import conf
+from hyperv_sched import versions
+from tests.unit import base
+
+
+class OptionsTestCase(base.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.conf = cfg.ConfigOpts()
+        conf.register_opts(self.conf)
+        self.conf([])
+
+    def test_defaults_are_those_of_the_design(self):
+        options = self.conf.hyperv_sched
+        self.assertEqual(versions.Version('6.3'),
+                         options.gen2_minimum_version)
+        self.assertEqual('reject', options.unknown_host_version)
+        self.assertTrue(options.explain_no_valid_host)
+        self.assertEqual('compute_hyperv.driver.HyperVDriver',
+                         options.compute_driver)
+
+    def test_version_that_is_none_is_refused(self):
+        self.assertRaises(
+            ValueError, self.conf.set_override, 'gen2_minimum_version',
+            'R2', 'hyperv_sched')

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from hyperv_sched import document
+from tests.unit import base
+
+
+class NormaliseTestCase(base.TestCase):
+
+    def test_takes_the_shape_of_the_openstack_client(self):
+        self.assertEqual(
+            {'id': 'x', 'hw_machine_type': 'hyperv-gen2'},
+            document.normalise({
+                'id': 'x', 'properties': {'hw_machine_type': 'hyperv-gen2'}}))
+
+    def test_drops_what_is_not_set(self):
+        self.assertEqual({}, document.normalise({'disk_format': None}))
+
+    def test_novas_name_wins_as_it_does_in_nova(self):
+        self.assertEqual(
+            {'hypervisor_type': 'hyperv'},
+            document.normalise({'hypervisor_type': 'qemu',
+                                'img_hv_type': 'HyperV'}))
+
+    def test_refuses_what_is_no_object(self):
+        for raw in ([], 'text', 1, None):
+            self.assertRaises(document.InvalidDocument, document.normalise,
+                              raw)
+
+    def test_refuses_a_property_that_is_no_text(self):
+        self.assertRaises(document.InvalidDocument, document.normalise,
+                          {'hw_machine_type': 2})
+
+    def test_leaves_the_callers_document_alone(self):
+        raw = {'img_hv_type': 'hyperv'}
+        document.normalise(raw)
+        self.assertEqual({'img_hv_type': 'hyperv'}, raw)
+
+
+class LabelTestCase(base.TestCase):
+
+    def test_is_the_id_then_the_name(self):
+        self.assertEqual('1', document.label({'id': '1', 'name': 'n'}))
+        self.assertEqual('n', document.label({'name': 'n'}))
+        self.assertEqual('-', document.label({}))

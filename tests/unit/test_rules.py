@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import string
+
+import hypothesis
+from hypothesis import strategies as st
+
+from hyperv_sched import rules
+from tests.unit import base
+
+
+class PrintableTestCase(base.TestCase):
+
+    @hypothesis.given(st.text())
+    def test_is_one_bounded_line_without_control_codes(self, text):
+        shown = rules.printable(text)
+        self.assertTrue(shown.isprintable())
+        # An escape takes up to ten characters.
+        self.assertLessEqual(len(shown), 10 * rules.MAX_SHOWN)
+
+    def test_leaves_plain_text_alone(self):
+        self.assertEqual('Größe 10.0', rules.printable('Größe 10.0'))
+
+
+class CatalogueTestCase(base.TestCase):
+
+    def test_words_name_nothing_but_actual_and_required(self):
+        for rule in rules.CATALOGUE.values():
+            for text in (rule.message, rule.fix):
+                names = {name for _, name, _, _
+                         in string.Formatter().parse(text) if name}
+                self.assertLessEqual(names, {'actual', 'required'}, rule.code)
+
+    def test_names_are_told_apart(self):
+        names = [rule.name for rule in rules.CATALOGUE.values()]
+        self.assertEqual(sorted(set(names)), sorted(names))
+
+    def test_is_in_the_order_of_the_codes(self):
+        self.assertEqual(sorted(rules.CATALOGUE), list(rules.CATALOGUE))
+
+
+class FindingTestCase(base.TestCase):
+
+    def test_says_what_is_missing(self):
+        finding = rules.CATALOGUE['HV106'].finding('image')
+        self.assertIsNone(finding.actual)
+        self.assertIn('(not set)', finding.message)
+
+    def test_braces_in_a_value_are_text(self):
+        finding = rules.CATALOGUE['HV101'].finding('-', '{required} {0}')
+        self.assertIn("'{required} {0}'", finding.message)
+
+    def test_is_one_line_with_code_reason_and_fix(self):
+        self.assertEqual(
+            "HV103 hypervisor-type-conflict: hypervisor_type is 'qemu', the "
+            "machine type is Hyper-V's. Set hypervisor_type=hyperv, or take "
+            'the hyperv-* machine type away',
+            str(rules.CATALOGUE['HV103'].finding('-', 'qemu')))
