@@ -19,15 +19,18 @@ import testtools
 
 TOP = pathlib.Path(__file__).parents[2]
 DISTRIBUTION = 'hyperv-sched'
+NOVA_CONF = '''
+[DEFAULT]
+compute_driver = hyperv_sched.EnforcedDriver
+[hyperv_sched]
+compute_driver = fake.FakeDriver
+'''
 LOAD_DRIVER = '''
-import sys, types
+import sys
 from nova import conf
-from nova.virt import driver, fake
-import hyperv_sched.compute.driver
-conf.CONF([], project="nova", default_config_files=[])
-conf.CONF.set_override("compute_driver", "fake.FakeDriver", "hyperv_sched")
-print(type(driver.load_compute_driver(
-    None, "hyperv_sched.EnforcedDriver")).__name__)
+from nova.virt import driver
+conf.CONF([], project="nova", default_config_files=sys.argv[1:])
+print(type(driver.load_compute_driver(None)).__name__)
 '''
 
 
@@ -55,7 +58,8 @@ def build(directory):
     return wheel
 
 
-class WheelTestCase(testtools.TestCase):
+class WheelFixtureTestCase(testtools.TestCase):
+    """Builds the wheel once a class."""
 
     @classmethod
     def setUpClass(cls):
@@ -63,6 +67,9 @@ class WheelTestCase(testtools.TestCase):
         cls.directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.directory.cleanup)
         cls.wheel = build(cls.directory.name)
+
+
+class WheelTestCase(WheelFixtureTestCase):
 
     def names(self):
         with zipfile.ZipFile(self.wheel) as archive:
@@ -82,7 +89,7 @@ class WheelTestCase(testtools.TestCase):
              if '.dist-info/' not in name})
 
 
-class LaptopTestCase(WheelTestCase):
+class LaptopTestCase(WheelFixtureTestCase):
     """A fresh environment without Nova, Glance or an SDK."""
 
     @classmethod
@@ -116,7 +123,7 @@ class LaptopTestCase(WheelTestCase):
             self.assertNotIn(name, installed)
 
 
-class BesideNovaTestCase(WheelTestCase):
+class BesideNovaTestCase(WheelFixtureTestCase):
     """This environment, which has Nova."""
 
     def setUp(self):
@@ -135,8 +142,10 @@ class BesideNovaTestCase(WheelTestCase):
             if path.is_file() and path.suffix != '.pyc'}
 
     def assertDriverLoads(self):
+        nova_conf = pathlib.Path(self.directory.name, 'nova.conf')
+        nova_conf.write_text(NOVA_CONF)
         self.assertEqual('EnforcedFakeDriver\n', run(
-            sys.executable, '-W', 'ignore', '-c', LOAD_DRIVER,
+            sys.executable, '-W', 'ignore', '-c', LOAD_DRIVER, nova_conf,
             stderr=subprocess.DEVNULL))
 
     def test_wheel_adds_one_file_and_takes_it_away_again(self):

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import pathlib
+import tempfile
+
 from oslo_config import cfg
+from oslo_config import generator
 
 from hyperv_sched import conf
 from hyperv_sched import versions
@@ -28,3 +32,14 @@ class OptionsTestCase(base.TestCase):
         self.assertRaises(
             ValueError, self.conf.set_override, 'gen2_minimum_version',
             'R2', 'hyperv_sched')
+
+
+class SampleTestCase(base.TestCase):
+
+    def test_shipped_sample_is_up_to_date(self):
+        shipped = (pathlib.Path(__file__).parents[2] /
+                   'etc/nova/hyperv_sched.conf.sample')
+        with tempfile.NamedTemporaryFile('r') as fresh:
+            generator.main(['--namespace', 'hyperv_sched',
+                            '--output-file', fresh.name])
+            self.assertEqual(shipped.read_text(), fresh.read())

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``rule-sections`` directive: a section for each rule."""
+
+from docutils import nodes
+from docutils import statemachine
+from sphinx.util import docutils
+
+from hyperv_sched import rules
+from hyperv_sched.validators import schema
+
+
+def _section(rule, descriptions):
+    title = f'{rule.code} {rule.name}'
+    return [
+        f'.. _{rule.code}:', '', title, '-' * len(title), '',
+        *descriptions, '',
+        f':Severity: {rule.severity}',
+        f':Message: {rule.message}',
+        f':Required: {rule.required}',
+        f':Fix: {rule.fix}',
+        f':Reference: {rule.reference}', '']
+
+
+class RuleSections(docutils.SphinxDirective):
+    """Takes the first characters of the codes to show, as ``HV1``."""
+
+    required_arguments = 1
+
+    def run(self):
+        clauses = schema.load()['allOf']
+        lines = []
+        for rule in rules.CATALOGUE.values():
+            if rule.code.startswith(self.arguments[0]):
+                lines += _section(rule, [
+                    clause['description'] for clause in clauses
+                    if clause['x-rule'] == rule.code])
+        parent = nodes.section()
+        parent.document = self.state.document
+        self.state.nested_parse(
+            statemachine.StringList(lines, 'rules'), 0, parent,
+            match_titles=True)
+        return parent.children
+
+
+def setup(app):
+    app.add_directive('rule-sections', RuleSections)
+    return {'parallel_read_safe': True}
