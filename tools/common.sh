@@ -56,5 +56,7 @@ make_venv() {
         tail -n 20 "$home/install.log" >&2
         fail "the virtual environment could not be made"
     fi
+    # What building leaves in the tree; the environment has its own.
+    rm -rf hyperv_sched.egg-info
     echo "$wanted" >"$home/wanted"
 }
