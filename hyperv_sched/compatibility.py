@@ -56,29 +56,47 @@ def judge(requirement: objects.ImageRequirement,
     if (requirement.version_requires
             and not versions.satisfies(version,
                                        requirement.version_requires)):
-        return found('HV404', version, requirement.version_requires)
+        required = str(requirement.version_requires)
+        if not any(versions.satisfies(v, requirement.version_requires)
+                   for v in versions.REPORTED):
+            required += ' (hosts report 6.2, 6.3 or 10.0 only)'
+        return found('HV404', version, required)
     return None
 
 
-class Verdicts(dict[tuple[object, object], 'rules.Finding | None']):
-    """The answer for each (hypervisor_type, hypervisor_version) reported.
+class Verdicts:
+    """The answers for one request, by what hosts report.
 
-    A cloud has few kinds of host, so after the first of a kind a host costs
-    one look-up. Lives as long as one request.
+    A cloud has few kinds of host: the first of a kind is judged, the others
+    are looked up.
     """
 
     def __init__(self, requirement: objects.ImageRequirement,
                  policy: Policy) -> None:
-        super().__init__()
         self._requirement = requirement
         self._policy = policy
+        self._known: dict[object, rules.Finding | None] = {}
+        self.usual = frozenset(
+            number for number in versions.REPORTED_BY_NOVA
+            if self.of(objects.HYPERV, number) is None)
+        """The hypervisor_version of common Hyper-V hosts that can run it."""
 
-    def __missing__(
-            self, reported: tuple[object, object]) -> rules.Finding | None:
-        verdict = self[reported] = judge(
-            self._requirement, objects.HostCapability.from_reported(*reported),
-            self._policy)
-        return verdict
+    def of(self, hypervisor_type: object,
+           hypervisor_version: object) -> rules.Finding | None:
+        """Judge a host by what its compute node reports.
+
+        :raises TypeError: it reports what cannot be hashed.
+        """
+        # 6003.0 and 6003 are equal, but only one of them is a version.
+        kind = (hypervisor_type, hypervisor_version, type(hypervisor_version))
+        try:
+            return self._known[kind]
+        except KeyError:
+            host = objects.HostCapability.from_reported(
+                hypervisor_type, hypervisor_version)
+            verdict = judge(self._requirement, host, self._policy)
+            self._known[kind] = verdict
+            return verdict
 
 
 def compile(requirement: objects.ImageRequirement,

@@ -19,6 +19,9 @@ Version = packaging_version.Version
 #: What Windows Server 2012, 2012 R2 and 2016 to 2025 report.
 REPORTED = (Version('6.2'), Version('6.3'), Version('10.0'))
 
+#: The same as compute nodes record it.
+REPORTED_BY_NOVA = (6002, 6003, 10000)
+
 #: The first that runs generation 2 (os-win ``hostutils.py``
 #: ``get_supported_vm_types``).
 GENERATION_2_MINIMUM = Version('6.3')
@@ -31,7 +34,12 @@ _MAX_NOVA_VERSION = 2**31 - 1
 
 # One comma part of oslo.utils' versionutils.VersionPredicate, which is what
 # Nova accepts. Narrower than packaging's own grammar: no ~=, no ===.
-_PREDICATE = re.compile(r'\s*(?:<=|>=|<|>|!=|==)\s*(\S+)\s*')
+_PREDICATE = re.compile(r'\s*(<=|>=|<|>|!=|==)\s*(\S+)\s*')
+
+# VersionPredicate orders 6.3+x just above 6.3. Specifiers take no such local
+# version here, but hosts have none: between a public version and its local
+# ones there is nothing to tell apart.
+_WITHOUT_LOCAL = {'>=': '>', '>': '>', '<=': '<=', '<': '<='}
 
 
 class InvalidRequirement(ValueError):
@@ -48,20 +56,22 @@ def parse_requirement(text: str) -> Specifiers:
     if len(text) > MAX_REQUIREMENT_LENGTH:
         raise InvalidRequirement(
             f'it is longer than {MAX_REQUIREMENT_LENGTH} characters')
-    for part in text.split(','):
-        predicate = _PREDICATE.fullmatch(part)
-        if predicate is None:
-            raise InvalidRequirement(
-                'each part must be one of < <= == != >= > and a version')
-        try:
-            Version(predicate[1])
-        except packaging_version.InvalidVersion:
-            raise InvalidRequirement(
-                f'{predicate[1]!r} is not a version') from None
+    return Specifiers(','.join(map(_specifier, text.split(','))))
+
+
+def _specifier(part: str) -> str:
+    predicate = _PREDICATE.fullmatch(part)
+    if predicate is None:
+        raise InvalidRequirement(
+            'each part must be one of < <= == != >= > and a version')
+    operator, text = predicate.groups()
     try:
-        return Specifiers(text)
-    except specifiers.InvalidSpecifier as exc:
-        raise InvalidRequirement(str(exc)) from None
+        version = Version(text)
+    except packaging_version.InvalidVersion:
+        raise InvalidRequirement(f'{text!r} is not a version') from None
+    if version.local and operator in _WITHOUT_LOCAL:
+        return f'{_WITHOUT_LOCAL[operator]}{version.public}'
+    return f'{operator}{version}'
 
 
 def satisfies(version: Version, requirement: Specifiers) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova.virt import driver as nova_driver
 from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import importutils
 
 from hyperv_sched import conf
 from hyperv_sched.compute import enforcement
-from nova.virt import driver as nova_driver
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF

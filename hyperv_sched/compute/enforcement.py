@@ -12,6 +12,7 @@ import dataclasses
 import io
 from typing import Any
 
+from nova import exception
 from nova.image import glance
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -23,7 +24,6 @@ from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.objects import image_requirement
-from nova import exception
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
@@ -52,7 +52,7 @@ def check(context: Any, image_meta: Any,
     if unusable is not None:
         raise exception.ImageUnacceptable(
             image_id=document.get('id', '-'), reason=str(unusable))
-    here = verdicts[reported]
+    here = verdicts.of(*reported)
     if here is not None:
         finding = rules.CATALOGUE['HV501'].finding(
             here.image, f'{here.code} {here.message}')

@@ -7,6 +7,7 @@ import collections
 from collections.abc import Sequence
 from typing import Any
 
+from nova import exception
 from nova.scheduler import filters
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -16,11 +17,13 @@ from hyperv_sched import conf
 from hyperv_sched import document
 from hyperv_sched import objects
 from hyperv_sched import rules
-from nova import exception
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
 conf.register_opts(CONF)
+
+#: Hosts without a version that are remembered as warned about.
+MAX_WARNED = 10_000
 
 
 class HyperVGenerationFilter(filters.BaseHostFilter):
@@ -29,6 +32,9 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
     Nova itself never looks at hw_machine_type, skips
     hypervisor_version_requires where hypervisor_type is missing, and passes
     hosts whose version is unknown (``ImagePropertiesFilter``).
+
+    One instance serves all threads of the scheduler. What changes is
+    ``_warned`` alone, by one atomic operation.
     """
 
     #: A rebuild may bring an image that the host cannot run, and destroys
@@ -39,52 +45,117 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
     #: version in between.
     run_filter_once_per_request = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._warned: set[object] = set()
+
     def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
-        verdicts = self._compile(spec_obj)
-        return verdicts is None or not _verdict(verdicts, host_state)
+        verdicts = _compile(spec_obj)
+        return verdicts is None or _judge(verdicts, host_state) is None
 
     def filter_all(self, filter_obj_list: Sequence[Any],
                    spec_obj: Any) -> Sequence[Any]:
         """Return the hosts that can run the request's image.
 
+        Neither a broken request nor a broken host record makes it fail: no
+        host meets the one, and the other is no host.
+
         :raises nova.exception.NoValidHost: none can; with the reason, and
             only where ``explain_no_valid_host`` is set.
         """
-        verdicts = self._compile(spec_obj)
+        verdicts = _compile(spec_obj)
         if verdicts is None:
             return filter_obj_list
-        passed = []
+        passed, others = _split(filter_obj_list, verdicts.usual)
+        if not others:
+            return passed
         rejected: collections.Counter[rules.Finding] = collections.Counter()
-        for host_state in filter_obj_list:
-            finding = _verdict(verdicts, host_state)
-            if finding is None:
-                passed.append(host_state)
-            else:
+        for host in others:
+            finding = _judge(verdicts, host)
+            if finding is not None:
                 rejected[finding] += 1
+                if finding.code == 'HV403':
+                    self._warn(host)
+        if len(passed) + rejected.total() < len(filter_obj_list):
+            # In their old order, with those that are unusual and can.
+            passed = [host for host in filter_obj_list
+                      if _judge(verdicts, host) is None]
         if rejected:
-            reason = compatibility.summarise(rejected)
-            LOG.info('%(passed)d of %(all)d hosts can run image %(image)s. '
-                     '%(reason)s',
-                     {'passed': len(passed), 'all': len(filter_obj_list),
-                      'image': next(iter(rejected)).image, 'reason': reason})
-            if not passed and CONF.hyperv_sched.explain_no_valid_host:
-                raise exception.NoValidHost(reason=reason)
+            _report(rejected, len(passed))
         return passed
 
-    @staticmethod
-    def _compile(spec_obj: Any) -> compatibility.Verdicts | None:
-        options = CONF.hyperv_sched
-        policy = compatibility.Policy(
-            generation_2_minimum=options.gen2_minimum_version,
-            accept_unknown_version=options.unknown_host_version == 'accept')
-        # Without an image (None), nothing is known to be asked.
-        image = (document.from_image_meta(spec_obj.image)
-                 if spec_obj.image else {})
-        return compatibility.compile(
-            objects.ImageRequirement.from_document(image), policy)
+    def _warn(self, host: Any) -> None:
+        """Warn of a host without a version, once and not once a request."""
+        name = rules.printable(getattr(host, 'nodename', None))
+        if name not in self._warned and len(self._warned) < MAX_WARNED:
+            self._warned.add(name)
+            LOG.warning('Hyper-V host %s has not reported its version: it '
+                        'gets no server that depends on it', name)
 
 
-def _verdict(verdicts: compatibility.Verdicts,
-             host_state: Any) -> rules.Finding | None:
-    return verdicts[host_state.hypervisor_type,
-                    host_state.hypervisor_version]
+def _split(hosts: Sequence[Any],
+           usual: frozenset[int]) -> tuple[list[Any], list[Any]]:
+    """Part the hosts that surely can run the image from all others.
+
+    This is the one loop whose cost counts: it runs for each host of the
+    cloud, in each request.
+    """
+    others: list[Any] = []
+    set_aside = others.append
+    hyperv = objects.HYPERV
+    try:
+        return [
+            host for host in hosts
+            if ((version := host.hypervisor_version) in usual
+                and version.__class__ is int
+                and host.hypervisor_type == hyperv)
+            or set_aside(host)
+        ], others
+    except Exception:
+        # A broken record: each host is to be judged alone.
+        return [], list(hosts)
+
+
+def _judge(verdicts: compatibility.Verdicts,
+           host: Any) -> rules.Finding | None:
+    try:
+        return verdicts.of(host.hypervisor_type, host.hypervisor_version)
+    except Exception:
+        LOG.debug('The record of a host is broken', exc_info=True)
+        return verdicts.of(None, None)
+
+
+def _report(rejected: collections.Counter[rules.Finding],
+            passed: int) -> None:
+    """Say why hosts were removed, in the log, and to a user who gets none.
+
+    :raises nova.exception.NoValidHost: no host is left.
+    """
+    reason = compatibility.summarise(rejected)
+    LOG.info('%(passed)d of %(all)d hosts can run image %(image)s. '
+             '%(reason)s',
+             {'passed': passed, 'all': passed + rejected.total(),
+              'image': next(iter(rejected)).image, 'reason': reason})
+    if not passed and CONF.hyperv_sched.explain_no_valid_host:
+        raise exception.NoValidHost(reason=reason)
+
+
+def _compile(spec_obj: Any) -> compatibility.Verdicts | None:
+    options = CONF.hyperv_sched
+    policy = compatibility.Policy(
+        generation_2_minimum=options.gen2_minimum_version,
+        accept_unknown_version=options.unknown_host_version == 'accept')
+    return compatibility.compile(_requirement(spec_obj), policy)
+
+
+def _requirement(spec_obj: Any) -> objects.ImageRequirement:
+    """What the request's image asks; without an image, nothing."""
+    try:
+        image = spec_obj.image
+        if image is None:
+            return objects.ImageRequirement.from_document({})
+        return objects.ImageRequirement.from_document(
+            document.from_image_meta(image))
+    except Exception:
+        LOG.exception("A request's image cannot be read")
+        return objects.ImageRequirement.unreadable()

@@ -46,6 +46,12 @@ class ImageRequirement(base.HyperVSchedObject):
     }
 
     @classmethod
+    def unreadable(cls) -> ImageRequirement:
+        """For a request whose image cannot be read: no host will do."""
+        return cls(image_id=None, generation=None, version_requires=None,
+                   defect='its properties cannot be read')
+
+    @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ImageRequirement:
         """Read a normalised image document.
 

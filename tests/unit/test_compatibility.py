@@ -24,7 +24,8 @@ def codes(properties, policy=STRICT, hosts=(
     """What each host is told, None where it can run the image."""
     verdicts = compatibility.compile(
         objects.ImageRequirement.from_document(properties), policy)
-    return [verdicts[host] and verdicts[host].code for host in hosts]
+    found = [verdicts.of(*host) for host in hosts]
+    return [finding and finding.code for finding in found]
 
 
 class DecisionTableTestCase(base.TestCase):
@@ -92,7 +93,23 @@ class CompileTestCase(base.TestCase):
         verdicts = compatibility.compile(
             objects.ImageRequirement.from_document(
                 {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-        self.assertIs(verdicts[WS2012], verdicts[WS2012])
+        self.assertIs(verdicts.of(*WS2012), verdicts.of(*WS2012))
+
+    def test_usual_hosts_are_those_that_pass(self):
+        verdicts = compatibility.compile(
+            objects.ImageRequirement.from_document(
+                {'hw_machine_type': 'hyperv-gen2'}), STRICT)
+        self.assertEqual({6003, 10000}, verdicts.usual)
+
+    def test_number_that_only_looks_like_a_version_is_unknown(self):
+        for good, bad in ((6003, 6003.0), (6003.0, 6003)):
+            verdicts = compatibility.compile(
+                objects.ImageRequirement.from_document(
+                    {'hw_machine_type': 'hyperv-gen2'}), STRICT)
+            verdicts.of('hyperv', good)
+            verdicts.of('hyperv', bad)
+            self.assertIsNone(verdicts.of('hyperv', 6003))
+            self.assertEqual('HV403', verdicts.of('hyperv', 6003.0).code)
 
 
 class SummariseTestCase(base.TestCase):
@@ -101,7 +118,7 @@ class SummariseTestCase(base.TestCase):
         verdicts = compatibility.compile(
             objects.ImageRequirement.from_document(properties), STRICT)
         return compatibility.summarise(collections.Counter(
-            verdicts[host] for host in hosts))
+            verdicts.of(*host) for host in hosts))
 
     def test_counts_by_code_the_most_frequent_first(self):
         self.assertEqual(
@@ -114,7 +131,8 @@ class SummariseTestCase(base.TestCase):
     def test_joins_what_was_found_under_one_code(self):
         self.assertEqual(
             'HV404 version-requirement-unmet (2 hosts): the host runs '
-            'Hyper-V 10.0, 6.3, the image requires >=11.0',
+            'Hyper-V 10.0, 6.3, the image requires >=11.0 (hosts report '
+            '6.2, 6.3 or 10.0 only)',
             self.summary({'hw_machine_type': 'hyperv-gen2',
                           'hypervisor_version_requires': '>=11.0'},
                          WS2012R2, WS2022))

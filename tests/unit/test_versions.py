@@ -7,26 +7,36 @@ from oslo_utils import versionutils
 from hyperv_sched import versions
 from tests.unit import base
 
-_NUMBERS = st.lists(st.integers(0, 30), min_size=1, max_size=4).map(
-    lambda parts: '.'.join(map(str, parts)))
+# Few numbers, so that versions are often equal or next to each other.
+_NUMBERS = st.lists(st.sampled_from(['0', '2', '3', '03', '6', '10', '9600']),
+                    min_size=1, max_size=4).map('.'.join)
 _BLANKS = st.sampled_from(['', ' ', '  ', '\t'])
+_VERSIONS = st.tuples(
+    st.sampled_from(['', 'v', '1!']), _NUMBERS, st.sampled_from(
+        ['', 'a1', 'rc2', '.post1', '.dev3', '+local', '-1', 'rc1+x'])).map(
+            ''.join)
 _PARTS = st.tuples(
     _BLANKS, st.sampled_from(['<', '<=', '==', '!=', '>=', '>']), _BLANKS,
-    _NUMBERS, _BLANKS).map(''.join)
+    _VERSIONS, _BLANKS).map(''.join)
 REQUIREMENTS = st.lists(_PARTS, min_size=1, max_size=4).map(','.join)
 
 
 class ParseRequirementTestCase(base.TestCase):
 
-    @hypothesis.given(REQUIREMENTS, _NUMBERS)
-    def test_agrees_with_nova_on_every_version(self, text, version):
+    @hypothesis.settings(max_examples=1000)
+    @hypothesis.given(REQUIREMENTS, st.sampled_from(
+        [2000, 3000, 3003, 6000, 6002, 6003, 6010, 10000, 10003]))
+    @hypothesis.example('>=6.3+x', 6003)
+    @hypothesis.example('<6.3+x', 6003)
+    def test_agrees_with_nova_on_every_host(self, text, number):
         novas = versionutils.VersionPredicate(text)
         ours = versions.parse_requirement(text)
         self.assertEqual(
-            novas.satisfied_by(version),
-            versions.satisfies(versions.Version(version), ours))
+            novas.satisfied_by(versionutils.convert_version_to_str(number)),
+            versions.satisfies(versions.from_nova(number), ours))
 
-    @hypothesis.given(st.text(alphabet='<>=!~.,* 0123456789vrc-_', max_size=9))
+    @hypothesis.given(st.text(
+        alphabet='<>=!~.,* 0123456789vrc-_+\xa0\n', max_size=12))
     def test_accepts_what_nova_accepts_and_nothing_else(self, text):
         try:
             versionutils.VersionPredicate(text)

@@ -4,7 +4,6 @@
 import sys
 
 from nova.objects import fields as obj_fields
-
 from nova.virt import fake
 
 #: What each host of the test clouds reports.

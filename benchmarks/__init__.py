@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What speed claims rest on; each module is run by one command."""
