@@ -16,6 +16,10 @@ from hyperv_sched.objects import image_requirement
 MAX_SUMMARY = 228
 
 
+#: Kinds of host that an answer is remembered for. A sane cloud has a dozen.
+MAX_KINDS = 1000
+
+
 @dataclasses.dataclass(frozen=True)
 class Policy:
     """What the operator decides."""
@@ -32,12 +36,12 @@ def judge(requirement: objects.ImageRequirement,
     The hypervisor is looked at before its version: other hypervisors count
     on other scales.
 
-    :returns: the deepest cause, or None where the host can run it.
+    :returns: the deepest cause, or None where the host can run it. It names
+        no image: many may ask for the same.
     """
     def found(code: str, actual: object = None,
               required: object = None) -> rules.Finding:
-        return rules.CATALOGUE[code].finding(
-            requirement.image_id or '-', actual, required)
+        return rules.CATALOGUE[code].finding('-', actual, required)
 
     if requirement.defect is not None:
         return found('HV405', requirement.defect)
@@ -64,8 +68,13 @@ def judge(requirement: objects.ImageRequirement,
     return None
 
 
-class Verdicts:
-    """The answers for one request, by what hosts report.
+#: hypervisor_type and hypervisor_version as reported, and the latter's class:
+#: 6003.0 and 6003 are equal, but only one of them is a version.
+Kind = tuple[object, object, type]
+
+
+class Verdicts(dict[Kind, 'rules.Finding | None']):
+    """The answers for one set of demands, by the kind of host.
 
     A cloud has few kinds of host: the first of a kind is judged, the others
     are looked up.
@@ -73,9 +82,9 @@ class Verdicts:
 
     def __init__(self, requirement: objects.ImageRequirement,
                  policy: Policy) -> None:
+        super().__init__()
         self._requirement = requirement
         self._policy = policy
-        self._known: dict[object, rules.Finding | None] = {}
         self.usual = frozenset(
             number for number in versions.REPORTED_BY_NOVA
             if self.of(objects.HYPERV, number) is None)
@@ -87,21 +96,20 @@ class Verdicts:
 
         :raises TypeError: it reports what cannot be hashed.
         """
-        # 6003.0 and 6003 are equal, but only one of them is a version.
-        kind = (hypervisor_type, hypervisor_version, type(hypervisor_version))
-        try:
-            return self._known[kind]
-        except KeyError:
-            host = objects.HostCapability.from_reported(
-                hypervisor_type, hypervisor_version)
-            verdict = judge(self._requirement, host, self._policy)
-            self._known[kind] = verdict
-            return verdict
+        return self[hypervisor_type, hypervisor_version,
+                    hypervisor_version.__class__]
+
+    def __missing__(self, kind: Kind) -> rules.Finding | None:
+        host = objects.HostCapability.from_reported(*kind[:2])
+        verdict = judge(self._requirement, host, self._policy)
+        if len(self) < MAX_KINDS:
+            self[kind] = verdict
+        return verdict
 
 
 def compile(requirement: objects.ImageRequirement,
             policy: Policy) -> Verdicts | None:
-    """Work out once what does not depend on the host.
+    """Work out what does not depend on the host.
 
     :returns: None where the image asks nothing of Hyper-V.
     """

@@ -41,9 +41,12 @@ def printable(value: object, limit: int = MAX_SHOWN) -> str:
         for c in text)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Finding:
-    """One rule that does not hold, in the words that everybody sees."""
+    """One rule that does not hold, in the words that everybody sees.
+
+    Told apart by identity: the scheduler counts them, one a host.
+    """
 
     image: str
     """The file as given, else the image's id, its name, or ``-``."""

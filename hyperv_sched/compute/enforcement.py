@@ -55,7 +55,7 @@ def check(context: Any, image_meta: Any,
     here = verdicts.of(*reported)
     if here is not None:
         finding = rules.CATALOGUE['HV501'].finding(
-            here.image, f'{here.code} {here.message}')
+            image_document.label(document), f'{here.code} {here.message}')
         LOG.warning('%s', finding)
         raise exception.ComputeResourcesUnavailable(reason=str(finding))
 

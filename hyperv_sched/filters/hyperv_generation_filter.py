@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Sequence
+import functools
 from typing import Any
 
 from nova import exception
@@ -17,6 +18,7 @@ from hyperv_sched import conf
 from hyperv_sched import document
 from hyperv_sched import objects
 from hyperv_sched import rules
+from hyperv_sched.objects import image_requirement
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
@@ -24,6 +26,10 @@ conf.register_opts(CONF)
 
 #: Hosts without a version that are remembered as warned about.
 MAX_WARNED = 10_000
+
+
+#: Sets of demands that are remembered.
+MAX_COMPILED = 128
 
 
 class HyperVGenerationFilter(filters.BaseHostFilter):
@@ -69,27 +75,29 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         passed, others = _split(filter_obj_list, verdicts.usual)
         if not others:
             return passed
-        rejected: collections.Counter[rules.Finding] = collections.Counter()
-        for host in others:
-            finding = _judge(verdicts, host)
-            if finding is not None:
-                rejected[finding] += 1
-                if finding.code == 'HV403':
-                    self._warn(host)
-        if len(passed) + rejected.total() < len(filter_obj_list):
+        findings = _judge_all(verdicts, others)
+        rejected = collections.Counter(filter(None, findings))
+        if rejected.total() < len(others):
             # In their old order, with those that are unusual and can.
             passed = [host for host in filter_obj_list
                       if _judge(verdicts, host) is None]
         if rejected:
-            _report(rejected, len(passed))
+            if any(finding.code == 'HV403' for finding in rejected):
+                self._warn_of_silent(others, findings)
+            _report(spec_obj, rejected, len(passed))
         return passed
 
-    def _warn(self, host: Any) -> None:
-        """Warn of a host without a version, once and not once a request."""
-        name = rules.printable(getattr(host, 'nodename', None))
-        if name not in self._warned and len(self._warned) < MAX_WARNED:
-            self._warned.add(name)
-            LOG.warning('Hyper-V host %s has not reported its version: it '
+    def _warn_of_silent(self, hosts: Sequence[Any],
+                        findings: Sequence[rules.Finding | None]) -> None:
+        """Warn of hosts without a version, once and not once a request."""
+        for host, finding in zip(hosts, findings, strict=True):
+            if finding is not None and finding.code == 'HV403':
+                name = rules.printable(getattr(host, 'nodename', None))
+                if name not in self._warned and (
+                        len(self._warned) < MAX_WARNED):
+                    self._warned.add(name)
+                    LOG.warning(
+                        'Hyper-V host %s has not reported its version: it '
                         'gets no server that depends on it', name)
 
 
@@ -97,8 +105,8 @@ def _split(hosts: Sequence[Any],
            usual: frozenset[int]) -> tuple[list[Any], list[Any]]:
     """Part the hosts that surely can run the image from all others.
 
-    This is the one loop whose cost counts: it runs for each host of the
-    cloud, in each request.
+    This loop runs for each host of a cloud in each request: hence no call
+    in it.
     """
     others: list[Any] = []
     set_aside = others.append
@@ -112,8 +120,19 @@ def _split(hosts: Sequence[Any],
             or set_aside(host)
         ], others
     except Exception:
-        # A broken record: each host is to be judged alone.
+        # Some record is broken: each host is to be judged alone.
         return [], list(hosts)
+
+
+def _judge_all(verdicts: compatibility.Verdicts,
+               hosts: Sequence[Any]) -> list[rules.Finding | None]:
+    try:
+        return [
+            verdicts[host.hypervisor_type,
+                     (version := host.hypervisor_version), version.__class__]
+            for host in hosts]
+    except Exception:
+        return [_judge(verdicts, host) for host in hosts]
 
 
 def _judge(verdicts: compatibility.Verdicts,
@@ -125,7 +144,7 @@ def _judge(verdicts: compatibility.Verdicts,
         return verdicts.of(None, None)
 
 
-def _report(rejected: collections.Counter[rules.Finding],
+def _report(spec_obj: Any, rejected: collections.Counter[rules.Finding],
             passed: int) -> None:
     """Say why hosts were removed, in the log, and to a user who gets none.
 
@@ -135,27 +154,44 @@ def _report(rejected: collections.Counter[rules.Finding],
     LOG.info('%(passed)d of %(all)d hosts can run image %(image)s. '
              '%(reason)s',
              {'passed': passed, 'all': passed + rejected.total(),
-              'image': next(iter(rejected)).image, 'reason': reason})
+              'image': _image_id(spec_obj), 'reason': reason})
     if not passed and CONF.hyperv_sched.explain_no_valid_host:
         raise exception.NoValidHost(reason=reason)
 
 
+def _image_id(spec_obj: Any) -> str:
+    """The image's id; one booted from a volume has none."""
+    try:
+        return rules.printable(spec_obj.image.id)
+    except Exception:
+        return '-'
+
+
 def _compile(spec_obj: Any) -> compatibility.Verdicts | None:
+    """What the request's image asks of a host; without an image, nothing."""
     options = CONF.hyperv_sched
     policy = compatibility.Policy(
         generation_2_minimum=options.gen2_minimum_version,
         accept_unknown_version=options.unknown_host_version == 'accept')
-    return compatibility.compile(_requirement(spec_obj), policy)
-
-
-def _requirement(spec_obj: Any) -> objects.ImageRequirement:
-    """What the request's image asks; without an image, nothing."""
     try:
         image = spec_obj.image
         if image is None:
-            return objects.ImageRequirement.from_document({})
-        return objects.ImageRequirement.from_document(
-            document.from_image_meta(image))
+            return None
+        asked = document.from_image_meta(image)
+        return _compile_properties(
+            policy, *map(asked.get, image_requirement.PROPERTIES))
     except Exception:
         LOG.exception("A request's image cannot be read")
-        return objects.ImageRequirement.unreadable()
+        return compatibility.compile(
+            objects.ImageRequirement.unreadable(), policy)
+
+
+@functools.lru_cache(maxsize=MAX_COMPILED)
+def _compile_properties(policy: compatibility.Policy,
+                        *values: str | None) -> compatibility.Verdicts | None:
+    """Many requests ask for few images, and many images for the same."""
+    return compatibility.compile(
+        objects.ImageRequirement.from_document({
+            name: value for name, value in zip(
+                image_requirement.PROPERTIES, values, strict=True)
+            if value is not None}), policy)

@@ -16,6 +16,10 @@ from hyperv_sched.objects import fields as own_fields
 GENERATION_1 = 'hyperv-gen1'
 GENERATION_2 = 'hyperv-gen2'
 
+#: The members of an image document that make demands on a host.
+PROPERTIES = ('hw_machine_type', 'hypervisor_type',
+              'hypervisor_version_requires')
+
 #: Errors of properties that leave nothing to ask a host for. The others are
 #: the linter's to report: a host can still be found.
 _DEFECTS = frozenset(('HV101', 'HV103', 'HV104'))
@@ -23,7 +27,7 @@ _DEFECTS = frozenset(('HV101', 'HV103', 'HV104'))
 
 @base.register
 class ImageRequirement(base.HyperVSchedObject):
-    """An image's demands on Hyper-V, worked out once a request.
+    """An image's demands on Hyper-V.
 
     generation is None for an image that asks nothing of Hyper-V, and for a
     defective one; defect says why no host can meet it.
@@ -32,13 +36,11 @@ class ImageRequirement(base.HyperVSchedObject):
     # Version 1.0: Initial version
     VERSION = '1.0'
 
-    image_id: str | None
     generation: str | None
     version_requires: versions.Specifiers | None
     defect: str | None
 
     fields = {
-        'image_id': fields.StringField(nullable=True),
         'generation': fields.EnumField(
             (GENERATION_1, GENERATION_2), nullable=True),
         'version_requires': own_fields.VersionSpecifierField(nullable=True),
@@ -48,18 +50,17 @@ class ImageRequirement(base.HyperVSchedObject):
     @classmethod
     def unreadable(cls) -> ImageRequirement:
         """For a request whose image cannot be read: no host will do."""
-        return cls(image_id=None, generation=None, version_requires=None,
+        return cls(generation=None, version_requires=None,
                    defect='its properties cannot be read')
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ImageRequirement:
-        """Read a normalised image document.
+        """Read the PROPERTIES of a normalised image document.
 
         Never fails: what cannot be read is a defect.
         """
-        requirement = cls(
-            image_id=document.get('id'), generation=None,
-            version_requires=None, defect=None)
+        requirement = cls(generation=None, version_requires=None, defect=None)
+        document = {k: document[k] for k in PROPERTIES if k in document}
         for finding in validators.validate(document):
             if finding.code in _DEFECTS:
                 requirement.defect = f'{finding.code} {finding.message}'

@@ -33,7 +33,7 @@ class ImageRequirementTestCase(base.TestCase):
 
     def test_survives_the_wire(self):
         sent = objects.ImageRequirement.from_document({
-            'id': 'x', 'hw_machine_type': 'hyperv-gen2',
+            'hw_machine_type': 'hyperv-gen2',
             'hypervisor_version_requires': '>=6.3,<11.0'})
         received = objects.ImageRequirement.obj_from_primitive(
             sent.obj_to_primitive())
