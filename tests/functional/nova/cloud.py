@@ -5,12 +5,14 @@ import io
 import sys
 
 from nova.tests.functional import integrated_helpers
+from oslo_config import cfg
 from oslo_utils import timeutils
 from oslo_utils.fixture import uuidsentinel
 
 import hyperv_sched.compute.driver  # noqa: F401 (its options)
 from tests.functional.nova import fakes
 
+CONF = cfg.CONF
 FILTER = 'HyperVGenerationFilter'
 FILTER_CLASS = f'hyperv_sched.filters.{FILTER}'
 

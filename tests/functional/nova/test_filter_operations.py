@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every operation that asks the scheduler for a host."""
+
+from unittest import mock
+
+from nova.tests import fixtures as nova_fixtures
+from nova.volume import cinder
+
+from tests.functional.nova import cloud
+
+VOLUME = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
+
+
+class OperationsCloud(cloud.HyperVCloud):
+    """A host that cannot run generation 2, and Nova likes it best."""
+
+    hosts = ('ws2012', 'ws2012r2', 'ws2022')
+    filters = ('ComputeFilter', cloud.FILTER)
+
+    def setUp(self):
+        # Older hosts first, on Novas that weigh versions at all.
+        if hasattr(cloud.CONF.filter_scheduler,
+                   'hypervisor_version_weight_multiplier'):
+            self.flags(hypervisor_version_weight_multiplier=-1e6,
+                       group='filter_scheduler')
+        super().setUp()
+        self.gen2 = self.image('gen2', **cloud.GENERATION_2)
+
+    def boot_generation_2(self):
+        server = self.boot(self.gen2)
+        self.assertEqual('ws2012r2', self.host_of(server))
+        return server
+
+    def current_host(self, server):
+        return self.host_of(self.api.get_server(server['id']))
+
+
+class MoveTestCase(OperationsCloud):
+    """A server moves to the other host that can run it, never to ws2012."""
+
+    def test_cold_migration(self):
+        server = self.boot_generation_2()
+        self._migrate_server(server)
+        self.assertEqual('ws2022', self.current_host(server))
+
+    def test_resize(self):
+        server = self.boot_generation_2()
+        other = [f['id'] for f in self.api.get_flavors()
+                 if f['id'] != server['flavor'].get('id')][1]
+        self._resize_server(server, other)
+        self.assertEqual('ws2022', self.current_host(server))
+
+    def test_live_migration(self):
+        server = self.boot_generation_2()
+        self._live_migrate(server)
+        self.assertEqual('ws2022', self.current_host(server))
+
+    def test_evacuation(self):
+        server = self.boot_generation_2()
+        self.computes['ws2012r2'].stop()
+        service, = self.api.get_services(host='ws2012r2')
+        self.api.put_service_force_down(service['id'], True)
+        self.api.post_server_action(server['id'], {'evacuate': {}})
+        self._wait_for_migration_status(server, ['done'])
+        self.assertEqual('ws2022', self.current_host(server))
+
+    def test_unshelve(self):
+        server = self.boot_generation_2()
+        self.flags(shelved_offload_time=0)
+        self.api.post_server_action(server['id'], {'shelve': {}})
+        self._wait_for_state_change(server, 'SHELVED_OFFLOADED')
+        self.api.post_server_action(server['id'], {'unshelve': None})
+        self._wait_for_state_change(server, 'ACTIVE')
+        self.assertEqual('ws2012r2', self.current_host(server))
+
+    def test_image_that_is_gone_still_counts(self):
+        server = self.boot_generation_2()
+        self.glance.delete(None, self.gen2)
+        self._migrate_server(server)
+        self.assertEqual('ws2022', self.current_host(server))
+
+
+class NoOtherHostTestCase(OperationsCloud):
+    """Where no other host can run it, a server stays where it is."""
+
+    hosts = ('ws2012', 'ws2012r2')
+
+    def test_cold_migration(self):
+        server = self.boot_generation_2()
+        self.api.post_server_action(server['id'], {'migrate': None})
+        self._assert_resize_migrate_action_fail(
+            server, 'migrate', 'NoValidHost')
+        self.assertEqual('ws2012r2', self.current_host(server))
+
+    def test_live_migration(self):
+        server = self.boot_generation_2()
+        self.api.post_server_action(
+            server['id'],
+            {'os-migrateLive': {'host': None, 'block_migration': 'auto'}})
+        self._wait_for_migration_status(server, ['error'])
+        server = self._wait_for_state_change(server, 'ACTIVE')
+        self.assertEqual('ws2012r2', self.host_of(server))
+
+
+class RebuildTestCase(OperationsCloud):
+
+    hosts = ('ws2012',)
+
+    def test_image_that_the_host_can_run_is_taken(self):
+        server = self.boot(self.image('old', 'vhd',
+                                      hw_machine_type='hyperv-gen1'))
+        image = self.image('new', 'vhd', hypervisor_type='hyperv')
+        self._rebuild_server(server, image)
+        self.assertEqual('ws2012', self.current_host(server))
+
+
+class BootFromVolumeTestCase(OperationsCloud):
+
+    def boot_from_volume(self, metadata):
+        """Boot from a volume that has a copy of an image's properties."""
+        get = cinder.API.get
+
+        def get_with_metadata(*args, **kwargs):
+            return {**get(*args, **kwargs), 'volume_image_metadata': metadata}
+
+        # A mock is not bound to the API, nor is what it stands in for.
+        with mock.patch.object(cinder.API, 'get',
+                               mock.Mock(side_effect=get_with_metadata)):
+            server = self._build_server(image_uuid='', networks='none')
+            del server['imageRef']
+            server['block_device_mapping_v2'] = [{
+                'boot_index': 0, 'source_type': 'volume', 'uuid': VOLUME,
+                'destination_type': 'volume'}]
+            return self.settle(self.api.post_server({'server': server}))
+
+    def test_properties_of_the_volume_count(self):
+        server = self.boot_from_volume(dict(cloud.GENERATION_2))
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual('ws2012r2', self.host_of(server))
+
+    def test_volume_without_properties_asks_nothing(self):
+        server = self.boot_from_volume({})
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual('ws2012', self.host_of(server))
