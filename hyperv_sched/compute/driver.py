@@ -28,7 +28,8 @@ class EnforcedDriverMixin:
     def spawn(self, context: Any, instance: Any, image_meta: Any,
               *args: Any, **kwargs: Any) -> Any:
         """Every road to a new VM: build, rebuild, unshelve, evacuate."""
-        enforcement.check(context, image_meta, self._reported(instance))
+        enforcement.check(context, image_meta,
+                          lambda: self._reported(instance))
         return super().spawn(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import dataclasses
 import io
 from typing import Any
@@ -32,14 +33,15 @@ CONF = cfg.CONF
 #: would refuse today, a missing hypervisor_type) do not keep a VM from
 #: starting.
 _UNUSABLE = frozenset((
-    'HV101', 'HV103', 'HV107', 'HV202', 'HV203', 'HV204', 'HV205'))
+    'HV101', 'HV103', 'HV104', 'HV107', 'HV202', 'HV203', 'HV204', 'HV205'))
 
 
 def check(context: Any, image_meta: Any,
-          reported: tuple[object, object]) -> None:
+          reported: Callable[[], tuple[object, object]]) -> None:
     """Refuse an image that cannot run, here or anywhere.
 
-    :param reported: the host's hypervisor_type and hypervisor_version.
+    :param reported: tells the host's hypervisor_type and hypervisor_version;
+        asked only where the image asks for Hyper-V.
     :raises nova.exception.ImageUnacceptable: the image is at fault.
     :raises nova.exception.ComputeResourcesUnavailable: the host is at fault.
     """
@@ -52,7 +54,7 @@ def check(context: Any, image_meta: Any,
     if unusable is not None:
         raise exception.ImageUnacceptable(
             image_id=document.get('id', '-'), reason=str(unusable))
-    here = verdicts.of(*reported)
+    here = verdicts.of(*reported())
     if here is not None:
         finding = rules.CATALOGUE['HV501'].finding(
             image_document.label(document), f'{here.code} {here.message}')
