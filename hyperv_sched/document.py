@@ -10,18 +10,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: Nova's own names, by the name that images carry (``ImageMetaProps`` in
+#: Old names by Nova's own (``_legacy_property_map`` in
 #: ``nova/objects/image_meta.py``). Where both are set, Nova takes its own.
-ALIASES = {
-    'architecture': 'hw_architecture',
-    'hypervisor_type': 'img_hv_type',
-    'hypervisor_version_requires': 'img_hv_requested_version',
+LEGACY_NAMES = {
+    'hw_architecture': 'architecture',
+    'img_hv_type': 'hypervisor_type',
+    'img_hv_requested_version': 'hypervisor_version_requires',
+    'hw_vm_mode': 'vm_mode',
+}
+
+#: The names that the rules use: those that people use.
+_NAMES = {
+    'hw_architecture': 'architecture',
+    'img_hv_type': 'hypervisor_type',
+    'img_hv_requested_version': 'hypervisor_version_requires',
+}
+
+#: What Nova reads as something else (``canonicalize`` in
+#: ``nova/objects/fields.py``, after folding the case).
+_CANONICAL = {
+    'architecture': {'x86_64': 'x86_64', 'amd64': 'x86_64'},
+    'hypervisor_type': {'hyperv': 'hyperv'},
+    'hw_vm_mode': {'hvm': 'hvm', 'hv': 'hvm', 'baremetal': 'hvm'},
 }
 
 #: Members that the rules read as text.
 _TEXT = frozenset((
-    *ALIASES, *ALIASES.values(), 'disk_format', 'container_format',
-    'hw_machine_type', 'id', 'name'))
+    *LEGACY_NAMES, *LEGACY_NAMES.values(), 'container_format', 'disk_format',
+    'hw_cdrom_bus', 'hw_disk_bus', 'hw_firmware_type', 'hw_machine_type',
+    'hw_scsi_model', 'hw_vif_model', 'id', 'img_pdk_reference',
+    'interactive_serial_port', 'logging_serial_port', 'name',
+    'os_secure_boot', 'os_secure_boot_signature', 'os_shielded_vm',
+    'os_type', 'os_vtpm'))
 
 
 class InvalidDocument(ValueError):
@@ -32,7 +52,8 @@ def normalise(raw: object) -> dict[str, Any]:
     """Bring a document into the one shape that the rules judge.
 
     Takes the flat document of the Image API and the nested one of
-    ``openstack image show -f json``; unset (null) members are dropped.
+    ``openstack image show -f json``; unset (null) members are dropped. What
+    an old name says and a new one contradicts comes under ``overridden``.
 
     :raises InvalidDocument: a member that must be text is not, or the whole
         is not an object.
@@ -47,13 +68,28 @@ def normalise(raw: object) -> dict[str, Any]:
     for name in _TEXT.intersection(document):
         if not isinstance(document[name], str):
             raise InvalidDocument(f'{name} must be a string')
-    for name, novas_name in ALIASES.items():
-        if novas_name in document:
-            document[name] = document.pop(novas_name)
-    # Nova folds the case of this one and of no other.
-    if document.get('hypervisor_type', '').lower() == 'hyperv':
-        document['hypervisor_type'] = 'hyperv'
+    read = {name: value for name, value in document.items()
+            if name not in LEGACY_NAMES.values()}
+    overridden = {}
+    for name, legacy in LEGACY_NAMES.items():
+        if legacy not in document:
+            continue
+        used = _NAMES.get(name, name)
+        if _canonical(used, document[legacy]) != _canonical(
+                used, read.setdefault(name, document[legacy])):
+            overridden[legacy] = document[legacy]
+    document = {
+        _NAMES.get(name, name): _canonical(_NAMES.get(name, name), value)
+        for name, value in read.items()}
+    if overridden:
+        document['overridden'] = overridden
     return document
+
+
+def _canonical(name: str, value: Any) -> Any:
+    """What Nova reads where this is written."""
+    return (_CANONICAL[name].get(value.lower(), value)
+            if name in _CANONICAL else value)
 
 
 def label(document: Mapping[str, Any]) -> str:
@@ -77,6 +113,6 @@ def from_image_meta(image_meta: Any) -> dict[str, Any]:
         properties = image_meta.properties
         raw.update(
             (name, getattr(properties, name))
-            for name in ('hw_machine_type', *ALIASES.values())
+            for name in ('hw_machine_type', *LEGACY_NAMES)
             if properties.obj_attr_is_set(name))
     return normalise(raw)

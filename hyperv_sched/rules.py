@@ -24,6 +24,12 @@ _USAGE = 'https://compute-hyperv.readthedocs.io/en/latest/usage/index.html'
 _PLAN = (
     'https://learn.microsoft.com/windows-server/virtualization/hyper-v/plan/'
     'should-i-create-a-generation-1-or-2-virtual-machine-in-hyper-v')
+_SECURE_BOOT = (
+    'https://specs.openstack.org/openstack/nova-specs/specs/ocata/'
+    'implemented/hyper-v-uefi-secureboot.html')
+_SHIELDED = (
+    'https://learn.microsoft.com/windows-server/security/'
+    'guarded-fabric-shielded-vm/guarded-fabric-and-shielded-vms')
 _MS_VHDX = (
     'https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx/')
 _FORMAT_MATCH = (
@@ -72,24 +78,25 @@ class Rule:
     name: str
     severity: Severity
     message: str
-    """May name ``{actual}`` and ``{required}``."""
+    """May name ``{actual}``, ``{required}`` and ``{property}``."""
     required: str
     """What holds where the rule holds, unless the finding knows better."""
     fix: str
     reference: str
 
     def finding(self, image: str = '-', actual: object = None,
-                required: object = None) -> Finding:
+                required: object = None, prop: str = '') -> Finding:
         """Make the finding, with every value bounded and printable.
 
         :param image: the file as given, else the image's id, its name, -
         :param actual: what was found; None where something is missing
         :param required: None for what the rule always requires
+        :param prop: the property that it was found in
         """
         shown = None if actual is None else printable(actual)
         needed = printable(self.required if required is None else required)
         words = {'actual': 'not set' if shown is None else shown,
-                 'required': needed}
+                 'required': needed, 'property': prop}
         return Finding(
             image=printable(image), code=self.code, name=self.name,
             severity=self.severity, message=self.message.format_map(words),
@@ -138,6 +145,67 @@ _RULES = (
          'only if the file is really a VHDX',
          'vhdx',
          'Inspect the file; upload a VHDX with disk_format=vhdx', _PLAN),
+    Rule('HV109', 'architecture-not-64bit', 'error',
+         "architecture is '{actual}', generation 2 runs 64-bit guests only",
+         'x86_64',
+         'Set architecture=x86_64 if the guest is 64-bit, else use '
+         'generation 1', _PLAN),
+    Rule('HV110', 'secure-boot-generation', 'error',
+         'os_secure_boot=required, but the image is generation 1',
+         'generation 2, or os_secure_boot not required',
+         'Use a generation 2 image, or set os_secure_boot=disabled',
+         _SECURE_BOOT),
+    Rule('HV111', 'secure-boot-os-type', 'error',
+         'os_secure_boot=required, but os_type is not set',
+         'windows or linux',
+         'Set os_type=windows or os_type=linux', _SECURE_BOOT),
+    Rule('HV112', 'secure-boot-linux-version', 'error',
+         'Secure Boot of Linux needs hosts of version 10.0, but '
+         'hypervisor_version_requires ({actual}) admits older ones',
+         '>=10.0',
+         "Set hypervisor_version_requires='>=10.0'", _SECURE_BOOT),
+    Rule('HV113', 'vtpm-prerequisites', 'error',
+         'a virtual TPM or a shielded VM is required without all that it '
+         'needs',
+         'os_secure_boot=required, os_type=windows, img_pdk_reference, '
+         "hypervisor_version_requires='>=10.0'",
+         'Set {required}', _SHIELDED),
+    Rule('HV114', 'firmware-type-conflict', 'error',
+         "hw_firmware_type is '{actual}', which is not the firmware of this "
+         'generation',
+         'uefi for generation 2, bios for generation 1',
+         'Correct hw_firmware_type or hw_machine_type, whichever is wrong',
+         _GENERATIONS),
+    Rule('HV115', 'disk-bus-ide', 'error',
+         '{property} is {actual}, generation 2 has no IDE',
+         'scsi',
+         'Set {property}=scsi', _PLAN),
+    Rule('HV116', 'os-type-case', 'warning',
+         "os_type is '{actual}': compute-hyperv knows it in lower case only "
+         'and takes the wrong Secure Boot template',
+         'lower case',
+         'Write os_type in lower case', _USAGE),
+    Rule('HV117', 'serial-port-number', 'error',
+         "{property} is '{actual}', a Hyper-V VM has ports 1 and 2",
+         '1 or 2',
+         'Set {property}=1 or {property}=2', _USAGE),
+    Rule('HV118', 'names-disagree', 'error',
+         "{property} is '{actual}', but Nova reads the newer name of it, "
+         'which says something else',
+         'one value under both names',
+         'Remove {property}, or give both the same value', _SCHEDULING),
+    Rule('HV119', 'property-ignored', 'info',
+         '{property} is set, but no Hyper-V driver reads it',
+         'nothing',
+         'Remove {property}', _USAGE),
+    Rule('HV120', 'version-not-portable', 'warning',
+         "clouds up to 2023.2 refuse hypervisor_version_requires '{actual}'",
+         'comparisons with two or three numbers',
+         "Write '>=10.0' rather than '>=10'", _SCHEDULING),
+    Rule('HV121', 'vm-mode', 'error',
+         "hw_vm_mode is '{actual}', Hyper-V hosts offer hvm only",
+         'hvm',
+         'Set hw_vm_mode=hvm', _SCHEDULING),
     Rule('HV201', 'label-mismatch', 'error',
          'disk_format is {actual} but the file is {required}: Glance refuses '
          'it',

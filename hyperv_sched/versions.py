@@ -26,6 +26,9 @@ REPORTED_BY_NOVA = (6002, 6003, 10000)
 #: ``get_supported_vm_types``).
 GENERATION_2_MINIMUM = Version('6.3')
 
+#: The first that has a Secure Boot template for Linux, vTPM and shielding.
+WINDOWS_SERVER_2016 = Version('10.0')
+
 #: Nova cuts longer values off when it stores them in system_metadata.
 MAX_REQUIREMENT_LENGTH = 255
 
@@ -40,6 +43,13 @@ _PREDICATE = re.compile(r'\s*(<=|>=|<|>|!=|==)\s*(\S+)\s*')
 # version here, but hosts have none: between a public version and its local
 # ones there is nothing to tell apart.
 _WITHOUT_LOCAL = {'>=': '>', '>': '>', '<=': '<=', '<': '<='}
+
+
+# distutils' StrictVersion and VersionPredicate, which Nova used until 2023.2
+# (oslo.versionedobjects before 3.6).
+_PORTABLE = re.compile(
+    r'[ \t]*(<=|>=|<|>|!=|==)[ \t]*[0-9]+\.[0-9]+(\.[0-9]+)?([ab][0-9]+)?'
+    r'[ \t]*')
 
 
 class InvalidRequirement(ValueError):
@@ -72,6 +82,11 @@ def _specifier(part: str) -> str:
     if version.local and operator in _WITHOUT_LOCAL:
         return f'{_WITHOUT_LOCAL[operator]}{version.public}'
     return f'{operator}{version}'
+
+
+def is_portable(text: str) -> bool:
+    """Whether older Novas accept a requirement that new ones accept."""
+    return all(map(_PORTABLE.fullmatch, text.split(',')))
 
 
 def satisfies(version: Version, requirement: Specifiers) -> bool:

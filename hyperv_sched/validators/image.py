@@ -25,17 +25,19 @@ def validate(document: Mapping[str, Any],
 
     :param document: as :func:`hyperv_sched.document.normalise` returns it.
     :param image: what to call the image; by default its id or name.
-    :returns: findings in the order of the catalogue, one a rule.
+    :returns: findings in the order of the catalogue, one a rule and
+        property.
     """
     name = image_document.label(document) if image is None else image
-    findings: dict[str, rules.Finding] = {}
+    findings: dict[tuple[str, str], rules.Finding] = {}
     for error in _validator().iter_errors(document):
         # Only the entries of allOf can fail: ('allOf', index, ...).
         clause = image_schema.load()['allOf'][error.absolute_schema_path[1]]
-        code = clause['x-rule']
+        code, actual = clause['x-rule'], clause['x-actual']
         required = clause.get('x-required')
-        findings.setdefault(code, rules.CATALOGUE[code].finding(
+        findings.setdefault((code, actual), rules.CATALOGUE[code].finding(
             image=name,
-            actual=keywords.lookup(document, clause['x-actual']),
-            required=required and keywords.lookup(document, required)))
-    return [findings[code] for code in sorted(findings)]
+            actual=keywords.lookup(document, actual),
+            required=required and keywords.lookup(document, required),
+            prop=actual.removeprefix('overridden.')))
+    return [findings[key] for key in sorted(findings)]

@@ -75,6 +75,21 @@ def _only_generation_2_version(requirement: versions.Specifiers) -> bool:
             or all(v < versions.GENERATION_2_MINIMUM for v in admitted))
 
 
+@_version_format('hyperv-version-only-10')
+def _only_10_version(requirement: versions.Specifiers) -> bool:
+    return all(v >= versions.WINDOWS_SERVER_2016
+               for v in _admitted(requirement))
+
+
+@FORMATS.checks('nova-version-portable')
+def _portable_version(value: object) -> bool:
+    try:
+        versions.parse_requirement(str(value))
+    except versions.InvalidRequirement:
+        return True
+    return versions.is_portable(str(value))
+
+
 def _min_disk_holds(_validator: Any, path: str, document: Any,
                     _schema: Any) -> Iterator[jsonschema.ValidationError]:
     """x-min-disk-holds: min_disk (GB) is no smaller than a size in bytes."""

@@ -17,9 +17,19 @@ class NormaliseTestCase(base.TestCase):
 
     def test_novas_name_wins_as_it_does_in_nova(self):
         self.assertEqual(
-            {'hypervisor_type': 'hyperv'},
+            {'hypervisor_type': 'hyperv',
+             'overridden': {'hypervisor_type': 'qemu'}},
             document.normalise({'hypervisor_type': 'qemu',
                                 'img_hv_type': 'HyperV'}))
+
+    def test_both_names_of_one_mind_are_one(self):
+        self.assertEqual(
+            {'hypervisor_type': 'hyperv', 'architecture': 'x86_64',
+             'hw_vm_mode': 'hvm'},
+            document.normalise({
+                'hypervisor_type': 'HyperV', 'img_hv_type': 'hyperv',
+                'architecture': 'amd64', 'hw_architecture': 'X86_64',
+                'vm_mode': 'hv'}))
 
     def test_refuses_what_is_no_object(self):
         for raw in ([], 'text', 1, None):

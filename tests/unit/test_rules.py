@@ -24,12 +24,13 @@ class PrintableTestCase(base.TestCase):
 
 class CatalogueTestCase(base.TestCase):
 
-    def test_words_name_nothing_but_actual_and_required(self):
+    def test_words_name_nothing_but_what_findings_know(self):
         for rule in rules.CATALOGUE.values():
             for text in (rule.message, rule.fix):
                 names = {name for _, name, _, _
                          in string.Formatter().parse(text) if name}
-                self.assertLessEqual(names, {'actual', 'required'}, rule.code)
+                self.assertLessEqual(
+                    names, {'actual', 'required', 'property'}, rule.code)
 
     def test_names_are_told_apart(self):
         names = [rule.name for rule in rules.CATALOGUE.values()]

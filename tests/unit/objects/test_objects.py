@@ -11,7 +11,7 @@ from tests.unit import base
 #: raise the object's version along with it.
 FINGERPRINTS = {
     'HostCapability': '1.0-45402d1ec9b1ad17bc3427bd5887e488',
-    'ImageRequirement': '1.0-db8e21f24ec0faddd9600ed15f9ed361',
+    'ImageRequirement': '1.0-71cb27b52b14290a8374e2f49966dcca',
 }
 
 

@@ -7,6 +7,7 @@ import jsonschema
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched import validators
+from hyperv_sched.validators import keywords
 from hyperv_sched.validators import schema
 from tests.unit import base
 
@@ -142,6 +143,33 @@ class SchemaTestCase(base.TestCase):
         for clause in schema.load()['allOf']:
             self.assertIn(clause['x-rule'], rules.CATALOGUE)
             self.assertTrue(clause['description'])
+
+    def found(self, document):
+        return validators.validate(image_document.normalise(document))
+
+    def test_wrong_example_of_each_clause_breaks_its_rule_alone(self):
+        for clause in schema.load()['allOf']:
+            example = clause['x-wrong']
+            self.assertEqual({clause['x-rule']},
+                             {f.code for f in self.found(example)}, example)
+
+    def test_right_example_of_each_clause_is_free_of_findings(self):
+        for clause in schema.load()['allOf']:
+            self.assertEqual([], self.found(clause['x-right']))
+
+    def test_each_clause_is_needed_for_its_wrong_example(self):
+        for clause in schema.load()['allOf']:
+            others = {**schema.load(), 'allOf': [
+                other for other in schema.load()['allOf']
+                if other is not clause]}
+            left = keywords.Validator(
+                others, format_checker=keywords.FORMATS).iter_errors(
+                    image_document.normalise(clause['x-wrong']))
+            self.assertNotIn(
+                (clause['x-rule'], clause['x-actual']),
+                [(c['x-rule'], c['x-actual']) for c in (
+                    others['allOf'][error.absolute_schema_path[1]]
+                    for error in left)])
 
     def test_every_rule_over_images_is_in_the_schema(self):
         self.assertEqual(
