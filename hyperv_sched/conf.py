@@ -56,12 +56,26 @@ COMPUTE_OPTS = [
 ]
 
 
+LINT_OPTS = [
+    cfg.ListOpt(
+        'ignored_rules', default=[],
+        help='Codes of rules whose findings "hyperv-sched image lint '
+             '--config-file" drops, as HV106.'),
+    cfg.ListOpt(
+        'error_rules', default=[],
+        help='Codes of rules whose findings count as errors there, although '
+             'they are warnings by themselves.'),
+]
+
+_ALL = SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS
+
+
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Make the options known to a service's configuration."""
     conf.register_group(GROUP)
-    conf.register_opts(SCHEDULER_OPTS + COMPUTE_OPTS, group=GROUP)
+    conf.register_opts(_ALL, group=GROUP)
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """For oslo-config-generator and the like."""
-    return [(GROUP, SCHEDULER_OPTS + COMPUTE_OPTS)]
+    return [(GROUP, _ALL)]

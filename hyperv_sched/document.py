@@ -20,7 +20,7 @@ LEGACY_NAMES = {
 }
 
 #: The names that the rules use: those that people use.
-_NAMES = {
+NAMES = {
     'hw_architecture': 'architecture',
     'img_hv_type': 'hypervisor_type',
     'img_hv_requested_version': 'hypervisor_version_requires',
@@ -48,12 +48,11 @@ class InvalidDocument(ValueError):
     """Not what the Image API or the openstack client prints."""
 
 
-def normalise(raw: object) -> dict[str, Any]:
-    """Bring a document into the one shape that the rules judge.
+def flatten(raw: object) -> dict[str, Any]:
+    """Make one level of the document as the openstack client prints it.
 
-    Takes the flat document of the Image API and the nested one of
-    ``openstack image show -f json``; unset (null) members are dropped. What
-    an old name says and a new one contradicts comes under ``overridden``.
+    Takes the flat document of the Image API, too; unset (null) members are
+    dropped.
 
     :raises InvalidDocument: a member that must be text is not, or the whole
         is not an object.
@@ -68,18 +67,30 @@ def normalise(raw: object) -> dict[str, Any]:
     for name in _TEXT.intersection(document):
         if not isinstance(document[name], str):
             raise InvalidDocument(f'{name} must be a string')
+    return document
+
+
+def normalise(raw: object) -> dict[str, Any]:
+    """Bring a document into the one shape that the rules judge.
+
+    Each property comes under one name, with the value that Nova reads; what
+    an old name says and a new one contradicts comes under ``overridden``.
+
+    :raises InvalidDocument: see :func:`flatten`.
+    """
+    document = flatten(raw)
     read = {name: value for name, value in document.items()
             if name not in LEGACY_NAMES.values()}
     overridden = {}
     for name, legacy in LEGACY_NAMES.items():
         if legacy not in document:
             continue
-        used = _NAMES.get(name, name)
+        used = NAMES.get(name, name)
         if _canonical(used, document[legacy]) != _canonical(
                 used, read.setdefault(name, document[legacy])):
             overridden[legacy] = document[legacy]
     document = {
-        _NAMES.get(name, name): _canonical(_NAMES.get(name, name), value)
+        NAMES.get(name, name): _canonical(NAMES.get(name, name), value)
         for name, value in read.items()}
     if overridden:
         document['overridden'] = overridden

@@ -8,6 +8,7 @@ compute host's own last word.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 import dataclasses
 import typing
 
@@ -45,6 +46,10 @@ def printable(value: object, limit: int = MAX_SHOWN) -> str:
     return ''.join(
         c if c.isprintable() else c.encode('unicode_escape').decode('ascii')
         for c in text)
+
+
+class UnknownRule(ValueError):
+    """A code that no rule has."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -278,3 +283,21 @@ _RULES = (
 
 #: Every rule by its code, in the order in which they are explained.
 CATALOGUE = {rule.code: rule for rule in _RULES}
+
+
+def weigh(findings: Iterable[Finding], ignored: Iterable[str] = (),
+          errors: Iterable[str] = ()) -> list[Finding]:
+    """Apply what an operator thinks of the rules.
+
+    :param ignored: codes whose findings are dropped
+    :param errors: codes whose findings count as errors
+    :raises UnknownRule: a code is misspelt: silence would be no answer.
+    """
+    ignored, errors = frozenset(ignored), frozenset(errors)
+    for code in sorted(ignored | errors):
+        if code not in CATALOGUE:
+            raise UnknownRule(f'{printable(code)}: no such rule')
+    return [
+        dataclasses.replace(finding, severity='error')
+        if finding.code in errors else finding
+        for finding in findings if finding.code not in ignored]

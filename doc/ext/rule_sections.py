@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ``rule-sections`` directive: a section for each rule."""
 
+import json
+
 from docutils import nodes
 from docutils import statemachine
 from sphinx.util import docutils
@@ -9,11 +11,24 @@ from hyperv_sched import rules
 from hyperv_sched.validators import schema
 
 
-def _section(rule, descriptions):
+def _clause(clause):
+    """Why, and an example of what is wrong and of what is right."""
+    return [
+        clause['description'], '',
+        'Wrong::', '', *_example(clause['x-wrong']), '',
+        'Right::', '', *_example(clause['x-right']), '']
+
+
+def _example(document):
+    return [f'    {line}' for line in
+            json.dumps(document, indent=4)[2:-2].splitlines()]
+
+
+def _section(rule, clauses):
     title = f'{rule.code} {rule.name}'
     return [
         f'.. _{rule.code}:', '', title, '-' * len(title), '',
-        *descriptions, '',
+        *(line for clause in clauses for line in _clause(clause)),
         f':Severity: {rule.severity}',
         f':Message: {rule.message}',
         f':Required: {rule.required}',
@@ -27,13 +42,10 @@ class RuleSections(docutils.SphinxDirective):
     required_arguments = 1
 
     def run(self):
-        clauses = schema.load()['allOf']
         lines = []
         for rule in rules.CATALOGUE.values():
             if rule.code.startswith(self.arguments[0]):
-                lines += _section(rule, [
-                    clause['description'] for clause in clauses
-                    if clause['x-rule'] == rule.code])
+                lines += _section(rule, schema.clauses(rule.code))
         parent = nodes.section()
         parent.document = self.state.document
         self.state.nested_parse(

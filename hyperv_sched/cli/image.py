@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 import collections
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import json
@@ -125,6 +127,21 @@ class Lint(lister.Lister):
             '--image-json', metavar='FILE',
             help='a document of the Image API, or of "openstack image show '
                  '-f json", or a list of them; - reads standard input')
+        parser.add_argument(
+            '--ignore', metavar='CODE', action='append', default=[],
+            help='drop the findings of a rule (repeat for more)')
+        parser.add_argument(
+            '--error', metavar='CODE', action='append', default=[],
+            help='count the findings of a rule as errors (repeat for more)')
+        parser.add_argument(
+            '--config-file', metavar='FILE',
+            help='take more such codes from ignored_rules and error_rules of '
+                 'the group [hyperv_sched]')
+        parser.add_argument(
+            '--fix', action='store_true',
+            help='print, instead of findings, the "openstack image set" '
+                 'command for each image whose properties can be put right '
+                 'without guessing; nothing is changed')
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -138,13 +155,21 @@ class Lint(lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Iterator[tuple[Any, ...]]]:
+        from hyperv_sched import document as image_document
+        from hyperv_sched import rules
         from hyperv_sched import validators
 
+        ignored, errors = _weights(parsed_args)
         findings: list[rules.Finding] = []
+        self._fixes = []
         subjects = 0
-        for name, document in self._documents(parsed_args):
+        for name, raw, content in self._documents(parsed_args):
             subjects += 1
-            findings.extend(validators.validate(document, name))
+            document = {**image_document.normalise(raw), **content}
+            findings += rules.weigh(validators.validate(document, name),
+                                    ignored, errors)
+            if parsed_args.fix:
+                self._fixes += _fix(raw, ignored)
         if any(f.severity in ('error', 'unknown') for f in findings):
             self._worst = max(self._worst, EXIT_FINDINGS)
         columns: Sequence[str] = COLUMNS
@@ -157,9 +182,20 @@ class Lint(lister.Lister):
         rows = (dataclasses.asdict(f) for f in findings)
         return columns, (tuple(row[c] for c in columns) for row in rows)
 
+    def produce_output(self, parsed_args: argparse.Namespace,
+                       column_names: Sequence[str],
+                       data: Iterable[Sequence[Any]]) -> int:
+        if not parsed_args.fix:
+            result: int = super().produce_output(
+                parsed_args, column_names, data)
+            return result
+        for command in self._fixes:
+            self.app.stdout.write(f'{command}\n')
+        return 0
+
     def _documents(self, args: argparse.Namespace) -> Iterator[
-            tuple[str | None, dict[str, Any]]]:
-        """The image documents to judge, each with what to call it."""
+            tuple[str | None, dict[str, Any], dict[str, Any]]]:
+        """What to judge: what to call it, its document, and its content."""
         from hyperv_sched import document as image_document
 
         given: dict[str, Any] = dict(args.image_properties)
@@ -173,14 +209,14 @@ class Lint(lister.Lister):
                 'give the document of one')
         for number, base in enumerate(bases, 1):
             try:
-                document = image_document.normalise(base)
-                document.update(image_document.normalise(given))
+                document = image_document.flatten(base)
+                document.update(image_document.flatten(given))
             except image_document.InvalidDocument as exc:
                 raise UsageError(
                     f'{args.image_json or "command line"}: '
                     f'image {number}: {exc}') from None
             if not args.files:
-                yield None, document
+                yield None, document, {}
         for file in args.files:
             try:
                 content = _inspect(file)
@@ -189,7 +225,47 @@ class Lint(lister.Lister):
                 print(exc, file=sys.stderr)
                 self._worst = EXIT_USAGE
             else:
-                yield file, {**document, 'content': content}
+                yield file, document, {'content': content}
+
+
+def _weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The codes to ignore, and those to take for errors."""
+    from hyperv_sched import rules
+
+    ignored, errors = list(args.ignore), list(args.error)
+    if args.config_file:
+        from oslo_config import cfg
+
+        from hyperv_sched import conf
+
+        options = cfg.ConfigOpts()
+        conf.register_opts(options)
+        try:
+            options(['--config-file', args.config_file],
+                    default_config_files=[], default_config_dirs=[])
+            ignored += options.hyperv_sched.ignored_rules
+            errors += options.hyperv_sched.error_rules
+        except (cfg.Error, ValueError, OSError) as exc:
+            raise UsageError(
+                f'{args.config_file}: cannot be read: '
+                f'{rules.printable(exc)}') from None
+    try:
+        rules.weigh((), ignored, errors)
+    except rules.UnknownRule as exc:
+        raise UsageError(str(exc)) from None
+    return ignored, errors
+
+
+def _fix(raw: dict[str, Any], ignored: Sequence[str]) -> list[str]:
+    from hyperv_sched import rules
+    from hyperv_sched import validators
+    from hyperv_sched.validators import fixes
+
+    def judge(document: Mapping[str, Any]) -> list[rules.Finding]:
+        return rules.weigh(validators.validate(document), ignored)
+
+    values = fixes.properties(raw, judge)
+    return [fixes.command(raw, values)] if values else []
 
 
 def _inspect(path: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import dataclasses
+import json
 import sys
 from typing import Any
 
@@ -36,6 +37,18 @@ class Show(show.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         from hyperv_sched import rules
+        from hyperv_sched.validators import schema
 
-        rule = dataclasses.asdict(rules.CATALOGUE[parsed_args.code])
-        return tuple(rule), tuple(rule.values())
+        shown = dataclasses.asdict(rules.CATALOGUE[parsed_args.code])
+        clauses = schema.clauses(parsed_args.code)
+        shown['why'] = [clause['description'] for clause in clauses]
+        shown['wrong'] = [clause['x-wrong'] for clause in clauses]
+        shown['right'] = [clause['x-right'] for clause in clauses]
+        if parsed_args.formatter == 'table':
+            for name in ('why', 'wrong', 'right'):
+                shown[name] = '\n'.join(map(_line, shown[name]))
+        return tuple(shown), tuple(shown.values())
+
+
+def _line(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -16,3 +16,8 @@ def load() -> dict[str, Any]:
         'schemas').joinpath('image-document.json')
     schema: dict[str, Any] = json.loads(source.read_text('utf-8'))
     return schema
+
+
+def clauses(code: str) -> list[dict[str, Any]]:
+    """The clauses of a rule: what it says of properties and the file."""
+    return [clause for clause in load()['allOf'] if clause['x-rule'] == code]

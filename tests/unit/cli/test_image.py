@@ -142,6 +142,71 @@ class LintTestCase(CommandTestCase):
         self.assertEqual('1 image: 3 errors\n', err)
 
 
+class WeightsTestCase(CommandTestCase):
+    """A generation 2 image that admits old hosts: HV106, a warning."""
+
+    IMAGE = ('--property', 'hw_machine_type=hyperv-gen2',
+             '--property', 'hypervisor_type=hyperv')
+
+    def lint(self, *argv):
+        code, out, err = self.run_command(
+            'image', 'lint', '-f', 'value', '-c', 'code', '-c', 'severity',
+            *self.IMAGE, *argv)
+        return code, out.split(), err
+
+    def test_rule_can_be_ignored(self):
+        self.assertEqual((0, [], ''), self.lint('--ignore', 'HV106'))
+
+    def test_warning_can_be_an_error(self):
+        self.assertEqual((1, ['HV106', 'error'], ''),
+                         self.lint('--error', 'HV106'))
+
+    def test_configuration_says_the_same(self):
+        for option, expected in (('ignored_rules', (0, [], '')),
+                                 ('error_rules',
+                                  (1, ['HV106', 'error'], ''))):
+            path = self.file('lint.conf', (
+                f'[hyperv_sched]\n{option} = HV106\n').encode())
+            self.assertEqual(expected, self.lint('--config-file', path))
+
+    def test_unknown_code_exits_2(self):
+        path = self.file('lint.conf',
+                         b'[hyperv_sched]\nerror_rules = HV999\n')
+        for argv in (('--ignore', 'HV999'), ('--error', 'HV999'),
+                     ('--config-file', path)):
+            self.assertEqual((2, [], 'HV999: no such rule\n'),
+                             self.lint(*argv))
+
+    def test_unreadable_configuration_exits_2(self):
+        for path in ('/nonexistent', self.file('bad.conf', b'nonsense\n')):
+            code, _, err = self.lint('--config-file', path)
+            self.assertEqual(2, code)
+            self.assertIn(path, err)
+
+
+class FixTestCase(CommandTestCase):
+
+    def test_prints_the_command_alone(self):
+        documents = [
+            {'id': 'good', 'hypervisor_type': 'hyperv'},
+            {'id': 'bad', 'hw_machine_type': 'hyperv-gen2'}]
+        code, out, _ = self.run_command(
+            'image', 'lint', '--fix', '--image-json', '-',
+            stdin=json.dumps(documents))
+        self.assertEqual(1, code)
+        self.assertEqual(
+            'openstack image set --property hypervisor_type=hyperv '
+            "--property 'hypervisor_version_requires=>=6.3' -- bad\n", out)
+
+    def test_leaves_out_what_is_ignored(self):
+        _, out, _ = self.run_command(
+            'image', 'lint', '--fix', '--ignore', 'HV106', '--property',
+            'hw_machine_type=hyperv-gen1')
+        self.assertEqual(
+            'openstack image set --property hypervisor_type=hyperv -- '
+            'IMAGE\n', out)
+
+
 class SarifTestCase(CommandTestCase):
 
     def test_results_point_at_rules_and_files(self):

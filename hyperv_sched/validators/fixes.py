@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The properties that put an image right, where the right value is no guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+import shlex
+from typing import Any
+
+from hyperv_sched import document as image_document
+from hyperv_sched import rules
+from hyperv_sched import versions
+
+Document = Mapping[str, Any]
+
+#: Each round puts a property right that hid another: there are not many.
+_MAX_ROUNDS = 5
+
+GENERATIONS = ('hyperv-gen1', 'hyperv-gen2')
+
+
+def _generation(document: Document) -> dict[str, str]:
+    """Right but for its case, or for blanks around it."""
+    meant = document['hw_machine_type'].strip().lower()
+    return {'hw_machine_type': meant} if meant in GENERATIONS else {}
+
+
+def _hypervisor_type(document: Document) -> dict[str, str]:
+    """Hyper-V under a name of its own; another hypervisor is no slip."""
+    letters = ''.join(filter(str.isalnum, document['hypervisor_type']))
+    return {'hypervisor_type': 'hyperv'} if letters.lower() == 'hyperv' else {}
+
+
+def _at_least(minimum: str) -> Callable[[Document], dict[str, str]]:
+    """Keep what is required, and add a minimum to it."""
+    def fix(document: Document) -> dict[str, str]:
+        required = document.get('hypervisor_version_requires')
+        if required is None:
+            return {'hypervisor_version_requires': f'>={minimum}'}
+        narrowed = f'{required},>={minimum}'
+        if len(narrowed) > versions.MAX_REQUIREMENT_LENGTH:
+            return {}
+        return {'hypervisor_version_requires': narrowed}
+    return fix
+
+
+def _disk_bus(document: Document) -> dict[str, str]:
+    return {name: 'scsi' for name in ('hw_disk_bus', 'hw_cdrom_bus')
+            if document.get(name, '').lower() == 'ide'}
+
+
+_FIXES: dict[str, Callable[[Document], dict[str, str]]] = {
+    'HV101': _generation,
+    'HV102': lambda _: {'hypervisor_type': 'hyperv'},
+    'HV103': _hypervisor_type,
+    'HV106': _at_least(str(versions.GENERATION_2_MINIMUM)),
+    'HV112': _at_least(str(versions.WINDOWS_SERVER_2016)),
+    'HV115': _disk_bus,
+    'HV116': lambda document: {'os_type': document['os_type'].lower()},
+    'HV121': lambda _: {'hw_vm_mode': 'hvm'},
+}
+
+
+def properties(
+        raw: Document, judge: Callable[[Document], Iterable[rules.Finding]],
+) -> dict[str, str]:
+    """What to set so that findings of a document go away.
+
+    A property put right may bring others to light: a generation that is
+    spelt right is judged as what it is.
+
+    :param raw: the document under the names that the image itself has
+    :param judge: finds fault with a normalised document; it is asked again
+    """
+    current = image_document.flatten(raw)
+    fixed: dict[str, str] = {}
+    for _ in range(_MAX_ROUNDS):
+        document = image_document.normalise(current)
+        values: dict[str, str] = {}
+        for code in dict.fromkeys(f.code for f in judge(document)):
+            if code in _FIXES:
+                values.update((_name_in(current, name), value) for name, value
+                              in _FIXES[code](document).items())
+            elif code == 'HV118':
+                values.update(_agreeing(document))
+        if not values:
+            break
+        fixed.update(values)
+        current.update(values)
+    return fixed
+
+
+def _agreeing(document: Document) -> dict[str, str]:
+    """Let old names say what Nova reads under the new ones."""
+    return {
+        legacy: document[image_document.NAMES.get(name, name)]
+        for name, legacy in image_document.LEGACY_NAMES.items()
+        if legacy in document['overridden']}
+
+
+def _name_in(raw: Document, name: str) -> str:
+    """The name that Nova reads a property by, as this image has it."""
+    for modern, used in image_document.NAMES.items():
+        if used == name and modern in raw:
+            return modern
+    return name
+
+
+def command(document: Document, values: Mapping[str, str]) -> str:
+    """The openstack command that sets properties, to be pasted."""
+    words = ['openstack', 'image', 'set']
+    for name, value in values.items():
+        words += ['--property', f'{name}={value}']
+    image = image_document.label(document)
+    words += ['--', 'IMAGE' if image == '-' else image]
+    return ' '.join(map(shlex.quote, words))

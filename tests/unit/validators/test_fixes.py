@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import shlex
+
+import hypothesis
+from hypothesis import strategies as st
+
+from hyperv_sched import validators
+from hyperv_sched.validators import fixes
+from tests.unit import base
+
+GOOD = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
+        'hypervisor_version_requires': '>=6.3'}
+
+#: What is added to GOOD (None takes away), and what is to be set.
+CASES = (
+    ({}, {}),
+    ({'hw_machine_type': ' HYPERV-GEN2'}, {'hw_machine_type': 'hyperv-gen2'}),
+    ({'hw_machine_type': 'hyperv-gen3'}, {}),
+    ({'hypervisor_type': None}, {'hypervisor_type': 'hyperv'}),
+    ({'hypervisor_type': 'Hyper-V'}, {'hypervisor_type': 'hyperv'}),
+    ({'hypervisor_type': 'qemu'}, {}),
+    ({'hypervisor_version_requires': None},
+     {'hypervisor_version_requires': '>=6.3'}),
+    ({'hypervisor_version_requires': '>=6.2,<10.0'},
+     {'hypervisor_version_requires': '>=6.2,<10.0,>=6.3'}),
+    ({'hypervisor_version_requires': '~=6.3'}, {}),
+    ({'os_secure_boot': 'required', 'os_type': 'linux'},
+     {'hypervisor_version_requires': '>=6.3,>=10.0'}),
+    ({'hw_disk_bus': 'ide', 'hw_cdrom_bus': 'IDE'},
+     {'hw_disk_bus': 'scsi', 'hw_cdrom_bus': 'scsi'}),
+    ({'os_type': 'Windows'}, {'os_type': 'windows'}),
+    ({'architecture': 'i686', 'hw_architecture': 'x86_64'},
+     {'architecture': 'x86_64'}),
+    ({'hypervisor_type': None, 'img_hv_type': 'Hyper-V'},
+     {'img_hv_type': 'hyperv'}),
+    ({'hypervisor_type': 'qemu', 'img_hv_type': 'hyperv'},
+     {'hypervisor_type': 'hyperv'}),
+    ({'hw_vm_mode': 'xen'}, {'hw_vm_mode': 'hvm'}),
+    # What a wrong generation hid comes to light.
+    ({'hw_machine_type': 'Hyperv-Gen2', 'hw_disk_bus': 'ide',
+      'hypervisor_version_requires': None},
+     {'hw_machine_type': 'hyperv-gen2', 'hw_disk_bus': 'scsi',
+      'hypervisor_version_requires': '>=6.3'}),
+)
+
+
+class PropertiesTestCase(base.TestCase):
+
+    def test_sets_what_is_no_guess(self):
+        for changes, expected in CASES:
+            self.assertEqual(
+                expected, fixes.properties(
+                    {**GOOD, **changes}, validators.validate),
+                changes)
+
+    @hypothesis.given(st.fixed_dictionaries({}, optional={
+        'hw_machine_type': st.sampled_from(
+            ['hyperv-gen1', 'hyperv-gen2', 'HYPERV-GEN2', 'hyperv', 'q35']),
+        'hypervisor_type': st.sampled_from(['hyperv', 'Hyper-V', 'qemu']),
+        'img_hv_type': st.sampled_from(['hyperv', 'HyperV', 'qemu']),
+        'hypervisor_version_requires': st.sampled_from(
+            ['>=6.3', '>=6.2', '>=10', '<6.3', '~=6.3', '>=6.2,!=6.3']),
+        'os_type': st.sampled_from(['linux', 'Windows']),
+        'os_secure_boot': st.sampled_from(['required', 'disabled']),
+        'hw_disk_bus': st.sampled_from(['ide', 'scsi']),
+        'hw_vm_mode': st.sampled_from(['hvm', 'xen']),
+        'vm_mode': st.sampled_from(['hvm', 'xen']),
+        'architecture': st.sampled_from(['i686', 'x86_64']),
+        'hw_architecture': st.sampled_from(['i686', 'x86_64'])}))
+    def test_once_set_there_is_nothing_left_to_set(self, raw):
+        values = fixes.properties(raw, validators.validate)
+        self.assertEqual({}, fixes.properties(
+            {**raw, **values}, validators.validate))
+
+
+class CommandTestCase(base.TestCase):
+
+    def test_is_one_line_for_a_shell(self):
+        command = fixes.command(
+            {'id': "-it's"}, {'hypervisor_version_requires': '>=6.3'})
+        self.assertEqual(
+            ['openstack', 'image', 'set', '--property',
+             'hypervisor_version_requires=>=6.3', '--', "-it's"],
+            shlex.split(command))
+
+    def test_nameless_image_has_a_place(self):
+        self.assertTrue(fixes.command({}, {'a': 'b'}).endswith(' -- IMAGE'))
