@@ -18,8 +18,18 @@ class Export(command.Command):
 
     auth_required = False
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument(
+            '--schema-image', action='store_true',
+            help='print instead the schema-image.json by which glance-api '
+                 'itself refuses unknown Hyper-V machine types')
+        return parser
+
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         from hyperv_sched.validators import metadefs
+        from hyperv_sched.validators import schema_image
 
-        self.app.stdout.write(
-            json.dumps(metadefs.namespace(), indent=2) + '\n')
+        document = (schema_image.fragment() if parsed_args.schema_image
+                    else metadefs.namespace())
+        self.app.stdout.write(json.dumps(document, indent=2) + '\n')

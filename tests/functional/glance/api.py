@@ -2,12 +2,16 @@
 """A real glance-api on SQLite, served by gunicorn on a free port."""
 
 import contextlib
+import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
+import urllib.error
+import urllib.request
 
 import fixtures
 
@@ -41,7 +45,14 @@ class _Log(fixtures.Fixture):
 
 
 class GlanceAPI(fixtures.Fixture):
-    """Glance with a database of its own; everybody is admin."""
+    """Glance with a database of its own; everybody is admin.
+
+    :param files: to put beside its configuration.
+    """
+
+    def __init__(self, files=()):
+        super().__init__()
+        self.files = files
 
     def _setUp(self):
         self.root = pathlib.Path(
@@ -50,6 +61,8 @@ class GlanceAPI(fixtures.Fixture):
         self.config_file.write_text(_CONFIG.format(
             root=self.root, prefix=sys.prefix))
         (self.root / 'policy.yaml').write_text('"context_is_admin": "@"\n')
+        for path in self.files:
+            shutil.copy(path, self.root)
         self.manage('db', 'sync')
         self.url = f'http://127.0.0.1:{self._serve()}'
 
@@ -76,3 +89,16 @@ class GlanceAPI(fixtures.Fixture):
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
         return listener.getsockname()[1]
+
+    def request(self, path, method='GET', body=None, media='json'):
+        """Ask the API; return the status and the text of its answer."""
+        request = urllib.request.Request(  # noqa: S310
+            self.url + path, method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={'Content-Type': f'application/{media}'})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as exc:
+            with exc:
+                return exc.code, exc.read().decode()

@@ -3,7 +3,6 @@
 
 import json
 import pathlib
-import urllib.request
 
 import testtools
 
@@ -23,10 +22,9 @@ class MetadefsTestCase(testtools.TestCase):
         self.glance.manage('db', 'load_metadefs', '--path', str(path), *flags)
 
     def read_back(self):
-        url = (f'{self.glance.url}/v2/metadefs/namespaces/'
-               'OS::Compute::HyperVGeneration')
-        with urllib.request.urlopen(url, timeout=60) as answer:
-            return json.load(answer)
+        _, text = self.glance.request(
+            '/v2/metadefs/namespaces/OS::Compute::HyperVGeneration')
+        return json.loads(text)
 
     def test_glance_manage_loads_them_and_the_api_returns_them(self):
         self.load()

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real Nova as the judge of what the linter says of properties."""
+
+import hypothesis
+from hypothesis import strategies as st
+from nova import objects
+import testtools
+
+from hyperv_sched import document
+from hyperv_sched import validators
+from tests.unit import base  # noqa: F401 (hypothesis without deadlines)
+
+#: Findings that say that Nova refuses the property (HTTP 400).
+REFUSED_BY_NOVA = {'HV103', 'HV104', 'HV109', 'HV115', 'HV121'}
+
+_REQUIREMENTS = st.one_of(
+    st.sampled_from([
+        '>=6.3', '>= 6.3 ', '~=6.3', '6.3', '==6.*', '', ' ', '>=6.3,',
+        '>=6.3,<10.0', '>=10', '>=6.3.9600.1', 'latest', '>=6.3rc1',
+        '>=6.3+x', '>=6.3 <10', '\n>=6.3', '>=06.03', '===6.3']),
+    st.text(alphabet='<>=!~.,*6310 rcv+', max_size=8))
+
+
+class ImageMetaTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        objects.register_all()
+
+    def refuses(self, properties):
+        try:
+            objects.ImageMeta.from_dict({'properties': properties})
+        except ValueError:
+            return True
+        return False
+
+    @hypothesis.settings(max_examples=300)
+    @hypothesis.given(st.fixed_dictionaries(
+        {'hw_machine_type': st.sampled_from(
+            ['hyperv-gen1', 'hyperv-gen2', 'hyperv-gen3'])},
+        optional={
+            'hypervisor_version_requires': _REQUIREMENTS,
+            'hypervisor_type': st.sampled_from(
+                ['hyperv', 'HyperV', 'HYPERV', 'Hyper-V', 'hyper-v', '']),
+            'vm_mode': st.sampled_from(['hvm', 'HVM', 'hv', 'pv', 'junk'])}))
+    def test_what_nova_refuses_is_an_error_of_ours(self, properties):
+        codes = {f.code for f in validators.validate(
+            document.normalise(properties))}
+        if self.refuses(properties):
+            self.assertTrue(codes & REFUSED_BY_NOVA, (properties, codes))
+        else:
+            self.assertNotIn('HV104', codes, properties)
+
+    def test_examples_that_are_right_are_accepted(self):
+        from hyperv_sched.validators import schema
+        for clause in schema.load()['allOf']:
+            properties = {
+                name: value for name, value in clause['x-right'].items()
+                if isinstance(value, str)}
+            self.assertFalse(self.refuses(properties), properties)
