@@ -11,10 +11,12 @@ from hyperv_sched import rules
 from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
 
-#: Nova cuts a fault's message at 255 characters, "No valid host was found. "
+#: Nova cuts a fault's message at 255 bytes, "No valid host was found. "
 #: included.
 MAX_SUMMARY = 228
 
+
+_REPORTED = ', '.join(map(str, versions.REPORTED))
 
 #: Kinds of host that an answer is remembered for. A sane cloud has a dozen.
 MAX_KINDS = 1000
@@ -47,8 +49,11 @@ def judge(requirement: objects.ImageRequirement,
         return found('HV405', requirement.defect)
     if requirement.generation is None:
         return None
+    if host.hypervisor_type is None:
+        # Nor is there a version to be lenient about.
+        return found('HV403')
     if not host.is_hyperv:
-        return found('HV401', host.hypervisor_type or 'an unknown hypervisor')
+        return found('HV401', host.hypervisor_type)
     generation_2 = requirement.generation == image_requirement.GENERATION_2
     version = host.hypervisor_version
     if version is None:
@@ -63,7 +68,7 @@ def judge(requirement: objects.ImageRequirement,
         required = str(requirement.version_requires)
         if not any(versions.satisfies(v, requirement.version_requires)
                    for v in versions.REPORTED):
-            required += ' (hosts report 6.2, 6.3 or 10.0 only)'
+            required += f' (hosts report {_REPORTED} only)'
         return found('HV404', version, required)
     return None
 
@@ -122,7 +127,7 @@ def summarise(rejected: Mapping[rules.Finding, int]) -> str:
     """Tell a user why no host was left: codes, counts and reasons.
 
     :param rejected: how many hosts each finding rejected.
-    :returns: at most MAX_SUMMARY characters, without names of hosts.
+    :returns: at most MAX_SUMMARY bytes, without names of hosts.
     """
     by_code: dict[str, dict[rules.Finding, int]] = {}
     for finding, count in rejected.items():
@@ -134,7 +139,7 @@ def summarise(rejected: Mapping[rules.Finding, int]) -> str:
     for index, (_, head, message) in enumerate(reasons):
         worded = [*parts]
         worded[index] = f'{head}: {message}'
-        if len('; '.join(worded)) <= MAX_SUMMARY:
+        if len('; '.join(worded).encode()) <= MAX_SUMMARY:
             parts = worded
     return '; '.join(parts)
 

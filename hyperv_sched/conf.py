@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from oslo_config import cfg
-from oslo_config import types
 
 from hyperv_sched import versions
 
@@ -14,26 +13,15 @@ GROUP = cfg.OptGroup(
     help='Hyper-V generation 2 rules in the scheduler and on compute hosts.')
 
 
-class _Version(types.ConfigType):
-    """The type of an option that is a version."""
-
-    def __init__(self) -> None:
-        super().__init__(type_name='version')
-
-    def __call__(self, value: str) -> versions.Version:
-        return versions.Version(value)
-
-    def _formatter(self, value: object) -> str:
-        return str(value)
-
-
 SCHEDULER_OPTS = [
-    cfg.Opt(
-        'gen2_minimum_version', type=_Version(),
-        default=str(versions.GENERATION_2_MINIMUM),
-        help='The oldest Hyper-V version that is given generation 2 VMs. '
-             'Hosts report 6.2 (Windows Server 2012), 6.3 (2012 R2) or 10.0 '
-             '(2016 and newer).'),
+    cfg.StrOpt(
+        'gen2_minimum_version', default=str(versions.GENERATION_2_MINIMUM),
+        choices=[
+            (str(versions.GENERATION_2_MINIMUM),
+             'Windows Server 2012 R2 and newer.'),
+            (str(versions.WINDOWS_SERVER_2016),
+             'Windows Server 2016 and newer.')],
+        help='The oldest Hyper-V version that is given generation 2 VMs.'),
     cfg.StrOpt(
         'unknown_host_version', default='reject',
         choices=[

@@ -44,6 +44,11 @@ _TEXT = frozenset((
     'os_type', 'os_vtpm'))
 
 
+#: What is made here or by those who read the file; an image's property of
+#: such a name is none of it.
+_OURS = frozenset(('content', 'overridden', 'properties'))
+
+
 class InvalidDocument(ValueError):
     """Not what the Image API or the openstack client prints."""
 
@@ -59,14 +64,22 @@ def flatten(raw: object) -> dict[str, Any]:
     """
     if not isinstance(raw, Mapping):
         raise InvalidDocument('an image document must be an object')
-    document = dict(raw)
-    nested = document.pop('properties', None)
-    if isinstance(nested, Mapping):
-        document.update(nested)
-    document = {k: v for k, v in document.items() if v is not None}
+    nested = raw.get('properties') or {}
+    if not isinstance(nested, Mapping):
+        raise InvalidDocument('properties must be an object')
+    # No property can take the place of a member of the image itself.
+    document = {
+        name: value for name, value in {**nested, **raw}.items()
+        if value is not None and name not in _OURS}
     for name in _TEXT.intersection(document):
         if not isinstance(document[name], str):
             raise InvalidDocument(f'{name} must be a string')
+    min_disk = document.get('min_disk', 0)
+    if isinstance(min_disk, str) and min_disk.isascii() and (
+            min_disk.isdecimal() and len(min_disk) < 10):
+        document['min_disk'] = int(min_disk)
+    elif isinstance(min_disk, bool) or not isinstance(min_disk, int):
+        raise InvalidDocument('min_disk must be a whole number')
     return document
 
 
@@ -101,6 +114,15 @@ def _canonical(name: str, value: Any) -> Any:
     """What Nova reads where this is written."""
     return (_CANONICAL[name].get(value.lower(), value)
             if name in _CANONICAL else value)
+
+
+def is_image(document: Mapping[str, Any]) -> bool:
+    """Whether a flat document can be one of an image.
+
+    What a list prints (``openstack image list``) has other names, and would
+    pass for an image that asks nothing.
+    """
+    return not _TEXT.isdisjoint(document) and 'Name' not in document
 
 
 def label(document: Mapping[str, Any]) -> str:

@@ -38,10 +38,10 @@ _FORMAT_MATCH = (
     '#image_format.require_image_format_match')
 
 
-def printable(value: object, limit: int = MAX_SHOWN) -> str:
+def printable(value: object, limit: int | None = MAX_SHOWN) -> str:
     """Show a hostile value on one line, bounded, without control codes."""
     text = str(value)
-    if len(text) > limit:
+    if limit is not None and len(text) > limit:
         text = text[:limit - 3] + '...'
     return ''.join(
         c if c.isprintable() else c.encode('unicode_escape').decode('ascii')
@@ -60,7 +60,8 @@ class Finding:
     """
 
     image: str
-    """The file as given, else the image's id, its name, or ``-``."""
+    """The file as given, else the image's id, its name, or ``-``; as it is,
+    unlike all else."""
     code: str
     name: str
     severity: Severity
@@ -91,7 +92,7 @@ class Rule:
 
     def finding(self, image: str = '-', actual: object = None,
                 required: object = None, prop: str = '') -> Finding:
-        """Make the finding, with every value bounded and printable.
+        """Make the finding, with its values bounded and printable.
 
         :param image: the file as given, else the image's id, its name, -
         :param actual: what was found; None where something is missing
@@ -103,7 +104,7 @@ class Rule:
         words = {'actual': 'not set' if shown is None else shown,
                  'required': needed, 'property': prop}
         return Finding(
-            image=printable(image), code=self.code, name=self.name,
+            image=image, code=self.code, name=self.name,
             severity=self.severity, message=self.message.format_map(words),
             actual=shown, required=needed, fix=self.fix.format_map(words),
             reference=self.reference)
@@ -121,16 +122,18 @@ _RULES = (
          'hyperv',
          'Set hypervisor_type=hyperv', _SCHEDULING),
     Rule('HV103', 'hypervisor-type-conflict', 'error',
-         "hypervisor_type is '{actual}', the machine type is Hyper-V's",
+         "hypervisor_type is '{actual}', which no Hyper-V host reports",
          'hyperv',
-         'Set hypervisor_type=hyperv, or take the hyperv-* machine type away',
+         'Set hypervisor_type=hyperv; for another hypervisor, take the '
+         'hyperv-* machine type away',
          _SCHEDULING),
     Rule('HV104', 'version-syntax', 'error',
          "Nova does not accept hypervisor_version_requires '{actual}'",
          'comparisons (< <= == != >= >) with versions, separated by commas',
          "Write it as '>=6.3' or '>=6.3,<10.0'", _SCHEDULING),
     Rule('HV105', 'version-unsatisfiable', 'error',
-         "no Hyper-V host can satisfy hypervisor_version_requires '{actual}': "
+         'no host that runs this generation can satisfy '
+         "hypervisor_version_requires '{actual}': "
          'hosts report 6.2, 6.3 or 10.0 and never a build',
          'a requirement that 6.3 or 10.0 satisfies',
          "Use '>=6.3' (2012 R2 and newer) or '>=10.0' (2016 and newer)",
@@ -143,8 +146,8 @@ _RULES = (
     Rule('HV107', 'disk-format-unsupported', 'error',
          "disk_format is '{actual}', which Hyper-V does not run",
          'vhdx; iso for installation media; vhd for generation 1',
-         'Convert the disk (qemu-img convert -O vhdx) and upload it with '
-         'disk_format=vhdx', _USAGE),
+         'Convert the disk (qemu-img convert -O vhdx IN OUT.vhdx) and upload '
+         'it with disk_format=vhdx', _USAGE),
     Rule('HV108', 'disk-format-vhd', 'warning',
          'disk_format is vhd and the content was not seen: generation 2 runs '
          'only if the file is really a VHDX',
@@ -212,27 +215,51 @@ _RULES = (
          'hvm',
          'Set hw_vm_mode=hvm', _SCHEDULING),
     Rule('HV201', 'label-mismatch', 'error',
-         'disk_format is {actual} but the file is {required}: Glance refuses '
-         'it',
+         'disk_format is {actual} but the file is {required}: Glance 30 and '
+         'newer refuse it',
          "the file's own format",
          'Upload with disk_format={required}', _FORMAT_MATCH),
     Rule('HV202', 'container-vhd', 'error',
          'the file is VHD, generation 2 runs only from VHDX',
          'vhdx',
-         'Convert it: qemu-img convert -f vpc -O vhdx', _PLAN),
+         'If it was installed for generation 1, set '
+         'hw_machine_type=hyperv-gen1, else convert it: qemu-img convert -f '
+         'vpc -O vhdx IN.vhd OUT.vhdx',
+         _PLAN),
     Rule('HV203', 'container-not-vhdx', 'error',
          'the file is {actual}, which Hyper-V does not run',
          'vhdx; vhd for generation 1',
-         'Convert it: qemu-img convert -O vhdx; unpack a compressed file '
-         'first', _PLAN),
+         'Convert it (unpack it first if it is compressed): qemu-img convert '
+         '-O vhdx IN OUT.vhdx; it starts as the generation that it was '
+         'installed for', _PLAN),
     Rule('HV204', 'format-unknown', 'error',
          'the file is of no known disk format',
          'vhdx; vhd for generation 1',
-         'Check that this is a disk image and that it is whole', _MS_VHDX),
+         'Check that this is a disk image and that it is whole; a raw disk '
+         'without partitions looks like this, too', _MS_VHDX),
     Rule('HV205', 'empty-file', 'error',
          'the file is empty',
          'a disk image',
          'Export or download the disk again', _MS_VHDX),
+    Rule('HV206', 'vhdx-has-parent', 'error',
+         'the file is a differencing disk and useless without its parent',
+         'a disk of its own',
+         'Merge it into its parent (PowerShell: Merge-VHD), or convert the '
+         'chain (Convert-VHD)', _MS_VHDX),
+    Rule('HV207', 'vhdx-dirty-log', 'error',
+         'the log of the VHDX must be replayed first: the file was not '
+         'closed',
+         'an empty log',
+         'Shut the VM down and export it again, or mount the file once on '
+         'Windows (Mount-VHD)', _MS_VHDX),
+    Rule('HV215', 'vhdx-malformed', 'error',
+         'the metadata of the VHDX cannot be read',
+         'a whole file',
+         'Export or download the disk again', _MS_VHDX),
+    Rule('HV220', 'sector-4k', 'warning',
+         'the disk has logical sectors of {actual} bytes',
+         '512',
+         'Convert it to sectors of 512 bytes (Convert-VHD, Set-VHD)', _PLAN),
     Rule('HV222', 'iso-not-a-disk', 'warning',
          'the file is installation media, not an installed disk',
          'vhdx',
@@ -242,12 +269,18 @@ _RULES = (
          'the file is a fixed VHD: Glance 30 and newer refuse it, they look '
          'at its head only',
          'a dynamic VHD or a VHDX',
-         'Convert it: qemu-img convert -f vpc -O vhdx', _FORMAT_MATCH),
+         'Convert it: qemu-img convert -f vpc -O vhdx IN.vhd OUT.vhdx',
+         _FORMAT_MATCH),
     Rule('HV224', 'min-disk-too-small', 'warning',
          'min_disk is {actual} GB, smaller than the virtual size of '
          '{required} bytes',
          'the virtual size',
          'Set min_disk to the virtual size in GB, rounded up', _USAGE),
+    Rule('HV225', 'vhd-malformed', 'error',
+         'the VHD is neither fixed nor dynamic ({actual})',
+         'fixed or dynamic',
+         'Merge a differencing disk into its parent; export or download '
+         'another one again', _USAGE),
     Rule('HV401', 'host-not-hyperv', 'error',
          'the host runs {actual}, the image needs Hyper-V',
          'hyperv',
@@ -255,16 +288,16 @@ _RULES = (
     Rule('HV402', 'host-too-old', 'error',
          'the host runs Hyper-V {actual}, generation 2 needs {required}',
          '>=6.3',
-         'Use a host with Windows Server 2012 R2 or newer, or a generation 1 '
-         'image', _GENERATIONS),
+         'Use a host of version {required}, or a generation 1 image',
+         _GENERATIONS),
     Rule('HV403', 'host-version-unknown', 'error',
-         'the host has not reported a Hyper-V version',
+         'the host has not reported its hypervisor version',
          'a known version',
          'See that nova-compute on the host runs and reports', _GENERATIONS),
     Rule('HV404', 'version-requirement-unmet', 'error',
          'the host runs Hyper-V {actual}, the image requires {required}',
          'hypervisor_version_requires',
-         'Use a newer host, or correct hypervisor_version_requires',
+         'Use a host that satisfies it, or correct the requirement',
          _SCHEDULING),
     Rule('HV405', 'request-invalid', 'error',
          'no host can meet the image: {actual}',

@@ -16,10 +16,7 @@ from packaging import version as packaging_version
 Specifiers = specifiers.SpecifierSet
 Version = packaging_version.Version
 
-#: What Windows Server 2012, 2012 R2 and 2016 to 2025 report.
-REPORTED = (Version('6.2'), Version('6.3'), Version('10.0'))
-
-#: The same as compute nodes record it.
+#: What compute nodes of Windows Server 2012, 2012 R2 and 2016 to 2025 record.
 REPORTED_BY_NOVA = (6002, 6003, 10000)
 
 #: The first that runs generation 2 (os-win ``hostutils.py``
@@ -106,3 +103,7 @@ def from_nova(number: object) -> Version | None:
         return None
     major, minor = divmod(number, 1000)
     return Version(f'{major}.{minor}')
+
+
+#: REPORTED_BY_NOVA as versions.
+REPORTED = tuple(filter(None, map(from_nova, REPORTED_BY_NOVA)))

@@ -19,3 +19,6 @@ extensions = [
 ]
 html_theme = 'openstackdocs'
 openstackdocs_auto_name = False
+openstackdocs_auto_version = False
+# Commands are there to be pasted.
+smartquotes = False

@@ -11,24 +11,23 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import json
+import re
 import sys
-from typing import TYPE_CHECKING
 from typing import Any
 
 from cliff import lister
 from cliff import show
 
-if TYPE_CHECKING:
-    from hyperv_sched import rules
-
-EXIT_OK = 0
-EXIT_FINDINGS = 1
-EXIT_USAGE = 2
+from hyperv_sched import rules
+from hyperv_sched.cli import base
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
            'required', 'fix', 'reference')
 #: What fits on a terminal.
 TABLE_COLUMNS = ('image', 'code', 'severity', 'message', 'fix')
+
+#: Formats that write down any character safely.
+STRUCTURED = ('json', 'sarif', 'yaml')
 
 #: A document of the Image API is a few kilobytes.
 MAX_JSON_SIZE = 64 * 1024 * 1024
@@ -38,10 +37,6 @@ _EXIT_CODES = '\n'.join((
     '  0  no error, and nothing that could not be decided',
     '  1  at least one error, or something undecided',
     '  2  wrong usage, or a file that cannot be read'))
-
-
-class UsageError(Exception):
-    """What was asked cannot be done; the text says which file, and why."""
 
 
 def _reason(exc: OSError) -> str:
@@ -56,19 +51,18 @@ def _property(text: str) -> tuple[str, str]:
 
 
 def _gigabytes(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
+    # int() would take blanks, signs and other digits, and very long ones.
+    if not re.fullmatch('[0-9]{1,9}', text):
+        raise argparse.ArgumentTypeError(
+            f'{rules.printable(text)!r} is not a whole number of GB')
+    return int(text)
 
 
-class Inspect(show.ShowOne):
+class Inspect(base.ExitCodes, show.ShowOne):
     """Show what a disk image is, by its content alone.
 
     Nothing is changed, and nothing that the image names is opened.
     """
-
-    auth_required = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -76,29 +70,19 @@ class Inspect(show.ShowOne):
             'file', metavar='FILE', help='the disk image to read')
         return parser
 
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        try:
-            result: int = super().run(parsed_args)
-        except UsageError as exc:
-            print(exc, file=sys.stderr)
-            return EXIT_USAGE
-        return result
-
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         found = _inspect(parsed_args.file)
         return tuple(found), tuple(found.values())
 
 
-class Lint(lister.Lister):
+class Lint(base.ExitCodes, lister.Lister):
     """Check an image for Hyper-V before it is uploaded.
 
     Judges the properties that the image shall have and, where a FILE is
     given, what the file really is. Without FILE the properties alone are
     judged. Nothing is changed.
     """
-
-    auth_required = False
 
     @property
     def formatter_namespace(self) -> str:
@@ -111,8 +95,8 @@ class Lint(lister.Lister):
         parser.add_argument(
             'files', metavar='FILE', nargs='*', help='a disk image')
         parser.add_argument(
-            '--property', metavar='K=V', action='append', type=_property,
-            dest='image_properties', default=[],
+            '--property', metavar='NAME=VALUE', action='append',
+            type=_property, dest='image_properties', default=[],
             help='a property that the image shall have (repeat for more)')
         parser.add_argument(
             '--disk-format', metavar='F',
@@ -144,19 +128,9 @@ class Lint(lister.Lister):
                  'without guessing; nothing is changed')
         return parser
 
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        self._worst = EXIT_OK
-        try:
-            super().run(parsed_args)
-        except UsageError as exc:
-            print(exc, file=sys.stderr)
-            return EXIT_USAGE
-        return self._worst
-
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Iterator[tuple[Any, ...]]]:
         from hyperv_sched import document as image_document
-        from hyperv_sched import rules
         from hyperv_sched import validators
 
         ignored, errors = _weights(parsed_args)
@@ -171,15 +145,18 @@ class Lint(lister.Lister):
             if parsed_args.fix:
                 self._fixes += _fix(raw, ignored)
         if any(f.severity in ('error', 'unknown') for f in findings):
-            self._worst = max(self._worst, EXIT_FINDINGS)
+            self.worsen(base.EXIT_FINDINGS)
         columns: Sequence[str] = COLUMNS
         if parsed_args.formatter == 'table':
             columns = TABLE_COLUMNS
             # On a terminal cliff does so by itself.
             parsed_args.fit_width = True
-            if subjects:
+            if subjects or not parsed_args.files:
                 print(_tally(subjects, findings), file=sys.stderr)
-        rows = (dataclasses.asdict(f) for f in findings)
+        rows = [dataclasses.asdict(f) for f in findings]
+        if parsed_args.formatter not in STRUCTURED:
+            for row in rows:
+                row['image'] = rules.printable(row['image'], limit=None)
         return columns, (tuple(row[c] for c in columns) for row in rows)
 
     def produce_output(self, parsed_args: argparse.Namespace,
@@ -202,35 +179,46 @@ class Lint(lister.Lister):
         for name in ('disk_format', 'container_format', 'min_disk'):
             if getattr(args, name) is not None:
                 given[name] = getattr(args, name)
-        bases = _read_json(args.image_json) if args.image_json else [{}]
-        if args.files and len(bases) > 1:
-            raise UsageError(
+        bases = _read_json(args.image_json) if args.image_json else [given]
+        if not (args.files or args.image_json or given):
+            raise base.UsageError(
+                'Nothing to judge: give a FILE, --property or --image-json')
+        if args.image_json and (
+                not bases or args.files and len(bases) > 1):
+            raise base.UsageError(
                 f'{args.image_json}: holds {len(bases)} images; with a FILE, '
                 'give the document of one')
-        for number, base in enumerate(bases, 1):
+        document: dict[str, Any] = {}
+        for number, raw in enumerate(bases, 1):
             try:
-                document = image_document.flatten(base)
+                document = image_document.flatten(raw)
+                if not args.files and not image_document.is_image(
+                        {**document, **given}):
+                    raise image_document.InvalidDocument(
+                        'is no image document: "openstack image show -f '
+                        'json" and GET /v2/images print such')
                 document.update(image_document.flatten(given))
             except image_document.InvalidDocument as exc:
-                raise UsageError(
-                    f'{args.image_json or "command line"}: '
-                    f'image {number}: {exc}') from None
+                # The other images are still worth judging.
+                self.complain(f'{args.image_json or "command line"}: '
+                              f'image {number}: {exc}')
+                if args.files:
+                    return
+                continue
             if not args.files:
                 yield None, document, {}
         for file in args.files:
             try:
                 content = _inspect(file)
-            except UsageError as exc:
+            except base.UsageError as exc:
                 # The other files are still worth judging.
-                print(exc, file=sys.stderr)
-                self._worst = EXIT_USAGE
+                self.complain(exc)
             else:
                 yield file, document, {'content': content}
 
 
 def _weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The codes to ignore, and those to take for errors."""
-    from hyperv_sched import rules
 
     ignored, errors = list(args.ignore), list(args.error)
     if args.config_file:
@@ -246,18 +234,17 @@ def _weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
             ignored += options.hyperv_sched.ignored_rules
             errors += options.hyperv_sched.error_rules
         except (cfg.Error, ValueError, OSError) as exc:
-            raise UsageError(
+            raise base.UsageError(
                 f'{args.config_file}: cannot be read: '
                 f'{rules.printable(exc)}') from None
     try:
         rules.weigh((), ignored, errors)
     except rules.UnknownRule as exc:
-        raise UsageError(str(exc)) from None
+        raise base.UsageError(str(exc)) from None
     return ignored, errors
 
 
 def _fix(raw: dict[str, Any], ignored: Sequence[str]) -> list[str]:
-    from hyperv_sched import rules
     from hyperv_sched import validators
     from hyperv_sched.validators import fixes
 
@@ -274,27 +261,34 @@ def _inspect(path: str) -> dict[str, Any]:
     try:
         return disk.inspect(path).as_dict()
     except OSError as exc:
-        raise UsageError(f'{path}: cannot be read: {_reason(exc)}') from None
+        raise base.UsageError(
+            f'{path}: cannot be read: {_reason(exc)}') from None
 
 
 def _read_json(path: str) -> list[Any]:
     """Read one document or a list of them."""
     try:
-        if path == '-':
-            text = sys.stdin.read(MAX_JSON_SIZE + 1)
+        if path != '-':
+            with open(path, 'rb') as source:
+                data = source.read(MAX_JSON_SIZE + 1)
+        elif sys.stdin is None:
+            raise base.UsageError('-: standard input is closed')
         else:
-            with open(path, encoding='utf-8') as source:
-                text = source.read(MAX_JSON_SIZE + 1)
+            data = sys.stdin.buffer.read(MAX_JSON_SIZE + 1)
     except OSError as exc:
-        raise UsageError(f'{path}: cannot be read: {_reason(exc)}') from None
-    except UnicodeDecodeError:
-        raise UsageError(f'{path}: is not UTF-8 text') from None
-    if len(text) > MAX_JSON_SIZE:
-        raise UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
+        raise base.UsageError(
+            f'{path}: cannot be read: {_reason(exc)}') from None
+    if len(data) > MAX_JSON_SIZE:
+        raise base.UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
     try:
-        documents = json.loads(text)
+        # Of bytes, any UTF, with a mark or without, as PowerShell writes it.
+        documents = json.loads(data)
     except (ValueError, RecursionError) as exc:
-        raise UsageError(f'{path}: is not JSON: {exc}') from None
+        raise base.UsageError(f'{path}: is not JSON: {exc}') from None
+    if isinstance(documents, dict) and isinstance(
+            documents.get('images'), list):
+        # GET /v2/images
+        documents = documents['images']
     return documents if isinstance(documents, list) else [documents]
 
 

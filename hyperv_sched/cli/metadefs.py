@@ -8,15 +8,15 @@ import json
 
 from cliff import command
 
+from hyperv_sched.cli import base
 
-class Export(command.Command):
+
+class Export(base.ExitCodes, command.Command):
     """Print the Glance metadata definitions as JSON.
 
     Load them with "glance-manage db load_metadefs --path /ABSOLUTE/FILE
     --merge --overwrite" or "glance md-namespace-import".
     """
-
-    auth_required = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)

@@ -7,16 +7,15 @@ import argparse
 from collections.abc import Sequence
 import dataclasses
 import json
-import sys
 from typing import Any
 
 from cliff import show
 
+from hyperv_sched.cli import base
 
-class Show(show.ShowOne):
+
+class Show(base.ExitCodes, show.ShowOne):
     """Show what a rule code means, and the way out."""
-
-    auth_required = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -24,21 +23,15 @@ class Show(show.ShowOne):
                             help='the code of a rule, as HV105')
         return parser
 
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        from hyperv_sched import rules
-
-        if parsed_args.code not in rules.CATALOGUE:
-            print(f'{parsed_args.code}: no such rule; the codes are '
-                  f'{", ".join(rules.CATALOGUE)}', file=sys.stderr)
-            return 2
-        result: int = super().run(parsed_args)
-        return result
-
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         from hyperv_sched import rules
         from hyperv_sched.validators import schema
 
+        if parsed_args.code not in rules.CATALOGUE:
+            raise base.UsageError(
+                f'{parsed_args.code}: no such rule; the codes are '
+                f'{", ".join(rules.CATALOGUE)}')
         shown = dataclasses.asdict(rules.CATALOGUE[parsed_args.code])
         clauses = schema.clauses(parsed_args.code)
         shown['why'] = [clause['description'] for clause in clauses]

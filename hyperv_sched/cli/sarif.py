@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import importlib.metadata
 import json
+import os
 from typing import Any
 from typing import TextIO
 import urllib.parse
@@ -51,6 +52,8 @@ def _rule(rule: Any) -> dict[str, Any]:
     return {
         'id': rule.code,
         'name': rule.name,
+        'shortDescription': {'text': rule.name.replace('-', ' ')},
+        'help': {'text': rule.fix},
         'helpUri': rule.reference,
         'defaultConfiguration': {'level': _LEVELS[rule.severity]}}
 
@@ -60,8 +63,8 @@ def _result(finding: dict[str, Any], rule_index: int) -> dict[str, Any]:
         'ruleId': finding['code'],
         'ruleIndex': rule_index,
         'level': _LEVELS[finding['severity']],
-        'message': {'text': f"{finding['message']}. {finding['fix']}."}}
+        'message': {'text': f"{finding['message']}\n{finding['fix']}"}}
     if finding['image'] != '-':
         result['locations'] = [{'physicalLocation': {'artifactLocation': {
-            'uri': urllib.parse.quote(finding['image'])}}}]
+            'uri': urllib.parse.quote(os.fsencode(finding['image']))}}}]
     return result

@@ -28,15 +28,33 @@ class EnforcedDriverMixin:
     def spawn(self, context: Any, instance: Any, image_meta: Any,
               *args: Any, **kwargs: Any) -> Any:
         """Every road to a new VM: build, rebuild, unshelve, evacuate."""
-        enforcement.check(context, image_meta,
+        enforcement.check(context, instance, image_meta,
                           lambda: self._reported(instance))
         return super().spawn(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
+    def rebuild(self, context: Any, instance: Any, image_meta: Any,
+                *args: Any, **kwargs: Any) -> Any:
+        """Refuse while the guest is still there.
+
+        Drivers leave the rest to Nova (NotImplementedError), which destroys
+        the guest and spawns another.
+        """
+        enforcement.check_rebuild(context, instance, image_meta,
+                                  lambda: self._reported(instance))
+        return super().rebuild(  # type: ignore[misc]
+            context, instance, image_meta, *args, **kwargs)
+
     def _reported(self, instance: Any) -> tuple[object, object]:
-        """The hypervisor and its version, from the driver itself."""
+        """The hypervisor and its version, from the driver itself.
+
+        During an evacuation the instance still names the node that it comes
+        from.
+        """
+        nodes = self.get_available_nodes()  # type: ignore[attr-defined]
+        node = instance.node if instance.node in nodes else nodes[0]
         resources = self.get_available_resource(  # type: ignore[attr-defined]
-            instance.node)
+            node)
         return (resources.get('hypervisor_type'),
                 resources.get('hypervisor_version'))
 
@@ -44,6 +62,9 @@ class EnforcedDriverMixin:
 def EnforcedDriver(virtapi: Any, *args: Any,
                    **kwargs: Any) -> nova_driver.ComputeDriver:
     """Make the driver that ``[hyperv_sched] compute_driver`` names, enforced.
+
+    A function under the name of a class: which class it is, the
+    configuration says.
 
     Nova calls what ``compute_driver`` names with its VirtAPI and asks for a
     ComputeDriver (``nova/virt/driver.py`` ``load_compute_driver``).

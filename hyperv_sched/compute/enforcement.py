@@ -9,6 +9,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Generator
+import contextlib
 import dataclasses
 import io
 from typing import Any
@@ -24,6 +26,7 @@ from hyperv_sched import document as image_document
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import validators
+from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
 
 LOG = logging.getLogger(__name__)
@@ -33,39 +36,77 @@ CONF = cfg.CONF
 #: would refuse today, a missing hypervisor_type) do not keep a VM from
 #: starting.
 _UNUSABLE = frozenset((
-    'HV101', 'HV103', 'HV104', 'HV107', 'HV202', 'HV203', 'HV204', 'HV205'))
+    'HV101', 'HV103', 'HV104', 'HV107', 'HV108', 'HV202', 'HV203', 'HV204',
+    'HV205'))
 
 
-def check(context: Any, image_meta: Any,
-          reported: Callable[[], tuple[object, object]]) -> None:
+#: Tells a host's hypervisor_type and hypervisor_version.
+Reported = Callable[[], tuple[object, object]]
+
+
+def check(context: Any, instance: Any, image_meta: Any,
+          reported: Reported) -> None:
     """Refuse an image that cannot run, here or anywhere.
 
-    :param reported: tells the host's hypervisor_type and hypervisor_version;
-        asked only where the image asks for Hyper-V.
+    :param reported: asked only where the image asks for Hyper-V.
     :raises nova.exception.ImageUnacceptable: the image is at fault.
     :raises nova.exception.ComputeResourcesUnavailable: the host is at fault.
     """
+    finding = _judge(context, instance, image_meta, reported)
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    if finding.code == 'HV501':
+        raise exception.ComputeResourcesUnavailable(reason=str(finding))
+    raise exception.ImageUnacceptable(
+        image_id=finding.image, reason=str(finding))
+
+
+def check_rebuild(context: Any, instance: Any, image_meta: Any,
+                  reported: Reported) -> None:
+    """Refuse an image for the host that the guest is on.
+
+    There is no other host to go to: where the host is at fault Nova would
+    show the server as ACTIVE, as if nothing had been asked.
+
+    :raises nova.exception.ImageUnacceptable: the image cannot run here.
+    """
+    finding = _judge(context, instance, image_meta, reported)
+    if finding is None:
+        return
+    if finding.code == 'HV501':
+        finding = dataclasses.replace(
+            finding, fix='Rebuild with an image that this host can run')
+    LOG.warning('%s', finding)
+    raise exception.ImageUnacceptable(
+        image_id=finding.image, reason=str(finding))
+
+
+def _judge(context: Any, instance: Any, image_meta: Any,
+           reported: Reported) -> rules.Finding | None:
+    """HV502 where the image is at fault, HV501 where the host is."""
     document = image_document.from_image_meta(image_meta)
+    if not instance.image_ref:
+        # The root is a volume, in whatever format Cinder made it.
+        document.pop('disk_format', None)
     requirement = objects.ImageRequirement.from_document(document)
     verdicts = compatibility.compile(requirement, _policy())
     if verdicts is None:
-        return
+        return None
     unusable = _unusable(context, document, requirement)
     if unusable is not None:
-        raise exception.ImageUnacceptable(
-            image_id=document.get('id', '-'), reason=str(unusable))
+        return unusable
     here = verdicts.of(*reported())
-    if here is not None:
-        finding = rules.CATALOGUE['HV501'].finding(
-            image_document.label(document), f'{here.code} {here.message}')
-        LOG.warning('%s', finding)
-        raise exception.ComputeResourcesUnavailable(reason=str(finding))
+    if here is None:
+        return None
+    return rules.CATALOGUE['HV501'].finding(
+        image_document.label(document), f'{here.code} {here.message}')
 
 
 def _policy() -> compatibility.Policy:
     # A driver knows its own version; one that does not is not to be trusted.
-    return compatibility.Policy(
-        generation_2_minimum=CONF.hyperv_sched.gen2_minimum_version)
+    return compatibility.Policy(generation_2_minimum=versions.Version(
+        CONF.hyperv_sched.gen2_minimum_version))
 
 
 def _unusable(context: Any, document: dict[str, Any],
@@ -75,7 +116,7 @@ def _unusable(context: Any, document: dict[str, Any],
     if (generation_2 and document.get('disk_format') == 'vhd'
             and 'id' in document):
         # Glance before 13 had no vhdx: the label does not tell.
-        document['content'] = _head(context, document['id'])
+        document = {**document, **_head(context, document['id'])}
     for found in validators.validate(document):
         if found.code in _UNUSABLE:
             return dataclasses.replace(
@@ -87,20 +128,29 @@ def _unusable(context: Any, document: dict[str, Any],
 
 
 def _head(context: Any, image_id: str) -> dict[str, Any]:
-    """Tell a VHDX from a VHD by the first bytes in Glance.
+    """The content of an image labelled vhd, by its first bytes in Glance.
 
-    Where Glance cannot be asked the label is believed: generation 2 never
-    starts from a VHD.
+    :returns: no content where Glance cannot be read.
     """
-    content = disk.Content(format='vhd')
     try:
         chunks = glance.API().download(context, image_id)
-        head = io.BytesIO(next(iter(chunks or ()), b''))
+        with contextlib.closing(_closable(chunks)) as stream:
+            head = next(filter(None, stream))
     except Exception as exc:
         LOG.warning('Cannot read the first bytes of image %(image)s: '
-                    '%(error)s', {'image': image_id, 'error': exc})
-    else:
-        seen = disk.inspect_file(head)
-        if seen.format == 'vhdx':
-            content = seen
-    return content.as_dict()
+                    '%(error)r', {'image': image_id, 'error': exc})
+        return {}
+    seen = disk.inspect_file(io.BytesIO(head))
+    if seen.format in ('raw', 'unknown'):
+        # The mark of a fixed VHD is at the end: the label is right.
+        seen.format = 'vhd'
+    # What was read is not the whole file: only its format is known.
+    return {'content': {'format': seen.format}}
+
+
+def _closable(chunks: Any) -> Generator[bytes, None, None]:
+    """Read chunks, and let go of the connection when that is enough."""
+    try:
+        yield from chunks or ()
+    finally:
+        getattr(chunks, 'close', lambda: None)()

@@ -18,6 +18,7 @@ from hyperv_sched import conf
 from hyperv_sched import document
 from hyperv_sched import objects
 from hyperv_sched import rules
+from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
 
 LOG = logging.getLogger(__name__)
@@ -39,12 +40,13 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
     hypervisor_version_requires where hypervisor_type is missing, and passes
     hosts whose version is unknown (``ImagePropertiesFilter``).
 
-    One instance serves all threads of the scheduler. What changes is
-    ``_warned`` alone, by one atomic operation.
+    One instance serves all threads of the scheduler. What is remembered
+    changes by single, atomic operations, and is never needed to be right.
     """
 
     #: A rebuild may bring an image that the host cannot run, and destroys
-    #: the guest before it finds out.
+    #: the guest before it finds out. (filter_all here runs in any case; this
+    #: is for host_passes' other callers.)
     RUN_ON_REBUILD = True
 
     #: All servers of a request share one image, and no host changes its
@@ -53,10 +55,18 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
 
     def __init__(self) -> None:
         super().__init__()
+        # Here, so that a misspelt option keeps the scheduler from starting
+        # rather than every server from being scheduled.
+        options = CONF.hyperv_sched
+        self._policy = compatibility.Policy(
+            generation_2_minimum=versions.Version(
+                options.gen2_minimum_version),
+            accept_unknown_version=options.unknown_host_version == 'accept')
+        self._explain = options.explain_no_valid_host
         self._warned: set[object] = set()
 
     def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
-        verdicts = _compile(spec_obj)
+        verdicts = _compile(spec_obj, self._policy)
         return verdicts is None or _judge(verdicts, host_state) is None
 
     def filter_all(self, filter_obj_list: Sequence[Any],
@@ -69,7 +79,7 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         :raises nova.exception.NoValidHost: none can; with the reason, and
             only where ``explain_no_valid_host`` is set.
         """
-        verdicts = _compile(spec_obj)
+        verdicts = _compile(spec_obj, self._policy)
         if verdicts is None:
             return filter_obj_list
         passed, others = _split(filter_obj_list, verdicts.usual)
@@ -84,7 +94,13 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         if rejected:
             if any(finding.code == 'HV403' for finding in rejected):
                 self._warn_of_silent(others, findings)
-            _report(spec_obj, rejected, len(passed))
+            reason = compatibility.summarise(rejected)
+            LOG.info('%(passed)d of %(all)d hosts can run image %(image)s. '
+                     '%(reason)s',
+                     {'passed': len(passed), 'all': len(filter_obj_list),
+                      'image': _image_id(spec_obj), 'reason': reason})
+            if not passed and self._explain:
+                raise exception.NoValidHost(reason=reason)
         return passed
 
     def _warn_of_silent(self, hosts: Sequence[Any],
@@ -92,12 +108,12 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         """Warn of hosts without a version, once and not once a request."""
         for host, finding in zip(hosts, findings, strict=True):
             if finding is not None and finding.code == 'HV403':
-                name = rules.printable(getattr(host, 'nodename', None))
+                name = _node(host)
                 if name not in self._warned and (
                         len(self._warned) < MAX_WARNED):
                     self._warned.add(name)
                     LOG.warning(
-                        'Hyper-V host %s has not reported its version: it '
+                        'Host %s has not reported its hypervisor version: it '
                         'gets no server that depends on it', name)
 
 
@@ -144,19 +160,11 @@ def _judge(verdicts: compatibility.Verdicts,
         return verdicts.of(None, None)
 
 
-def _report(spec_obj: Any, rejected: collections.Counter[rules.Finding],
-            passed: int) -> None:
-    """Say why hosts were removed, in the log, and to a user who gets none.
-
-    :raises nova.exception.NoValidHost: no host is left.
-    """
-    reason = compatibility.summarise(rejected)
-    LOG.info('%(passed)d of %(all)d hosts can run image %(image)s. '
-             '%(reason)s',
-             {'passed': passed, 'all': passed + rejected.total(),
-              'image': _image_id(spec_obj), 'reason': reason})
-    if not passed and CONF.hyperv_sched.explain_no_valid_host:
-        raise exception.NoValidHost(reason=reason)
+def _node(host: Any) -> str:
+    try:
+        return rules.printable(host.nodename)
+    except Exception:
+        return 'of an unreadable record'
 
 
 def _image_id(spec_obj: Any) -> str:
@@ -167,12 +175,9 @@ def _image_id(spec_obj: Any) -> str:
         return '-'
 
 
-def _compile(spec_obj: Any) -> compatibility.Verdicts | None:
+def _compile(spec_obj: Any, policy: compatibility.Policy,
+             ) -> compatibility.Verdicts | None:
     """What the request's image asks of a host; without an image, nothing."""
-    options = CONF.hyperv_sched
-    policy = compatibility.Policy(
-        generation_2_minimum=options.gen2_minimum_version,
-        accept_unknown_version=options.unknown_host_version == 'accept')
     try:
         image = spec_obj.image
         if image is None:

@@ -12,6 +12,7 @@ from hyperv_sched import validators
 from hyperv_sched import versions
 from hyperv_sched.objects import base
 from hyperv_sched.objects import fields as own_fields
+from hyperv_sched.objects import host_capability
 
 GENERATION_1 = 'hyperv-gen1'
 GENERATION_2 = 'hyperv-gen2'
@@ -68,7 +69,7 @@ class ImageRequirement(base.HyperVSchedObject):
         machine_type = document.get('hw_machine_type')
         if machine_type in (GENERATION_1, GENERATION_2):
             requirement.generation = machine_type
-        elif document.get('hypervisor_type') == 'hyperv':
+        elif document.get('hypervisor_type') == host_capability.HYPERV:
             requirement.generation = GENERATION_1
         else:
             return requirement

@@ -100,6 +100,13 @@ def _min_disk_holds(_validator: Any, path: str, document: Any,
         yield jsonschema.ValidationError('min_disk is too small')
 
 
-#: JSON Schema 2020-12 with the keyword of this module.
-Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator, {'x-min-disk-holds': _min_disk_holds})
+def _disk_format_is(_validator: Any, path: str, document: Any,
+                    _schema: Any) -> Iterator[jsonschema.ValidationError]:
+    """x-disk-format-is: disk_format has the value of another member."""
+    if lookup(document, 'disk_format') != lookup(document, path):
+        yield jsonschema.ValidationError('disk_format is another')
+
+
+#: JSON Schema 2020-12 with the keywords of this module.
+Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {
+    'x-disk-format-is': _disk_format_is, 'x-min-disk-holds': _min_disk_holds})

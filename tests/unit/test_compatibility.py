@@ -33,38 +33,38 @@ class DecisionTableTestCase(base.TestCase):
 
     def test_generation_2(self):
         self.assertEqual(
-            ['HV402', None, None, 'HV403', 'HV401', 'HV401'],
+            ['HV402', None, None, 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}))
 
     def test_generation_2_where_an_unknown_version_is_accepted(self):
         self.assertEqual(
-            ['HV402', None, None, None, 'HV401', 'HV401'],
+            ['HV402', None, None, None, 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}, LENIENT))
 
     def test_generation_2_where_the_operator_wants_newer_hosts(self):
         self.assertEqual(
-            ['HV402', 'HV402', None, 'HV403', 'HV401', 'HV401'],
+            ['HV402', 'HV402', None, 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}, MODERN))
 
     def test_generation_1(self):
         self.assertEqual(
-            [None, None, None, None, 'HV401', 'HV401'],
+            [None, None, None, None, 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen1'}))
 
     def test_hyperv_without_a_machine_type_is_generation_1(self):
         self.assertEqual(
-            [None, None, None, None, 'HV401', 'HV401'],
+            [None, None, None, None, 'HV401', 'HV403'],
             codes({'hypervisor_type': 'hyperv'}))
 
     def test_version_requirement(self):
         self.assertEqual(
-            ['HV404', 'HV404', None, 'HV403', 'HV401', 'HV401'],
+            ['HV404', 'HV404', None, 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen1',
                    'hypervisor_version_requires': '>=10.0'}))
 
     def test_build_number_matches_no_host(self):
         self.assertEqual(
-            ['HV402', 'HV404', 'HV404', 'HV403', 'HV401', 'HV401'],
+            ['HV402', 'HV404', 'HV404', 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2',
                    'hypervisor_version_requires': '>=10.0.17763'}))
 
@@ -124,7 +124,7 @@ class SummariseTestCase(base.TestCase):
         self.assertEqual(
             'HV402 host-too-old (2 hosts): the host runs Hyper-V 6.2, '
             'generation 2 needs >=6.3; HV403 host-version-unknown (1 host): '
-            'the host has not reported a Hyper-V version',
+            'the host has not reported its hypervisor version',
             self.summary({'hw_machine_type': 'hyperv-gen2'},
                          UNKNOWN, WS2012, WS2012))
 
@@ -132,7 +132,7 @@ class SummariseTestCase(base.TestCase):
         self.assertEqual(
             'HV404 version-requirement-unmet (2 hosts): the host runs '
             'Hyper-V 10.0, 6.3, the image requires >=11.0 (hosts report '
-            '6.2, 6.3 or 10.0 only)',
+            '6.2, 6.3, 10.0 only)',
             self.summary({'hw_machine_type': 'hyperv-gen2',
                           'hypervisor_version_requires': '>=11.0'},
                          WS2012R2, WS2022))

@@ -7,7 +7,6 @@ from oslo_config import cfg
 from oslo_config import generator
 
 from hyperv_sched import conf
-from hyperv_sched import versions
 from tests.unit import base
 
 
@@ -21,17 +20,17 @@ class OptionsTestCase(base.TestCase):
 
     def test_defaults_are_those_of_the_design(self):
         options = self.conf.hyperv_sched
-        self.assertEqual(versions.Version('6.3'),
-                         options.gen2_minimum_version)
+        self.assertEqual('6.3', options.gen2_minimum_version)
         self.assertEqual('reject', options.unknown_host_version)
         self.assertTrue(options.explain_no_valid_host)
         self.assertEqual('compute_hyperv.driver.HyperVDriver',
                          options.compute_driver)
 
-    def test_version_that_is_none_is_refused(self):
-        self.assertRaises(
-            ValueError, self.conf.set_override, 'gen2_minimum_version',
-            'R2', 'hyperv_sched')
+    def test_minimum_that_no_host_reports_is_refused(self):
+        for version in ('R2', '6.0', '2016', '10.0.17763'):
+            self.assertRaises(
+                ValueError, self.conf.set_override, 'gen2_minimum_version',
+                version, 'hyperv_sched')
 
 
 class SampleTestCase(base.TestCase):

@@ -53,7 +53,6 @@ class FindingTestCase(base.TestCase):
 
     def test_is_one_line_with_code_reason_and_fix(self):
         self.assertEqual(
-            "HV103 hypervisor-type-conflict: hypervisor_type is 'qemu', the "
-            "machine type is Hyper-V's. Set hypervisor_type=hyperv, or take "
-            'the hyperv-* machine type away',
-            str(rules.CATALOGUE['HV103'].finding('-', 'qemu')))
+            "HV121 vm-mode: hw_vm_mode is 'xen', Hyper-V hosts offer hvm "
+            'only. Set hw_vm_mode=hvm',
+            str(rules.CATALOGUE['HV121'].finding('-', 'xen')))

@@ -4,6 +4,7 @@
 import sys
 
 from nova.objects import fields as obj_fields
+from nova.scheduler import weights
 from nova.virt import fake
 
 #: What each host of the test clouds reports.
@@ -32,6 +33,14 @@ class FakeHostDriver(fake.FakeDriver):
                 for kind in kinds])
 
 
+class OldestFirstWeigher(weights.BaseHostWeigher):
+    """The oldest host first."""
+
+    def _weigh_object(self, host_state, weight_properties):
+        return -host_state.hypervisor_version
+
+
 # Nova loads drivers from below nova.virt only.
 sys.modules['nova.virt.hyperv_sched_fakes'] = sys.modules[__name__]
 COMPUTE_DRIVER = 'hyperv_sched_fakes.FakeHostDriver'
+OLDEST_FIRST = f'{__name__}.{OldestFirstWeigher.__name__}'

@@ -30,18 +30,42 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         self.assertEqual('ERROR', server['status'])
         self.assertIn(
             'HV502 image-unusable: HV202 the file is VHD, generation 2 runs '
-            'only from VHDX. Convert it: qemu-img convert -f vpc -O vhdx',
+            'only from VHDX. If it was installed for generation 1, set ',
             server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
 
-    def test_label_is_believed_where_glance_cannot_be_read(self):
+    def test_label_vhd_is_not_enough_where_glance_cannot_be_read(self):
         def fail(*args, **kwargs):
             raise OSError('Glance is down')
         image = self.image('vhd', 'vhd', data=b'vhdxfile',
                            **cloud.GENERATION_2)
         self.glance.download = fail
         server = self.boot(image)
-        self.assertIn('HV202', server['fault']['message'])
+        self.assertIn('HV108 disk_format is vhd and the content was not seen',
+                      server['fault']['message'])
+
+    def test_qcow2_with_the_label_vhd_is_called_by_its_name(self):
+        image = self.image('qcow2', 'vhd', data=b'QFI\xfb' + bytes(508),
+                           **cloud.GENERATION_2)
+        server = self.boot(image)
+        self.assertIn('HV203 the file is qcow2', server['fault']['message'])
+
+    def test_fixed_vhd_is_a_vhd_though_its_mark_was_not_seen(self):
+        image = self.image('fixed', 'vhd', data=bytes(4096),
+                           **cloud.GENERATION_2)
+        server = self.boot(image)
+        self.assertIn('HV202 the file is VHD', server['fault']['message'])
+
+    def test_root_on_a_volume_has_no_disk_format(self):
+        image = self.image('raw', 'raw', **cloud.GENERATION_2)
+        server = self._build_server(image_uuid='', networks='none',
+                                    host='ws2022')
+        del server['imageRef']
+        server['block_device_mapping_v2'] = [{
+            'boot_index': 0, 'uuid': image, 'source_type': 'image',
+            'destination_type': 'volume', 'volume_size': 1}]
+        server = self.settle(self.api.post_server({'server': server}))
+        self.assertEqual('ACTIVE', server['status'])
 
     def test_forced_host_that_is_too_old_refuses(self):
         image = self.image('gen2', **cloud.GENERATION_2)
@@ -67,8 +91,7 @@ class AnotherHostTestCase(cloud.EnforcedCloud):
     hosts = ('ws2012', 'ws2022')
 
     def setUp(self):
-        # The oldest host first.
-        self.flags(hypervisor_version_weight_multiplier=-1.0,
+        self.flags(weight_classes=[fakes.OLDEST_FIRST],
                    group='filter_scheduler')
         super().setUp()
 
@@ -78,3 +101,44 @@ class AnotherHostTestCase(cloud.EnforcedCloud):
         self.assertEqual('ACTIVE', server['status'])
         self.assertEqual('ws2022', self.host_of(server))
         self.assertEqual(['ws2012', 'ws2022'], self.attempts(server))
+
+
+class MoveTestCase(cloud.EnforcedCloud):
+
+    hosts = ('ws2012r2', 'ws2022')
+
+    def test_evacuation_asks_the_host_that_it_goes_to(self):
+        image = self.image('gen2', **cloud.GENERATION_2)
+        server = self.boot(image, host='ws2012r2')
+        self.computes['ws2012r2'].stop()
+        service, = self.api.get_services(host='ws2012r2')
+        self.api.put_service_force_down(service['id'], True)
+        self.api.post_server_action(server['id'], {'evacuate': {}})
+        self._wait_for_migration_status(server, ['done'])
+        self.assertEqual('ws2022', self.host_of(
+            self.api.get_server(server['id'])))
+
+
+class RebuildTestCase(cloud.EnforcedCloud):
+    """No filter runs for the image that the server has."""
+
+    hosts = ('ws2012',)
+
+    def test_guest_survives_an_image_that_cannot_run_any_more(self):
+        image = self.image('gen1', hw_machine_type='hyperv-gen1')
+        server = self.boot(image)
+        self.glance.images[image]['properties'] = dict(cloud.GENERATION_2)
+        self.api.post_server_action(
+            server['id'], {'rebuild': {'imageRef': image}})
+        server = self._wait_for_state_change(server, 'ERROR')
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV402', server['fault']['message'])
+        driver = self.computes['ws2012'].manager.driver
+        self.assertEqual([server['id']], driver.list_instance_uuids())
+
+    def test_good_image_is_rebuilt(self):
+        image = self.image('gen1', 'vhd', hw_machine_type='hyperv-gen1')
+        server = self.boot(image)
+        self._rebuild_server(server, image)
+        self.assertEqual('ws2012', self.host_of(
+            self.api.get_server(server['id'])))

@@ -160,7 +160,8 @@ class LogTestCase(FilterTestCase):
         self.assertEqual([], self.logs)
 
     def test_silent_host_is_warned_of_once(self):
-        silent = host('hyperv', 0, 'silent')
+        # As Nova has it until a host has reported its usage.
+        silent = host(None, None, 'silent')
         for _ in range(3):
             self.passed(request(**cloud.GENERATION_2), *GOOD, silent)
         warning, = self.messages(logging.WARNING)
@@ -198,7 +199,7 @@ class MemoryTestCase(FilterTestCase):
         for number in range(2000):
             self.passed(
                 request(hw_machine_type='hyperv-gen1',
-                        hypervisor_version_requires=f'>={number}.0,<99999'),
+                        hypervisor_version_requires=f'>={number}.0,<99999.0'),
                 host('hyperv', 20_000_000))
         self.assertLessEqual(
             hyperv_generation_filter._compile_properties.cache_info().currsize,
@@ -206,15 +207,18 @@ class MemoryTestCase(FilterTestCase):
         spec = request(**cloud.GENERATION_2)
         for number in range(2000):
             self.passed(spec, *GOOD, host('hyperv', -number, f'h{number}'))
-        verdicts = hyperv_generation_filter._compile(spec)
+        verdicts = hyperv_generation_filter._compile(
+            spec, self.filter._policy)
         self.assertLessEqual(len(verdicts), 1000)
 
 
 class OptionsTestCase(FilterTestCase):
 
     def override(self, name, value):
+        """Start the scheduler with an option."""
         self.addCleanup(cloud.CONF.clear_override, name, conf.GROUP.name)
         cloud.CONF.set_override(name, value, conf.GROUP.name)
+        self.filter = filters.HyperVGenerationFilter()
 
     def test_unknown_version_can_be_accepted(self):
         silent = host('hyperv', 0)

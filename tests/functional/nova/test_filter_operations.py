@@ -7,6 +7,7 @@ from nova.tests import fixtures as nova_fixtures
 from nova.volume import cinder
 
 from tests.functional.nova import cloud
+from tests.functional.nova import fakes
 
 CAPABLE = {'ws2012r2', 'ws2022'}
 VOLUME = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
@@ -19,11 +20,8 @@ class OperationsCloud(cloud.HyperVCloud):
     filters = ('ComputeFilter', cloud.FILTER)
 
     def setUp(self):
-        # Older hosts first, on Novas that weigh versions at all.
-        if hasattr(cloud.CONF.filter_scheduler,
-                   'hypervisor_version_weight_multiplier'):
-            self.flags(hypervisor_version_weight_multiplier=-1e6,
-                       group='filter_scheduler')
+        self.flags(weight_classes=[fakes.OLDEST_FIRST],
+                   group='filter_scheduler')
         super().setUp()
         # Nothing that Nova's own filters would look at.
         self.gen2 = self.image('gen2', hw_machine_type='hyperv-gen2')

@@ -38,7 +38,9 @@ class CommandTestCase(base.TestCase):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), \
                 contextlib.redirect_stderr(err), \
-                mock.patch.object(sys, 'stdin', io.StringIO(stdin)):
+                mock.patch.object(sys, 'stdin', io.TextIOWrapper(
+                    io.BytesIO(stdin if isinstance(stdin, bytes)
+                               else stdin.encode()))):
             try:
                 code = main.main(argv)
             except SystemExit as exc:
@@ -107,19 +109,75 @@ class LintTestCase(CommandTestCase):
             {'id': 'one', 'hw_machine_type': 'hyperv-gen3',
              'hypervisor_type': 'hyperv'},
             {'name': 'two', 'properties': {'hw_machine_type': 'q35'}}]
-        code, findings = self.lint('--image-json', '-',
-                                   stdin=json.dumps(documents))
-        self.assertEqual(1, code)
-        self.assertEqual([('one', 'HV101')],
-                         [(f['image'], f['code']) for f in findings])
+        for shape in (documents, {'images': documents, 'first': '/v2'}):
+            code, findings = self.lint('--image-json', '-',
+                                       stdin=json.dumps(shape))
+            self.assertEqual(1, code)
+            self.assertEqual([('one', 'HV101')],
+                             [(f['image'], f['code']) for f in findings])
+
+    def test_document_in_any_unicode(self):
+        for encoding in ('utf-8-sig', 'utf-16'):
+            _, findings = self.lint('--image-json', '-', stdin=json.dumps(
+                {'hw_machine_type': 'hyperv-gen3',
+                 'hypervisor_type': 'hyperv'}).encode(encoding))
+            self.assertEqual(['HV101'], [f['code'] for f in findings])
+
+    def test_bad_document_in_a_list_does_not_hide_the_others(self):
+        code, out, err = self.run_command(
+            'image', 'lint', '-f', 'value', '-c', 'code', '--image-json', '-',
+            stdin=json.dumps([
+                {'id': 7},
+                {'hw_machine_type': 'q', 'hypervisor_type': 'hyperv'}]))
+        self.assertEqual((2, 'HV101\n'), (code, out))
+        self.assertEqual('-: image 1: id must be a string\n', err)
+
+    def test_property_of_the_name_content_is_no_content(self):
+        _, findings = self.lint(
+            '--property', 'hypervisor_type=hyperv', '--property',
+            'content=x', '--disk-format', 'qcow2')
+        self.assertEqual(['HV107'], [f['code'] for f in findings])
+
+    def test_file_with_several_documents_exits_2(self):
+        path = self.file('disk', samples.vhdx())
+        for documents in ('[]', '[{"id": "a"}, {"id": "b"}]'):
+            code, _ = self.lint(path, '--image-json', '-', stdin=documents)
+            self.assertEqual(2, code)
+
+    def test_name_of_a_file_is_given_back_whole(self):
+        path = self.file('long' * 40, samples.dynamic_vhd())
+        _, findings = self.lint(path, *GENERATION_2)
+        self.assertEqual({path}, {f['image'] for f in findings})
+
+    def test_nothing_to_judge_exits_2(self):
+        code, _, err = self.run_command('image', 'lint')
+        self.assertEqual(2, code)
+        self.assertIn('Nothing to judge', err)
 
     def test_bad_documents_exit_2_with_one_line(self):
-        for text in ('', '{', '[[]]', '{"hw_machine_type": 2}', '"text"',
-                     '[' * 100000, '{"a": ' * 100000):
+        for text in ('', '{', '[]', '[[]]', '[null]', '"text"', '{}',
+                     '{"foo": 1}', '{"hw_machine_type": 2}',
+                     '{"id": "x", "properties": "a=\'b\'"}',
+                     '{"id": "x", "min_disk": "many"}',
+                     '[{"ID": "x", "Name": "y", "Disk Format": "vhd"}]',
+                     '[' * 100000, '{"a": ' * 100000, b'\xff\xfe\xfa'):
             code, out, err = self.run_command(
-                'image', 'lint', '--image-json', '-', stdin=text)
-            self.assertEqual((2, ''), (code, out), text[:20])
+                'image', 'lint', '-f', 'value', '--image-json', '-',
+                stdin=text)
+            self.assertEqual((2, ''), (code, out.strip()), text[:20])
             self.assertEqual(1, err.count('\n'), err)
+
+    def test_whatever_else_goes_wrong_exits_2(self):
+        for argv in (('-f', 'json', '-c', 'bogus'),
+                     ('--image-json', str(self.directory)),
+                     ('--min-disk', '1e3'), ('--min-disk', '9' * 99)):
+            code, _, err = self.run_command(
+                'image', 'lint', '--property', 'hw_machine_type=q', *argv)
+            self.assertEqual(2, code, argv)
+            self.assertNotIn('_gigabytes', err)
+        with mock.patch.object(sys, 'stdin', None):
+            code = main.main(['image', 'lint', '--image-json', '-'])
+        self.assertEqual(2, code)
 
     def test_control_codes_never_reach_the_terminal(self):
         for fmt in ('table', 'csv', 'value', 'yaml', 'json', 'sarif'):
@@ -128,6 +186,8 @@ class LintTestCase(CommandTestCase):
                 'hw_machine_type=hyperv\x1b[2J\r\x9b')
             self.assertNotIn('\x1b', out)
             self.assertNotIn('\x9b', out)
+        _, _, err = self.run_command('image', 'inspect', 'a\x1b[2J\n')
+        self.assertNotIn('\x1b', err)
 
     def test_machines_get_silence_on_the_side(self):
         _, _, err = self.run_command(

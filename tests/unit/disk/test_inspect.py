@@ -4,6 +4,7 @@ import io
 import os
 import pathlib
 import tempfile
+import uuid
 
 import hypothesis
 from hypothesis import strategies as st
@@ -60,6 +61,9 @@ class FormatTestCase(base.TestCase):
         self.assertEqual(
             'vhdx', inspect(VHDX + samples.fixed_vhd(512)[-512:]).format)
 
+    def test_dynamic_vhd_without_its_footer_is_told_by_the_copy(self):
+        self.assertEqual('vhd', inspect(samples.dynamic_vhd()[:-512]).format)
+
     def test_empty_file_is_unknown(self):
         found = inspect(b'')
         self.assertEqual(('unknown', 0), (found.format, found.file_size))
@@ -86,9 +90,19 @@ class VHDXTestCase(base.TestCase):
         self.assertTrue(differencing.has_parent)
 
     def test_dirty_log(self):
-        import uuid
         self.assertTrue(
             inspect(samples.vhdx(log_guid=uuid.uuid4())).log_dirty)
+
+    def test_newer_header_counts(self):
+        image = bytearray(samples.vhdx(log_guid=uuid.uuid4()))
+        # The second is the newer: it has no log to replay.
+        image[131072 + 48:131072 + 64] = bytes(16)
+        self.assertFalse(inspect(bytes(image)).log_dirty)
+
+    def test_second_region_table_stands_in_for_the_first(self):
+        image = bytearray(VHDX)
+        image[196608:196612] = b'junk'
+        self.assertEqual(samples.GIB, inspect(bytes(image)).virtual_size)
 
     def test_truncated_anywhere_tells_what_is_left(self):
         for size in (8, 65536, 200000, 300000, 2 * samples.MIB + 40):

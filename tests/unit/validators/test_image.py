@@ -46,7 +46,7 @@ GENERATION_2_CASES = (
     ({'content': VHDX, 'disk_format': 'raw'}, ['HV201']),
     ({'content': {**VHDX, 'format': 'vhd'}, 'disk_format': 'vhd'},
      ['HV202']),
-    ({'content': {**VHDX, 'format': 'vhd'}}, ['HV201', 'HV202']),
+    ({'content': {**VHDX, 'format': 'vhd'}}, ['HV202']),
     ({'content': {**VHDX, 'format': 'qcow2'}, 'disk_format': 'qcow2'},
      ['HV203']),
     ({'content': {**VHDX, 'format': 'gzip'}}, ['HV203']),
@@ -72,6 +72,12 @@ GENERATION_1_CASES = (
     ({'content': {**VHDX, 'format': 'raw'}, 'disk_format': 'raw'},
      ['HV203']),
 )
+
+
+def prepared(example):
+    """A document as the commands make it: the content is not its own."""
+    content = {k: v for k, v in example.items() if k == 'content'}
+    return {**image_document.normalise(example), **content}
 
 
 def codes(base_document, changes):
@@ -127,7 +133,7 @@ class ValidateTestCase(base.TestCase):
                 inner))))
     def test_any_document_ends_in_findings(self, raw):
         try:
-            document = image_document.normalise(raw)
+            document = prepared(raw)
         except image_document.InvalidDocument:
             return
         for finding in validators.validate(document):
@@ -144,8 +150,8 @@ class SchemaTestCase(base.TestCase):
             self.assertIn(clause['x-rule'], rules.CATALOGUE)
             self.assertTrue(clause['description'])
 
-    def found(self, document):
-        return validators.validate(image_document.normalise(document))
+    def found(self, example):
+        return validators.validate(prepared(example))
 
     def test_wrong_example_of_each_clause_breaks_its_rule_alone(self):
         for clause in schema.load()['allOf']:
@@ -164,7 +170,7 @@ class SchemaTestCase(base.TestCase):
                 if other is not clause]}
             left = keywords.Validator(
                 others, format_checker=keywords.FORMATS).iter_errors(
-                    image_document.normalise(clause['x-wrong']))
+                    prepared(clause['x-wrong']))
             self.assertNotIn(
                 (clause['x-rule'], clause['x-actual']),
                 [(c['x-rule'], c['x-actual']) for c in (
