@@ -37,7 +37,8 @@ install_debian() {
 make_venv() {
     local home=$1 python version wanted
     shift
-    wanted=$(echo "$@"; cat setup.cfg)
+    # An environment does not work in any other place.
+    wanted=$(pwd; echo "$@"; cat setup.cfg)
     if [ "$(cat "$home/wanted" 2>/dev/null)" = "$wanted" ]; then
         return
     fi
@@ -47,14 +48,15 @@ make_venv() {
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
         install_debian "python$version-venv"
     fi
-    echo "Installing into $home (log: $home/install.log)"
+    echo "Installing into $home; this takes some minutes"
     rm -rf "$home"
     mkdir -p "$home"
     if ! { "$python" -m venv "$home" &&
            "$home/bin/pip" install --disable-pip-version-check "$@"; } \
             >"$home/install.log" 2>&1; then
         tail -n 20 "$home/install.log" >&2
-        fail "the virtual environment could not be made"
+        fail "installing failed: is the package index reachable?" \
+            "See $PWD/$home/install.log"
     fi
     # What building leaves in the tree; the environment has its own.
     rm -rf hyperv_sched.egg-info

@@ -10,6 +10,7 @@ import collections
 import json
 import logging
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,7 @@ SAMPLES = (
     Sample('win2022', 'win2022.vhdx', samples.vhdx(), GENERATION_2, (), (
         Server('web1', ('ws2012r2', 'ws2022')),
         Server('web2', ('ws2012r2', 'ws2022')),
-        Server('forced', 'HV501', 'ws2012'))),
+        Server('web3, forced to ws2012', 'HV501', 'ws2012'))),
     Sample('win2022-new', 'win2022.vhdx', samples.vhdx(), {
         **GENERATION_2, 'hypervisor_version_requires': '>=10.0'}, (), (
         Server('sql1', ('ws2022',)),)),
@@ -69,11 +70,17 @@ def table(header, rows):
     shown = prettytable.PrettyTable(header)
     shown.align = 'l'
     shown.hrules = prettytable.HRuleStyle.HEADER
-    shown.max_width[header[-1]] = 72
-    shown.vertical_char = ' '
-    shown.junction_char = ' '
+    shown.vertical_char = shown.junction_char = ' '
+    shown.left_padding_width = 0
     shown.add_rows(rows)
-    print(shown.get_string(), flush=True)
+    # The last column takes what the others leave of the terminal.
+    others = sum(3 + max(len(line) for row in (header, *rows)
+                         for line in str(row[index]).splitlines() or [''])
+                 for index in range(len(header) - 1))
+    columns = shutil.get_terminal_size((100, 24)).columns
+    shown.max_width[header[-1]] = max(24, columns - others - 2)
+    for line in shown.get_string().splitlines():
+        print(line.rstrip(), flush=True)
 
 
 def lint(directory):
@@ -93,8 +100,9 @@ def lint(directory):
         if codes != sample.lint or done.returncode != bool(sample.lint):
             wrong.append(f'lint of {sample.name}: exit {done.returncode}, '
                          f'{codes}; expected {sample.lint}')
-        rows.append([sample.name, sample.file, '\n'.join(
-            f'{f["code"]} {f["message"]}' for f in found) or 'good'])
+        verdict = '\n'.join(f'{f["code"]} {f["message"]}' for f in found) or (
+            'could not be judged' if done.returncode else 'good')
+        rows.append([sample.name, sample.file, verdict])
     table(['IMAGE', 'FILE', 'VERDICT'], rows)
     return wrong
 
@@ -131,14 +139,15 @@ class Demo(cloud.EnforcedCloud):
         if not met:
             self.wrong.append(f'server {wanted.name}: on {host}, {reason!r}; '
                               f'expected {wanted.expect}')
-        return host, reason
+        # Which server and which image, the row says.
+        return host, reason.partition(' is unacceptable: ')[2] or reason
 
 
 def boot():
     """Run the cloud; return what went wrong."""
     say('Starting nova-api, conductor, scheduler, placement and these hosts')
     table(['HOST', 'RUNS', 'REPORTS'], [
-        [host, title, '{} {}'.format(*fakes.REPORTS[host])]
+        [host, title, '{}, version {}'.format(*fakes.REPORTS[host])]
         for host, title in HOSTS.items()])
     result = unittest.TestResult()
     Demo().run(result)
@@ -161,4 +170,8 @@ def main():
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        # Said by the exit code; Nova's own hook would print a traceback.
+        sys.exit(130)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """hyperv_sched.EnforcedDriver in front of a driver, in nova-compute."""
 
+from nova.cmd import manage
+
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
 
@@ -124,17 +126,33 @@ class RebuildTestCase(cloud.EnforcedCloud):
 
     hosts = ('ws2012',)
 
-    def test_guest_survives_an_image_that_cannot_run_any_more(self):
+    def refused_rebuild(self):
+        """A server whose image has become one that the host cannot run."""
         image = self.image('gen1', hw_machine_type='hyperv-gen1')
         server = self.boot(image)
         self.glance.images[image]['properties'] = dict(cloud.GENERATION_2)
         self.api.post_server_action(
             server['id'], {'rebuild': {'imageRef': image}})
-        server = self._wait_for_state_change(server, 'ERROR')
+        return self._wait_for_state_change(server, 'ERROR')
+
+    def test_guest_survives_an_image_that_cannot_run_any_more(self):
+        server = self.refused_rebuild()
         self.assertIn('HV501 generation-unsupported-here: this host cannot '
                       'run the image: HV402', server['fault']['message'])
         driver = self.computes['ws2012'].manager.driver
         self.assertEqual([server['id']], driver.list_instance_uuids())
+
+    def test_documented_repair_brings_state_and_allocation_back(self):
+        server = self.refused_rebuild()
+        self.assertEqual({}, self._get_allocations_by_server_uuid(
+            server['id']))
+        self.api.post_server_action(
+            server['id'], {'os-resetState': {'state': 'active'}})
+        manage.PlacementCommands().heal_allocations(
+            instance_uuid=server['id'])
+        self.assertNotEqual({}, self._get_allocations_by_server_uuid(
+            server['id']))
+        self.assertEqual('ACTIVE', self.api.get_server(server['id'])['status'])
 
     def test_good_image_is_rebuilt(self):
         image = self.image('gen1', 'vhd', hw_machine_type='hyperv-gen1')

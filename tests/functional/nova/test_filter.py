@@ -98,7 +98,19 @@ class NoValidHostTestCase(cloud.HyperVCloud):
         server = self._wait_for_state_change(server, 'ERROR')
         self.assertIn('HV402 host-too-old (1 host)', self.fault_of(server))
 
-    def test_reason_can_be_withheld(self):
+
+class WithheldReasonTestCase(cloud.HyperVCloud):
+
+    hosts = ('ws2012',)
+    filters = ('ComputeFilter', cloud.FILTER)
+
+    def setUp(self):
         self.flags(explain_no_valid_host=False, group='hyperv_sched')
+        super().setUp()
+
+    def test_fault_says_what_nova_says(self):
         image = self.image('gen2', **cloud.GENERATION_2)
-        self.assertNotIn('HV40', self.fault_of(self.boot(image)))
+        server = self.boot(image)
+        self.assertEqual(
+            NO_VALID_HOST + 'There are not enough hosts available.',
+            server['fault']['message'])
