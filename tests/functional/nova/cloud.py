@@ -4,6 +4,7 @@
 import io
 import sys
 
+from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
 from oslo_config import cfg
 from oslo_utils import timeutils
@@ -43,6 +44,8 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
                                FILTER_CLASS],
             enabled_filters=list(self.filters))
         super().setUp()
+        # Nova's base class has it in newer releases only.
+        self.useFixture(nova_fixtures.CinderFixture(self))
         # As the real client: without a destination it hands out chunks.
         self.glance.download = self._download
         for host in self.hosts:

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """hyperv_sched.EnforcedDriver in front of a driver, in nova-compute."""
 
+from unittest import mock
+
 from nova.cmd import manage
+from nova.tests import fixtures as nova_fixtures
+from nova.volume import cinder
 
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
@@ -66,7 +70,11 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         server['block_device_mapping_v2'] = [{
             'boot_index': 0, 'uuid': image, 'source_type': 'image',
             'destination_type': 'volume', 'volume_size': 1}]
-        server = self.settle(self.api.post_server({'server': server}))
+        # Not every Nova's fixture makes volumes.
+        volume = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
+        with mock.patch.object(cinder.API, 'create',
+                               mock.Mock(return_value={'id': volume})):
+            server = self.settle(self.api.post_server({'server': server}))
         self.assertEqual('ACTIVE', server['status'])
 
     def test_forced_host_that_is_too_old_refuses(self):

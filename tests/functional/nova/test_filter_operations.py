@@ -127,12 +127,12 @@ class BootFromVolumeTestCase(OperationsCloud):
 
     def boot_from_volume(self, metadata):
         """Boot from a volume that has a copy of an image's properties."""
-        get = cinder.API.get
+        get = cinder.API().get
 
         def get_with_metadata(*args, **kwargs):
             return {**get(*args, **kwargs), 'volume_image_metadata': metadata}
 
-        # A mock is not bound to the API, nor is what it stands in for.
+        # Unlike a function, a mock is not handed the API itself.
         with mock.patch.object(cinder.API, 'get',
                                mock.Mock(side_effect=get_with_metadata)):
             server = self._build_server(image_uuid='', networks='none')
