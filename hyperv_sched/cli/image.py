@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import json
 import re
 import sys
 from typing import Any
@@ -20,6 +19,7 @@ from cliff import show
 
 from hyperv_sched import rules
 from hyperv_sched.cli import base
+from hyperv_sched.cli import inputs
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
            'required', 'fix', 'reference')
@@ -29,18 +29,11 @@ TABLE_COLUMNS = ('image', 'code', 'severity', 'message', 'fix')
 #: Formats that write down any character safely.
 STRUCTURED = ('json', 'sarif', 'yaml')
 
-#: A document of the Image API is a few kilobytes.
-MAX_JSON_SIZE = 64 * 1024 * 1024
-
 _EXIT_CODES = '\n'.join((
     'exit code:',
     '  0  no error, and nothing that could not be decided',
     '  1  at least one error, or something undecided',
     '  2  wrong usage, or a file that cannot be read'))
-
-
-def _reason(exc: OSError) -> str:
-    return exc.strerror or str(exc)
 
 
 def _property(text: str) -> tuple[str, str]:
@@ -72,7 +65,7 @@ class Inspect(base.ExitCodes, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
-        found = _inspect(parsed_args.file)
+        found = inputs.inspect(parsed_args.file)
         return tuple(found), tuple(found.values())
 
 
@@ -130,20 +123,25 @@ class Lint(base.ExitCodes, lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Iterator[tuple[Any, ...]]]:
-        from hyperv_sched import document as image_document
         from hyperv_sched import validators
 
         ignored, errors = _weights(parsed_args)
         findings: list[rules.Finding] = []
         self._fixes = []
         subjects = 0
-        for name, raw, content in self._documents(parsed_args):
+        given = dict(parsed_args.image_properties)
+        for name in ('disk_format', 'container_format', 'min_disk'):
+            if getattr(parsed_args, name) is not None:
+                given[name] = getattr(parsed_args, name)
+        for subject in inputs.subjects(
+                parsed_args.files, parsed_args.image_json, given,
+                self.complain):
             subjects += 1
-            document = {**image_document.normalise(raw), **content}
-            findings += rules.weigh(validators.validate(document, name),
-                                    ignored, errors)
+            findings += rules.weigh(
+                validators.validate(subject.document(), subject.name),
+                ignored, errors)
             if parsed_args.fix:
-                self._fixes += _fix(raw, ignored)
+                self._fixes += _fix(subject.raw, ignored)
         if any(f.severity in ('error', 'unknown') for f in findings):
             self.worsen(base.EXIT_FINDINGS)
         columns: Sequence[str] = COLUMNS
@@ -170,56 +168,9 @@ class Lint(base.ExitCodes, lister.Lister):
             self.app.stdout.write(f'{command}\n')
         return 0
 
-    def _documents(self, args: argparse.Namespace) -> Iterator[
-            tuple[str | None, dict[str, Any], dict[str, Any]]]:
-        """What to judge: what to call it, its document, and its content."""
-        from hyperv_sched import document as image_document
-
-        given: dict[str, Any] = dict(args.image_properties)
-        for name in ('disk_format', 'container_format', 'min_disk'):
-            if getattr(args, name) is not None:
-                given[name] = getattr(args, name)
-        bases = _read_json(args.image_json) if args.image_json else [given]
-        if not (args.files or args.image_json or given):
-            raise base.UsageError(
-                'Nothing to judge: give a FILE, --property or --image-json')
-        if args.image_json and (
-                not bases or args.files and len(bases) > 1):
-            raise base.UsageError(
-                f'{args.image_json}: holds {len(bases)} images; with a FILE, '
-                'give the document of one')
-        document: dict[str, Any] = {}
-        for number, raw in enumerate(bases, 1):
-            try:
-                document = image_document.flatten(raw)
-                if not args.files and not image_document.is_image(
-                        {**document, **given}):
-                    raise image_document.InvalidDocument(
-                        'is no image document: "openstack image show -f '
-                        'json" and GET /v2/images print such')
-                document.update(image_document.flatten(given))
-            except image_document.InvalidDocument as exc:
-                # The other images are still worth judging.
-                self.complain(f'{args.image_json or "command line"}: '
-                              f'image {number}: {exc}')
-                if args.files:
-                    return
-                continue
-            if not args.files:
-                yield None, document, {}
-        for file in args.files:
-            try:
-                content = _inspect(file)
-            except base.UsageError as exc:
-                # The other files are still worth judging.
-                self.complain(exc)
-            else:
-                yield file, document, {'content': content}
-
 
 def _weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
     """The codes to ignore, and those to take for errors."""
-
     ignored, errors = list(args.ignore), list(args.error)
     if args.config_file:
         from oslo_config import cfg
@@ -253,43 +204,6 @@ def _fix(raw: dict[str, Any], ignored: Sequence[str]) -> list[str]:
 
     values = fixes.properties(raw, judge)
     return [fixes.command(raw, values)] if values else []
-
-
-def _inspect(path: str) -> dict[str, Any]:
-    from hyperv_sched import disk
-
-    try:
-        return disk.inspect(path).as_dict()
-    except OSError as exc:
-        raise base.UsageError(
-            f'{path}: cannot be read: {_reason(exc)}') from None
-
-
-def _read_json(path: str) -> list[Any]:
-    """Read one document or a list of them."""
-    try:
-        if path != '-':
-            with open(path, 'rb') as source:
-                data = source.read(MAX_JSON_SIZE + 1)
-        elif sys.stdin is None:
-            raise base.UsageError('-: standard input is closed')
-        else:
-            data = sys.stdin.buffer.read(MAX_JSON_SIZE + 1)
-    except OSError as exc:
-        raise base.UsageError(
-            f'{path}: cannot be read: {_reason(exc)}') from None
-    if len(data) > MAX_JSON_SIZE:
-        raise base.UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
-    try:
-        # Of bytes, any UTF, with a mark or without, as PowerShell writes it.
-        documents = json.loads(data)
-    except (ValueError, RecursionError) as exc:
-        raise base.UsageError(f'{path}: is not JSON: {exc}') from None
-    if isinstance(documents, dict) and isinstance(
-            documents.get('images'), list):
-        # GET /v2/images
-        documents = documents['images']
-    return documents if isinstance(documents, list) else [documents]
 
 
 def _tally(subjects: int, findings: Sequence[rules.Finding]) -> str:
