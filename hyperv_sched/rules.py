@@ -216,7 +216,7 @@ _RULES = (
          'Set hw_vm_mode=hvm', _SCHEDULING),
     Rule('HV201', 'label-mismatch', 'error',
          'disk_format is {actual} but the file is {required}: Glance 30 and '
-         'newer refuse it',
+         'newer, or the driver, refuse it',
          "the file's own format",
          'Upload with disk_format={required}', _FORMAT_MATCH),
     Rule('HV202', 'container-vhd', 'error',
