@@ -28,7 +28,6 @@ conf.register_opts(CONF)
 #: Hosts without a version that are remembered as warned about.
 MAX_WARNED = 10_000
 
-
 #: Sets of demands that are remembered.
 MAX_COMPILED = 128
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from oslo_versionedobjects import fields
@@ -10,60 +11,49 @@ from oslo_versionedobjects import fields
 from hyperv_sched import versions
 
 
-class VersionSpecifiers(fields.FieldType):
-    """A requirement in Nova's grammar, kept as packaging specifiers."""
+class _Parsed(fields.FieldType):
+    """Text on the wire, and what it means in the object."""
 
-    @staticmethod
-    def coerce(obj: Any, attr: str, value: Any) -> versions.Specifiers:
-        if isinstance(value, versions.Specifiers):
+    meaning: type
+    parse: Callable[[str], Any]
+
+    @classmethod
+    def coerce(cls, obj: Any, attr: str, value: Any) -> Any:
+        if isinstance(value, cls.meaning):
             return value
         if isinstance(value, str):
-            return versions.parse_requirement(value)
-        raise ValueError(f'A version requirement is needed in field {attr}, '
-                         f'not a {type(value).__name__}')
+            return cls.parse(value)
+        raise ValueError(f'Field {attr} takes no {type(value).__name__}')
 
     @staticmethod
-    def to_primitive(obj: Any, attr: str, value: versions.Specifiers) -> str:
+    def to_primitive(obj: Any, attr: str, value: Any) -> str:
         return str(value)
 
     @classmethod
-    def from_primitive(cls, obj: Any, attr: str,
-                       value: Any) -> versions.Specifiers:
+    def from_primitive(cls, obj: Any, attr: str, value: Any) -> Any:
         return cls.coerce(obj, attr, value)
 
     @staticmethod
-    def stringify(value: versions.Specifiers) -> str:
+    def stringify(value: Any) -> str:
         return f"'{value}'"
+
+
+class VersionSpecifiers(_Parsed):
+    """A requirement in Nova's grammar, kept as packaging specifiers."""
+
+    meaning = versions.Specifiers
+    parse = staticmethod(versions.parse_requirement)
 
 
 class VersionSpecifierField(fields.AutoTypedField):
     AUTO_TYPE = VersionSpecifiers()
 
 
-class HypervisorVersion(fields.FieldType):
+class HypervisorVersion(_Parsed):
     """A version that a host reports."""
 
-    @staticmethod
-    def coerce(obj: Any, attr: str, value: Any) -> versions.Version:
-        if isinstance(value, versions.Version):
-            return value
-        if isinstance(value, str):
-            return versions.Version(value)
-        raise ValueError(f'A version is needed in field {attr}, '
-                         f'not a {type(value).__name__}')
-
-    @staticmethod
-    def to_primitive(obj: Any, attr: str, value: versions.Version) -> str:
-        return str(value)
-
-    @classmethod
-    def from_primitive(cls, obj: Any, attr: str,
-                       value: Any) -> versions.Version:
-        return cls.coerce(obj, attr, value)
-
-    @staticmethod
-    def stringify(value: versions.Version) -> str:
-        return f"'{value}'"
+    meaning = versions.Version
+    parse = staticmethod(versions.Version)
 
 
 class HypervisorVersionField(fields.AutoTypedField):
