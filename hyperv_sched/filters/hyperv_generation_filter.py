@@ -90,9 +90,10 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
             # In their old order, with those that are unusual and can.
             passed = [host for host in filter_obj_list
                       if _judge(verdicts, host) is None]
+        if self._policy.accept_unknown_version or any(
+                finding.code == 'HV403' for finding in rejected):
+            self._warn_of_silent(others, findings)
         if rejected:
-            if any(finding.code == 'HV403' for finding in rejected):
-                self._warn_of_silent(others, findings)
             reason = compatibility.summarise(rejected)
             LOG.info('%(passed)d of %(all)d hosts can run image %(image)s. '
                      '%(reason)s',
@@ -106,14 +107,15 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
                         findings: Sequence[rules.Finding | None]) -> None:
         """Warn of hosts without a version, once and not once a request."""
         for host, finding in zip(hosts, findings, strict=True):
-            if finding is not None and finding.code == 'HV403':
+            silent = (versions.from_nova(host.hypervisor_version) is None
+                      if finding is None else finding.code == 'HV403')
+            if silent:
                 name = _node(host)
                 if name not in self._warned and (
                         len(self._warned) < MAX_WARNED):
                     self._warned.add(name)
-                    LOG.warning(
-                        'Host %s has not reported its hypervisor version: it '
-                        'gets no server that depends on it', name)
+                    LOG.warning('Host %s has not reported its hypervisor '
+                                'version', name)
 
 
 def _split(hosts: Sequence[Any],

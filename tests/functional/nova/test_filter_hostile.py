@@ -225,6 +225,8 @@ class OptionsTestCase(FilterTestCase):
         self.override('unknown_host_version', 'accept')
         self.assertEqual(
             [silent], self.passed(request(**cloud.GENERATION_2), silent))
+        self.assertEqual(['Host host has not reported its hypervisor version'],
+                         [r.getMessage() for r in self.logs])
 
     def test_minimum_can_be_raised(self):
         self.override('gen2_minimum_version', '10.0')
