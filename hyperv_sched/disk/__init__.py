@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read what a disk image is, by its content alone. Nothing here judges.
 
-Standard library only. Nothing that an image names is ever opened.
+Standard library only, on any system. Nothing that an image names is ever
+opened. From the outside in: :mod:`reader` gets bytes of the file;
+:mod:`vhdx`, :mod:`vhd` and :mod:`others` make a disk of it; :mod:`boot`
+looks at that as firmware does, through :mod:`partitions` (:mod:`mbr`,
+:mod:`gpt`), :mod:`fat`, :mod:`pe` and :mod:`uefi`.
 """
 
 from __future__ import annotations
@@ -10,13 +14,16 @@ import os
 import stat
 import typing
 
+from hyperv_sched.disk import boot
+from hyperv_sched.disk import guest
 from hyperv_sched.disk import others
 from hyperv_sched.disk import reader
 from hyperv_sched.disk import vhd
 from hyperv_sched.disk import vhdx
 from hyperv_sched.disk.content import Content
+from hyperv_sched.disk.content import Damaged
 
-__all__ = ['Content', 'inspect', 'inspect_file']
+__all__ = ['Content', 'inspect', 'inspect_file', 'inspect_source']
 
 
 def inspect(path: str | os.PathLike[str]) -> Content:
@@ -27,14 +34,38 @@ def inspect(path: str | os.PathLike[str]) -> Content:
     """
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(f"Not a regular file: '{os.fspath(path)}'")
-    with open(path, 'rb', buffering=0) as source:
-        return inspect_file(typing.cast(typing.BinaryIO, source))
+    with open(path, 'rb', buffering=0) as file:
+        return inspect_file(typing.cast(typing.BinaryIO, file))
 
 
-def inspect_file(source: typing.BinaryIO) -> Content:
-    """Inspect anything seekable that reads bytes."""
+def inspect_file(file: typing.BinaryIO) -> Content:
+    """Inspect anything seekable that reads bytes.
+
+    :raises OSError: it cannot be read.
+    """
+    return inspect_source(reader.FileSource(file))
+
+
+def inspect_source(source: reader.Source) -> Content:
+    """Inspect what can be read by ranges.
+
+    :raises OSError: it cannot be read.
+    """
     image = reader.Reader(source)
-    found = vhdx.read(image) or vhd.read(image) or others.read(image)
-    found.file_size = image.size
+    found = Content(file_size=image.size)
+    try:
+        disk = _open(image, found)
+        if disk is not None:
+            boot.inspect(disk, found)
+    except Damaged as exc:
+        found.note(exc.name, exc.detail)
     found.bytes_read = image.bytes_read
     return found
+
+
+def _open(image: reader.Reader, found: Content) -> guest.Disk | None:
+    if image.read(0, len(vhdx.SIGNATURE)) == vhdx.SIGNATURE:
+        return vhdx.read(image, found)
+    if vhd.ends(image) or vhd.begins(image):
+        return vhd.read(image, found)
+    return others.read(image, found)

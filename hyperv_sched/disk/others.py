@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Formats that Hyper-V does not run, recognised so that a finding can say so.
 
-======= ===================================== ==========================
-format  mark                                  virtual size
-======= ===================================== ==========================
-qcow2   ``QFI\\xfb`` at 0                      u64 at 24, big endian
-vmdk    ``KDMV`` or the descriptor's title    sectors, u64 at 12
-vdi     0xbeda107f, little endian, at 64      u64 at 368
-gzip    1f 8b 08 at 0
-iso     ``CD001`` at 32769 (ECMA-119 8.1)     the file's size
-raw     55 aa at 510, ``EFI PART`` in LBA 1   the file's size
-======= ===================================== ==========================
+========= ================================== ==========================
+format    mark                               virtual size
+========= ================================== ==========================
+qcow2     ``QFI\\xfb`` at 0, version 2 or 3   u64 at 24, big endian
+qed       ``QED\\0`` at 0                     u64 at 40
+vmdk      ``KDMV`` or the descriptor's title sectors, u64 at 12
+vdi       0xbeda107f, little endian, at 64   u64 at 368
+parallels ``WithoutFreeSpace`` and the like  sectors, u64 at 36
+luks      ``LUKS\\xba\\xbe`` at 0
+gzip      1f 8b 08 at 0
+xz        fd ``7zXZ`` 00 at 0
+bzip2     ``BZh`` at 0
+zstd      28 b5 2f fd at 0
+7z        ``7z`` bc af 27 1c at 0
+zip       ``PK`` 03 04 at 0
+iso       ``CD001`` at 32769 (ECMA-119 8.1)  the file's size
+raw       55 aa at 510, ``EFI PART`` in LBA 1 the file's size
+========= ================================== ==========================
 """
 
 from __future__ import annotations
@@ -18,41 +26,63 @@ from __future__ import annotations
 import struct
 
 from hyperv_sched.disk import content
+from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
 
 _SECTOR_SIZE = 512
 _HEAD_SIZE = 4096 + 8
 _ISO_MARK_OFFSET = 32769
+_ISO_MARK = b'CD001'
+
+#: Mark at the start of the file, format, and where its virtual size lies:
+#: layout, offset, unit.
+_MARKS: tuple[tuple[bytes, str, tuple[str, int, int] | None], ...] = (
+    (b'QFI\xfb', 'qcow2', ('>Q', 24, 1)),
+    (b'QED\0', 'qed', ('<Q', 40, 1)),
+    (b'KDMV', 'vmdk', ('<Q', 12, _SECTOR_SIZE)),
+    (b'COWD', 'vmdk', None),
+    (b'# Disk DescriptorFile', 'vmdk', None),
+    (b'WithoutFreeSpace', 'parallels', ('<Q', 36, _SECTOR_SIZE)),
+    (b'WithouFreSpacExt', 'parallels', ('<Q', 36, _SECTOR_SIZE)),
+    (b'LUKS\xba\xbe', 'luks', None),
+    (b'\x1f\x8b\x08', 'gzip', None),
+    (b'\xfd7zXZ\0', 'xz', None),
+    (b'BZh', 'bzip2', None),
+    (b'\x28\xb5\x2f\xfd', 'zstd', None),
+    (b'7z\xbc\xaf\x27\x1c', '7z', None),
+    (b'PK\x03\x04', 'zip', None))
+_VDI_MARK = b'\x7f\x10\xda\xbe'
 
 
-def _size(head: bytes, layout: str, offset: int) -> int | None:
+def read(image: reader.Reader,
+         found: content.Content) -> guest.RawDisk | None:
+    """Recognise a file that is neither VHDX nor VHD.
+
+    :returns: the disk, where the file is nothing but that
+    """
+    head = image.read(0, _HEAD_SIZE)
+    for mark, name, size in _MARKS:
+        if head.startswith(mark):
+            found.format = name
+            found.virtual_size = size and _size(head, *size)
+            return None
+    if head[64:68] == _VDI_MARK:
+        found.format = 'vdi'
+        found.virtual_size = _size(head, '<Q', 368, 1)
+    elif image.read(_ISO_MARK_OFFSET, len(_ISO_MARK)) == _ISO_MARK:
+        found.format = 'iso'
+        found.virtual_size = image.size
+    elif (head[510:512] == b'\x55\xaa'
+            or b'EFI PART' in (head[512:520], head[4096:4104])):
+        found.format = 'raw'
+        found.virtual_size = image.size
+        return guest.RawDisk(image)
+    return None
+
+
+def _size(head: bytes, layout: str, offset: int, unit: int) -> int | None:
     field = struct.Struct(layout)
     if len(head) < offset + field.size:
         return None
     number: int = field.unpack_from(head, offset)[0]
-    return number
-
-
-def read(image: reader.Reader) -> content.Content:
-    """Recognise a file that is neither VHDX nor VHD."""
-    head = image.read(0, _HEAD_SIZE)
-    if head.startswith(b'QFI\xfb'):
-        return content.Content(
-            format='qcow2', virtual_size=_size(head, '>Q', 24))
-    if head.startswith(b'KDMV'):
-        sectors = _size(head, '<Q', 12)
-        return content.Content(
-            format='vmdk', virtual_size=sectors and sectors * _SECTOR_SIZE)
-    if head.startswith((b'# Disk DescriptorFile', b'COWD')):
-        return content.Content(format='vmdk')
-    if head[64:68] == b'\x7f\x10\xda\xbe':
-        return content.Content(
-            format='vdi', virtual_size=_size(head, '<Q', 368))
-    if head.startswith(b'\x1f\x8b\x08'):
-        return content.Content(format='gzip')
-    if image.read(_ISO_MARK_OFFSET, 5) == b'CD001':
-        return content.Content(format='iso', virtual_size=image.size)
-    if (head[510:512] == b'\x55\xaa'
-            or b'EFI PART' in (head[512:520], head[4096:4104])):
-        return content.Content(format='raw', virtual_size=image.size)
-    return content.Content()
+    return number * unit

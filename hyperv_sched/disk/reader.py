@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounded random access to an untrusted file."""
+"""Bounded random access to an untrusted file, wherever it lies."""
 
 from __future__ import annotations
 
@@ -7,18 +7,39 @@ import os
 import typing
 
 #: No structure that is read in one piece is larger.
-MAX_READ = 64 * 1024
+MAX_READ = 1024 * 1024
+
+
+class Source(typing.Protocol):
+    """Where the bytes come from: a file, or a server that serves ranges."""
+
+    size: int
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read a range that lies inside, as far as it can be had.
+
+        :raises OSError: it cannot be read.
+        """
+
+
+class FileSource:
+    """A seekable file, opened for reading in binary."""
+
+    def __init__(self, file: typing.BinaryIO) -> None:
+        self._file = file
+        self.size = file.seek(0, os.SEEK_END)
+
+    def read(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)
 
 
 class Reader:
-    """Reads ranges of a seekable file and counts what it read.
+    """Reads ranges, asks for nothing that is not there, and counts."""
 
-    :param source: opened for reading in binary, unbuffered or not.
-    """
-
-    def __init__(self, source: typing.BinaryIO) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
-        self.size = source.seek(0, os.SEEK_END)
+        self.size = source.size
         self.bytes_read = 0
 
     def read(self, offset: int, length: int) -> bytes:
@@ -26,11 +47,11 @@ class Reader:
 
         :returns: fewer bytes than asked for, or none, at the end of the
             file and for an offset that no file has.
+        :raises OSError: the file cannot be read.
         """
         length = min(length, MAX_READ, self.size - offset)
         if offset < 0 or length <= 0:
             return b''
-        self._source.seek(offset)
-        data = self._source.read(length)
+        data = self._source.read(offset, length)
         self.bytes_read += len(data)
         return data

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The VHD footer (Virtual Hard Disk Image Format Specification 1.0).
+"""VHD files (Virtual Hard Disk Image Format Specification 1.0).
+
+The footer ends the file; all but fixed disks begin with a copy. Big endian:
 
 ===== ==== =======================================================
  at   size
 ===== ==== =======================================================
    0    8  cookie, ``conectix``
+  16    8  offset of the dynamic disk header
   48    8  current size of the disk in bytes
   60    4  disk type: 2 fixed, 3 dynamic, 4 differencing
+  64    4  checksum: the complement of the sum of all other bytes
 ===== ==== =======================================================
 
-Big endian. It ends the file; all but fixed disks begin with a copy.
+Dynamic disk header, 1024 bytes: cookie ``cxsparse``, offset of the BAT u64
+at 16, its number of entries u32 at 28, block size u32 at 32, checksum u32
+at 36. BAT: first sector of each block u32, all ones where there is none.
+Each block begins with a bitmap, a bit a sector, in whole sectors.
 """
 
 from __future__ import annotations
@@ -19,28 +26,163 @@ import struct
 from hyperv_sched.disk import content
 from hyperv_sched.disk import reader
 
-FOOTER_SIZE = 512
 COOKIE = b'conectix'
 
+_FOOTER_SIZE = 512
+_FOOTER = struct.Struct('>16xQ24xQ4xII')
 _SUBFORMATS = {2: 'fixed', 3: 'dynamic', 4: 'differencing'}
-_FIELDS = struct.Struct('>48xQ4xI')
+_HEADER_COOKIE = b'cxsparse'
+_HEADER_SIZE = 1024
+_HEADER = struct.Struct('>16xQ4xIII')
 _SECTOR_SIZE = 512
+_ABSENT = 0xffffffff
+#: Hyper-V's own limit for the format.
+_MAX_SIZE = 2040 * 1024 ** 3
+_MAX_BLOCK_SIZE = 256 * 1024 ** 2
+_PIECE = 64 * 1024
 
 
-def read(image: reader.Reader) -> content.Content | None:
-    """Read a VHD by its footer, or by the copy where that is gone.
+def ends(image: reader.Reader) -> bool:
+    """Whether the file ends as a VHD does."""
+    return image.read(image.size - _FOOTER_SIZE, len(COOKIE)) == COOKIE
 
-    :returns: None where the file is no VHD.
+
+def begins(image: reader.Reader) -> bool:
+    """Whether the file begins as a dynamic VHD does."""
+    return image.read(0, len(COOKIE)) == COOKIE
+
+
+def read(image: reader.Reader,
+         found: content.Content) -> FixedDisk | DynamicDisk:
+    """Read a file that begins or ends as a VHD.
+
+    :returns: the virtual disk
+    :raises content.Damaged: there is none to be had.
     """
-    for offset in (image.size - FOOTER_SIZE, 0):
-        footer = image.read(offset, FOOTER_SIZE)
-        if footer.startswith(COOKIE) and len(footer) == FOOTER_SIZE:
-            break
-    else:
-        return None
-    size, disk_type = _FIELDS.unpack_from(footer)
-    subformat = _SUBFORMATS.get(disk_type)
-    return content.Content(
-        format='vhd', subformat=subformat, virtual_size=size,
-        logical_sector_size=_SECTOR_SIZE, physical_sector_size=_SECTOR_SIZE,
-        has_parent=None if subformat is None else subformat == 'differencing')
+    found.format = 'vhd'
+    found.logical_sector_size = found.physical_sector_size = _SECTOR_SIZE
+    footer = image.read(image.size - _FOOTER_SIZE, _FOOTER_SIZE)
+    whole = footer.startswith(COOKIE)
+    if not whole:
+        footer = image.read(0, _FOOTER_SIZE)
+    if len(footer) < _FOOTER_SIZE:
+        raise content.Damaged('vhd-malformed', 'the footer is cut off')
+    header_offset, size, disk_type, checksum = _FOOTER.unpack_from(footer)
+    found.virtual_size = size
+    found.subformat = _SUBFORMATS.get(disk_type)
+    if not whole:
+        raise content.Damaged(
+            'vhd-malformed', 'the file does not end with a footer')
+    if checksum != _checksum(footer, 64):
+        raise content.Damaged('vhd-malformed', 'the footer has a wrong '
+                              'checksum')
+    if found.subformat is None:
+        raise content.Damaged('vhd-malformed', f'disk type {disk_type}')
+    found.has_parent = found.subformat == 'differencing'
+    if found.has_parent:
+        raise content.Damaged(
+            'vhd-malformed', 'a differencing disk, a part of another file')
+    if not 0 < size <= _MAX_SIZE or size % _SECTOR_SIZE:
+        raise content.Damaged(
+            'vhd-malformed', f'a virtual size of {size} bytes')
+    if found.subformat == 'fixed':
+        if size > image.size - _FOOTER_SIZE:
+            raise content.Damaged(
+                'vhd-malformed', f'the disk of {size} bytes is cut off')
+        return FixedDisk(image, size)
+    disk = DynamicDisk(image, header_offset, size)
+    found.block_size = disk.block_size
+    disk.check()
+    return disk
+
+
+def _checksum(structure: bytes, hole: int) -> int:
+    return ~(sum(structure) - sum(structure[hole:hole + 4])) & 0xffffffff
+
+
+class FixedDisk:
+    """The disk, as it lies in the file from its first byte."""
+
+    sector_size = _SECTOR_SIZE
+
+    def __init__(self, image: reader.Reader, size: int) -> None:
+        self.size = size
+        self._image = image
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self._image.read(offset, min(length, self.size - offset))
+
+
+class DynamicDisk:
+    """The disk behind a BAT.
+
+    :raises content.Damaged: the header or the table is none.
+    """
+
+    sector_size = _SECTOR_SIZE
+
+    def __init__(self, image: reader.Reader, header_offset: int,
+                 size: int) -> None:
+        self.size = size
+        self._image = image
+        header = image.read(header_offset, _HEADER_SIZE)
+        if (not header.startswith(_HEADER_COOKIE)
+                or len(header) != _HEADER_SIZE):
+            raise content.Damaged('vhd-malformed', 'no dynamic disk header')
+        self._table, entries, self.block_size, checksum = (
+            _HEADER.unpack_from(header))
+        if checksum != _checksum(header, 36):
+            raise content.Damaged(
+                'vhd-malformed', 'the header has a wrong checksum')
+        if (self.block_size % _SECTOR_SIZE
+                or not 0 < self.block_size <= _MAX_BLOCK_SIZE
+                or self.block_size & self.block_size - 1):
+            raise content.Damaged(
+                'vhd-malformed', f'blocks of {self.block_size} bytes')
+        self._blocks = -(-size // self.block_size)
+        if self._blocks > entries or (
+                self._table + 4 * self._blocks > image.size):
+            raise content.Damaged(
+                'vhd-malformed', f'the BAT has no room for {self._blocks} '
+                'blocks, or is cut off')
+        sectors = self.block_size // _SECTOR_SIZE
+        self._bitmap_size = (
+            -(-sectors // 8 // _SECTOR_SIZE) * _SECTOR_SIZE)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read a range of the disk; what no block holds is zeros."""
+        length = min(length, reader.MAX_READ, self.size - offset)
+        if offset < 0:
+            return b''
+        pieces = []
+        while length > 0:
+            block, start = divmod(offset, self.block_size)
+            size = min(length, self.block_size - start)
+            sector, = struct.unpack(
+                '>I', self._image.read(self._table + 4 * block, 4))
+            pieces.append(
+                bytes(size) if sector == _ABSENT else self._image.read(
+                    sector * _SECTOR_SIZE + self._bitmap_size + start, size))
+            offset += size
+            length -= size
+        return b''.join(pieces)
+
+    def check(self) -> None:
+        """Go through the whole table.
+
+        :raises content.Damaged: a block ends behind the file.
+        """
+        limit = (self._image.size - self._bitmap_size - self.block_size
+                 ) // _SECTOR_SIZE
+        last = (self._image.size - self._bitmap_size - (
+            self.size - 1) % self.block_size - 1) // _SECTOR_SIZE
+        for first in range(0, self._blocks, _PIECE // 4):
+            count = min(_PIECE // 4, self._blocks - first)
+            table = self._image.read(self._table + 4 * first, 4 * count)
+            for block, (sector,) in enumerate(
+                    struct.iter_unpack('>I', table), first):
+                if sector != _ABSENT and sector > (
+                        last if block == self._blocks - 1 else limit):
+                    raise content.Damaged(
+                        'vhd-malformed', f'block {block} ends behind the '
+                        f'file, at {sector * _SECTOR_SIZE}')

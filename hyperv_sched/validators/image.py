@@ -39,5 +39,6 @@ def validate(document: Mapping[str, Any],
             image=name,
             actual=keywords.lookup(document, actual),
             required=required and keywords.lookup(document, required),
-            prop=actual.removeprefix('overridden.')))
+            prop=actual.removeprefix('overridden.'),
+            severity=clause.get('x-severity')))
     return [findings[key] for key in sorted(findings)]

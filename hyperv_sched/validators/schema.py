@@ -1,23 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image schema, the single source of the rules over properties."""
+"""The image schema, the single source of the rules over images."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import functools
 import importlib.resources
 import json
 from typing import Any
 
+from hyperv_sched import rules
+
+#: What an example asks for, by its scope.
+_EXAMPLES: dict[str, dict[str, Any]] = {
+    'hyperv': {'hypervisor_type': 'hyperv'},
+    'generation-1': {'hypervisor_type': 'hyperv'},
+    'generation-2': {
+        'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
+        'hypervisor_version_requires': '>=6.3'}}
+_STARTS = {'$ref': '#/$defs/starts-by-uefi'}
+
 
 @functools.cache
 def load() -> dict[str, Any]:
     """Read the shipped schema; callers do not change it."""
-    source = importlib.resources.files(__package__).joinpath(
-        'schemas').joinpath('image-document.json')
-    schema: dict[str, Any] = json.loads(source.read_text('utf-8'))
+    schema = _read('image-document.json')
+    for defect in _read('disk-defects.json')['defects']:
+        schema['allOf'] += _defect_clauses(**defect)
     return schema
 
 
 def clauses(code: str) -> list[dict[str, Any]]:
     """The clauses of a rule: what it says of properties and the file."""
     return [clause for clause in load()['allOf'] if clause['x-rule'] == code]
+
+
+def _read(name: str) -> dict[str, Any]:
+    source = importlib.resources.files(__package__).joinpath(
+        'schemas').joinpath(name)
+    document: dict[str, Any] = json.loads(source.read_text('utf-8'))
+    return document
+
+
+def _defect_clauses(
+        rule: str, scope: str, description: str, example: str,
+        warning_where_it_starts: bool = False) -> Iterator[dict[str, Any]]:
+    """The clauses that a content is free of a defect.
+
+    :param warning_where_it_starts: firmware came to a loader by another way
+    """
+    scopes: dict[str, Any] = {'$ref': f'#/$defs/{scope}'}
+    if not warning_where_it_starts:
+        yield _defect_clause(rule, scope, scopes, description, example)
+        return
+    yield _defect_clause(
+        rule, scope, {'allOf': [scopes, {'not': _STARTS}]}, description,
+        example, firmware='none')
+    yield _defect_clause(
+        rule, scope, {'allOf': [scopes, _STARTS]}, description, example,
+        firmware='uefi') | {'x-severity': 'warning'}
+
+
+def _defect_clause(rule: str, scope: str, condition: dict[str, Any],
+                   description: str, example: str,
+                   **facts: Any) -> dict[str, Any]:
+    name = rules.CATALOGUE[rule].name
+
+    def document(defects: dict[str, str]) -> dict[str, Any]:
+        content = {'format': 'vhd' if scope == 'generation-1' else 'vhdx',
+                   'file_size': 4194304, **facts, 'defects': defects}
+        return {**_EXAMPLES[scope], 'content': content}
+
+    return {
+        'x-rule': rule,
+        'description': description,
+        'x-actual': f'content.defects.{name}',
+        'if': condition,
+        'then': {'properties': {'content': {'properties': {
+            'defects': {'properties': {name: False}}}}}},
+        'x-wrong': document({name: example}),
+        'x-right': document({})}

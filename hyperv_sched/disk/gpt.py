@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The GUID partition table, as firmware reads it (UEFI 2.10, 5.3).
+
+Header, in LBA 1 and once more in the last, little endian:
+
+===== ==== ==========================================================
+ at   size
+===== ==== ==========================================================
+   0    8  signature ``EFI PART``
+  12    4  size of the header, which the checksum covers
+  16    4  CRC-32 of the header
+  24    8  LBA of this header
+  32    8  LBA of the other one
+  40    8  first LBA for partitions
+  48    8  last LBA for partitions
+  72    8  LBA of the entries
+  80    4  number of entries
+  84    4  size of an entry
+  88    4  CRC-32 of the entries
+===== ==== ==========================================================
+
+Entry: type GUID, GUID of its own at 16, first LBA u64 at 32, last LBA u64
+at 40, attributes u64 at 48.
+
+Where the specification leaves room, EDK2's PartitionDxe (Gpt.c), which the
+firmware of Hyper-V is built with, decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import dataclasses
+import struct
+import uuid
+import zlib
+
+from hyperv_sched.disk import guest
+
+ESP = uuid.UUID('c12a7328-f81f-11d2-ba4b-00a0c93ec93b').bytes_le
+BIOS_BOOT = uuid.UUID('21686148-6449-6e6f-744e-656564454649').bytes_le
+
+_SIGNATURE = b'EFI PART'
+_HEADER = struct.Struct('<8s4xIIxxxxQQQQ16xQIII')
+_CHECKSUM = slice(16, 20)
+_ENTRY = struct.Struct('<16s16sQQQ')
+_ENTRY_SIZE = 128
+_NO_BLOCK_IO = 2
+_LEGACY_BOOTABLE = 4
+
+#: What firmware would allocate in one piece; real tables take up 16 KiB.
+_MAX_ARRAY = 16 * 1024 ** 2
+_PIECE = 1024 ** 2
+#: Firmware compares each with all others: more would take it hours.
+_MAX_USED = 4096
+#: Comparisons that take it half a minute.
+_MANY = 1024 ** 2
+
+
+class Invalid(Exception):
+    """This is no table, and why."""
+
+
+class Absurd(Invalid):
+    """The checksum holds, the numbers do not."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    own_lba: int
+    other_lba: int
+    first_usable: int
+    last_usable: int
+    entries_lba: int
+    entry_count: int
+    entry_size: int
+    entries_crc: int
+
+
+@dataclasses.dataclass
+class Partition:
+    number: int
+    type: bytes
+    first: int
+    last: int
+    """Both in LBAs, and part of the partition."""
+    attributes: int
+    in_range: bool
+    overlaps: int = 0
+    """The number of another partition, for firmware sees neither."""
+
+    @property
+    def hidden(self) -> bool:
+        """Told apart as the operating system's own (attribute bit 1)."""
+        return bool(self.attributes & _NO_BLOCK_IO)
+
+    @property
+    def legacy_bootable(self) -> bool:
+        return bool(self.attributes & _LEGACY_BOOTABLE)
+
+
+def header(disk: guest.Disk, lba: int) -> Header:
+    """Read and check one header and the checksum of its entries.
+
+    :raises Invalid: firmware does not take it.
+    """
+    data = disk.read(lba * disk.sector_size, disk.sector_size)
+    if not data.startswith(_SIGNATURE) or len(data) != disk.sector_size:
+        raise Invalid('no signature')
+    _, size, checksum, *numbers = _HEADER.unpack_from(data)
+    if not 0 < size <= len(data):
+        raise Absurd(f'a header of {size} bytes')
+    covered = bytearray(data[:size])
+    covered[_CHECKSUM] = bytes(4)
+    if zlib.crc32(covered[:size]) != checksum:
+        raise Invalid('wrong checksum')
+    found = Header(*numbers)
+    if found.own_lba != lba:
+        raise Absurd(f'it says that it lies in LBA {found.own_lba}')
+    if found.entry_size < _ENTRY_SIZE or not (
+            0 < found.entry_count * found.entry_size <= _MAX_ARRAY):
+        raise Absurd(
+            f'{found.entry_count} entries of {found.entry_size} bytes')
+    checksum = length = 0
+    for piece in _array(disk, found):
+        checksum = zlib.crc32(piece, checksum)
+        length += len(piece)
+    if length != found.entry_count * found.entry_size:
+        raise Absurd('the entries lie behind the end of the disk')
+    if checksum != found.entries_crc:
+        raise Invalid('wrong checksum of the entries')
+    return found
+
+
+def _array(disk: guest.Disk, table: Header) -> Iterator[bytes]:
+    """The entries in pieces of whole ones."""
+    step = max(_PIECE // table.entry_size, 1) * table.entry_size
+    offset = table.entries_lba * disk.sector_size
+    end = offset + table.entry_count * table.entry_size
+    for at in range(offset, end, step):
+        yield disk.read(at, min(step, end - at))
+
+
+def is_slow(table: Header, used: list[Partition]) -> bool:
+    """Whether firmware is long at comparing the entries in use."""
+    return len(used) * table.entry_count > _MANY
+
+
+def partitions(disk: guest.Disk, table: Header) -> list[Partition]:
+    """Read the entries in use, as firmware sees them.
+
+    :raises Absurd: there are more than firmware gets through.
+    """
+    found: list[Partition] = []
+    number = 0
+    for piece in _array(disk, table):
+        for at in range(0, len(piece), table.entry_size):
+            number += 1
+            kind, _, first, last, attributes = _ENTRY.unpack_from(piece, at)
+            if not any(kind):
+                continue
+            if len(found) == _MAX_USED:
+                raise Absurd(f'more than {_MAX_USED} partitions')
+            found.append(Partition(
+                number, kind, first, last, attributes,
+                table.first_usable <= first <= last <= table.last_usable))
+    _find_overlaps(found)
+    return found
+
+
+def _find_overlaps(entries: list[Partition]) -> None:
+    """Mark partitions that share an LBA.
+
+    One that is out of range hides those before it, not those behind it:
+    that is how firmware compares them.
+    """
+    ordered = sorted((entry for entry in entries if entry.in_range),
+                     key=lambda entry: entry.first)
+    furthest = None
+    for entry in ordered:
+        if furthest is not None and furthest.last >= entry.first:
+            entry.overlaps = furthest.number
+            furthest.overlaps = furthest.overlaps or entry.number
+        if furthest is None or entry.last > furthest.last:
+            furthest = entry
+    for stray in entries:
+        if stray.in_range:
+            continue
+        for entry in ordered:
+            if (entry.number < stray.number and stray.last >= entry.first
+                    and stray.first <= entry.last):
+                entry.overlaps = entry.overlaps or stray.number

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""EFI programs: what a loader is (Microsoft PE format; UEFI 2.10, 2.1.1).
+
+``MZ``; at 60 the offset of ``PE\\0\\0``. Behind that, little endian:
+machine u16, number of sections u16 at 2, symbol table u32 at 8, number of
+symbols u32 at 12, size of the optional header u16 at 16. The optional
+header begins at 20 with its magic u16 (PE32+: 0x20b). It has size of
+headers u32 at 60, subsystem u16 at 68, number of directories u32 at 108
+and, the fifth of these, offset u32 and size u32 of the signatures at 144.
+The sections come behind, in 40 bytes each: name, size u32 at 16, offset u32
+at 20.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import typing
+
+X64 = 'x64'
+APPLICATION = 'application'
+
+_MACHINES = {0x14c: 'ia32', 0x8664: X64, 0xaa64: 'aa64', 0x1c2: 'arm',
+             0x5064: 'riscv64', 0x6264: 'loongarch64'}
+_SUBSYSTEMS = {10: APPLICATION, 11: 'boot-service-driver',
+               12: 'runtime-driver'}
+_PE32 = 0x10b
+_PE32_PLUS = 0x20b
+_COFF = struct.Struct('<4sHH4xIIH2xH')
+_OPTIONAL_OFFSET = 24
+#: Of a PE32+ header: size of headers, subsystem, number of directories.
+_OPTIONAL = struct.Struct('<60xI4xH38xI')
+_SECURITY_DIRECTORY = 4
+_DIRECTORY = struct.Struct('<II')
+_SECURITY_OFFSET = (_OPTIONAL_OFFSET + _OPTIONAL.size
+                    + _SECURITY_DIRECTORY * _DIRECTORY.size)
+_SECTION = struct.Struct('<8s8xII16x')
+_SYMBOL_SIZE = 18
+_HEAD_SIZE = 4096
+#: Programs have some ten.
+_MAX_SECTIONS = 1024
+#: Where a shim keeps the certificate of its vendor; nothing else has it.
+_SHIM_SECTION = b'.vendor_cert'
+
+
+class NotAProgram(Exception):
+    """Firmware does not load this, and why."""
+
+
+class File(typing.Protocol):
+    size: int
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read a range, less at the end of the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    machine: str
+    subsystem: str
+    signed: bool
+    """It carries a signature; by whom is not looked at."""
+    is_shim: bool
+    """It only starts another program, which lies beside it."""
+
+
+def read(file: File) -> Program:
+    """Read what a program is.
+
+    :raises NotAProgram: it is none, or it is cut off.
+    """
+    head = file.read(0, _HEAD_SIZE)
+    if not head.startswith(b'MZ') or len(head) < 64:
+        raise NotAProgram('no MZ header')
+    start, = struct.unpack_from('<I', head, 60)
+    head = file.read(start, _HEAD_SIZE)
+    if len(head) < _SECURITY_OFFSET + _DIRECTORY.size:
+        raise NotAProgram('no PE header')
+    (signature, machine, sections, symbols, symbol_count, optional_size,
+     magic) = _COFF.unpack_from(head)
+    if signature != b'PE\0\0' or magic not in (_PE32, _PE32_PLUS):
+        raise NotAProgram('no PE header')
+    headers_size, subsystem, directories = _OPTIONAL.unpack_from(
+        head, _OPTIONAL_OFFSET)
+    program = Program(
+        _MACHINES.get(machine, f'{machine:#x}'),
+        _SUBSYSTEMS.get(subsystem, str(subsystem)), False, False)
+    if magic == _PE32:
+        if program.machine == X64:
+            raise NotAProgram('no PE32+ header')
+        return program
+    if headers_size > file.size:
+        raise NotAProgram('the headers are cut off')
+    names = _sections(file, start + _OPTIONAL_OFFSET + optional_size, sections)
+    strings = symbols + symbol_count * _SYMBOL_SIZE
+    return dataclasses.replace(
+        program,
+        signed=directories > _SECURITY_DIRECTORY and _signed(file, head),
+        is_shim=any(_full_name(file, name, strings) == _SHIM_SECTION
+                    for name in names))
+
+
+def _sections(file: File, at: int, count: int) -> list[bytes]:
+    """The names of the sections, all of which must be there."""
+    table = file.read(at, count * _SECTION.size)
+    if count > _MAX_SECTIONS or len(table) < count * _SECTION.size:
+        raise NotAProgram(f'a table of {count} sections is cut off')
+    names = []
+    for name, size, offset in _SECTION.iter_unpack(table):
+        if size and offset + size > file.size:
+            raise NotAProgram(f'cut off: it has {file.size} bytes, a section '
+                              f'ends at {offset + size}')
+        names.append(name.rstrip(b'\0'))
+    return names
+
+
+def _signed(file: File, head: bytes) -> bool:
+    offset, size = _DIRECTORY.unpack_from(head, _SECURITY_OFFSET)
+    if offset + size > file.size:
+        raise NotAProgram(f'cut off: it has {file.size} bytes, the signature '
+                          f'ends at {offset + size}')
+    return bool(offset and size)
+
+
+def _full_name(file: File, name: bytes, strings: int) -> bytes:
+    """Names of more than eight characters lie behind the symbols."""
+    if not name.startswith(b'/') or not name[1:].isdigit():
+        return name
+    return file.read(
+        strings + int(name[1:]), len(_SHIM_SECTION) + 1).partition(b'\0')[0]

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rule catalogue: one record a rule, the same words on every surface.
+
+A code never changes its meaning and is never used again. HV1xx judge the
+image's properties, HV2xx the file, HV4xx an image against a host, HV5xx the
+compute host's own last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+import dataclasses
+
+from hyperv_sched.rules import disk
+from hyperv_sched.rules import hosts
+from hyperv_sched.rules import properties
+from hyperv_sched.rules.model import MAX_SHOWN
+from hyperv_sched.rules.model import Finding
+from hyperv_sched.rules.model import Rule
+from hyperv_sched.rules.model import Severity
+from hyperv_sched.rules.model import printable
+
+__all__ = ['CATALOGUE', 'Finding', 'MAX_SHOWN', 'Rule', 'Severity',
+           'UnknownRule', 'printable', 'weigh']
+
+
+class UnknownRule(ValueError):
+    """A code that no rule has."""
+
+
+#: Every rule by its code, in the order in which they are explained.
+CATALOGUE = {rule.code: rule for rule in (
+    *properties.RULES, *disk.RULES, *hosts.RULES)}
+
+
+def weigh(findings: Iterable[Finding], ignored: Iterable[str] = (),
+          errors: Iterable[str] = ()) -> list[Finding]:
+    """Apply what an operator thinks of the rules.
+
+    :param ignored: codes whose findings are dropped
+    :param errors: codes whose findings count as errors
+    :raises UnknownRule: a code is misspelt: silence would be no answer.
+    """
+    ignored, errors = frozenset(ignored), frozenset(errors)
+    for code in sorted(ignored | errors):
+        if code not in CATALOGUE:
+            raise UnknownRule(f'{printable(code)}: no such rule')
+    return [
+        dataclasses.replace(finding, severity='error')
+        if finding.code in errors else finding
+        for finding in findings if finding.code not in ignored]

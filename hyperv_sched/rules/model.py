@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a rule and a finding are."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+
+Severity = typing.Literal['error', 'warning', 'info', 'unknown']
+
+#: Values from an image are shown up to this many characters.
+MAX_SHOWN = 120
+
+
+def printable(value: object, limit: int | None = MAX_SHOWN) -> str:
+    """Show a hostile value on one line, bounded, without control codes."""
+    text = str(value)
+    if limit is not None and len(text) > limit:
+        text = text[:limit - 3] + '...'
+    return ''.join(
+        c if c.isprintable() else c.encode('unicode_escape').decode('ascii')
+        for c in text)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Finding:
+    """One rule that does not hold, in the words that everybody sees.
+
+    Told apart by identity: the scheduler counts them, one a host.
+    """
+
+    image: str
+    """The file as given, else the image's id, its name, or ``-``; as it is,
+    unlike all else."""
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    actual: str | None
+    """What was found; None where something is missing."""
+    required: str
+    fix: str
+    reference: str
+
+    def __str__(self) -> str:
+        return f'{self.code} {self.name}: {self.message}. {self.fix}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What a code means, and the way out."""
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    """May name ``{actual}``, ``{required}`` and ``{property}``."""
+    required: str
+    """What holds where the rule holds, unless the finding knows better."""
+    fix: str
+    reference: str
+
+    def finding(self, image: str = '-', actual: object = None,
+                required: object = None, prop: str = '',
+                severity: Severity | None = None) -> Finding:
+        """Make the finding, with its values bounded and printable.
+
+        :param image: the file as given, else the image's id, its name, -
+        :param actual: what was found; None where something is missing
+        :param required: None for what the rule always requires
+        :param prop: the property that it was found in
+        :param severity: None for the rule's own
+        """
+        shown = None if actual is None else printable(actual)
+        needed = printable(self.required if required is None else required)
+        words = {'actual': 'not set' if shown is None else shown,
+                 'required': needed, 'property': prop}
+        return Finding(
+            image=image, code=self.code, name=self.name,
+            severity=severity or self.severity,
+            message=self.message.format_map(words),
+            actual=shown, required=needed, fix=self.fix.format_map(words),
+            reference=self.reference)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The documents that rules are from."""
+
+SCHEDULING = 'https://docs.openstack.org/nova/latest/admin/scheduling.html'
+GENERATIONS = (
+    'https://specs.openstack.org/openstack/nova-specs/specs/kilo/'
+    'implemented/hyper-v-generation-2-vms.html')
+USAGE = 'https://compute-hyperv.readthedocs.io/en/latest/usage/index.html'
+PLAN = (
+    'https://learn.microsoft.com/windows-server/virtualization/hyper-v/plan/'
+    'should-i-create-a-generation-1-or-2-virtual-machine-in-hyper-v')
+SECURE_BOOT = (
+    'https://specs.openstack.org/openstack/nova-specs/specs/ocata/'
+    'implemented/hyper-v-uefi-secureboot.html')
+SHIELDED = (
+    'https://learn.microsoft.com/windows-server/security/'
+    'guarded-fabric-shielded-vm/guarded-fabric-and-shielded-vms')
+MS_VHDX = (
+    'https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx/')
+FORMAT_MATCH = (
+    'https://docs.openstack.org/glance/latest/configuration/glance_api.html'
+    '#image_format.require_image_format_match')
+GPT = (
+    'https://uefi.org/specs/UEFI/2.10/05_GUID_Partition_Table_Format.html')
+FAT = 'https://uefi.org/specs/UEFI/2.10/13_Protocols_Media_Access.html'
+BOOT_MANAGER = 'https://uefi.org/specs/UEFI/2.10/03_Boot_Manager.html'
+PARTITION_DXE = (
+    'https://github.com/tianocore/edk2/tree/master/MdeModulePkg/Universal/'
+    'Disk/PartitionDxe')
+FAT_DXE = (
+    'https://github.com/tianocore/edk2/tree/master/FatPkg/EnhancedFatDxe')
+PE = 'https://learn.microsoft.com/windows/win32/debug/pe-format'
+SHIM = 'https://github.com/rhboot/shim'
