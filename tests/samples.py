@@ -28,7 +28,8 @@ def _crc32c_table():
 _CRC32C = _crc32c_table()
 
 
-def _crc32c(data):
+def crc32c(data):
+    """CRC-32C, byte by byte."""
     crc = 0xffffffff
     for byte in data:
         crc = _CRC32C[(crc ^ byte) & 0xff] ^ crc >> 8
@@ -39,16 +40,29 @@ def _guid(text):
     return uuid.UUID(text).bytes_le
 
 
-def _summed(structure):
+def summed(structure):
     """Put a VHDX checksum into its place, offset 4."""
-    structure[4:8] = struct.pack('<I', _crc32c(structure))
+    structure[4:8] = bytes(4)
+    structure[4:8] = struct.pack('<I', crc32c(structure))
     return structure
 
 
 def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
-         logical_sector_size=512):
-    """An empty dynamic VHDX, as bytes."""
-    image = bytearray(4 * MIB)
+         logical_sector_size=512, guest=b'', items=(), regions=(),
+         bat_size=MIB):
+    """A dynamic VHDX that holds a disk's first bytes, as bytes.
+
+    :param items: more metadata: (GUID, data, flags)
+    :param regions: more regions: (GUID, offset, length, flags)
+    """
+    blocks = -(-len(guest) // block_size)
+    image = bytearray(4 * MIB + blocks * block_size)
+    image[4 * MIB:4 * MIB + len(guest)] = guest
+    for block in range(blocks):
+        ratio = 2 ** 23 * logical_sector_size // block_size
+        struct.pack_into(
+            '<Q', image, 3 * MIB + 8 * (block + block // ratio),
+            (4 * MIB + block * block_size) | 6)
     image[:8] = b'vhdxfile'
     for sequence, offset in enumerate((64 * 1024, 128 * 1024), 1):
         header = bytearray(4096)
@@ -56,21 +70,22 @@ def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
             '<4sIQ16s16s16sHHIQ', header, 0, b'head', 0, sequence,
             uuid.uuid4().bytes, uuid.uuid4().bytes,
             log_guid.bytes_le if log_guid else bytes(16), 0, 1, MIB, MIB)
-        image[offset:offset + 4096] = _summed(header)
+        image[offset:offset + 4096] = summed(header)
     for offset in (192 * 1024, 256 * 1024):
         table = bytearray(64 * 1024)
-        struct.pack_into('<4sII', table, 0, b'regi', 0, 2)
-        struct.pack_into('<16sQII', table, 16, _guid(_BAT_REGION),
-                         3 * MIB, MIB, 1)
-        struct.pack_into('<16sQII', table, 48, _guid(_METADATA_REGION),
-                         2 * MIB, MIB, 1)
-        image[offset:offset + 64 * 1024] = _summed(table)
+        entries = [(_BAT_REGION, 3 * MIB, bat_size, 1),
+                   (_METADATA_REGION, 2 * MIB, MIB, 1), *regions]
+        struct.pack_into('<4sII', table, 0, b'regi', 0, len(entries))
+        for index, (guid, *place) in enumerate(entries):
+            struct.pack_into('<16sQII', table, 16 + 32 * index, _guid(guid),
+                             *place)
+        image[offset:offset + 64 * 1024] = summed(table)
     items = [
         (_FILE_PARAMETERS, struct.pack('<II', block_size, flags), 4),
         (_VIRTUAL_DISK_SIZE, struct.pack('<Q', virtual_size), 6),
         (_LOGICAL_SECTOR_SIZE, struct.pack('<I', logical_sector_size), 6),
         (_PHYSICAL_SECTOR_SIZE, struct.pack('<I', 4096), 6),
-        (_PAGE_83_DATA, uuid.uuid4().bytes, 6)]
+        (_PAGE_83_DATA, uuid.uuid4().bytes, 6), *items]
     struct.pack_into('<8s2xH', image, 2 * MIB, b'metadata', len(items))
     at = 64 * 1024
     for index, (guid, data, item_flags) in enumerate(items):
@@ -81,7 +96,8 @@ def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
     return bytes(image)
 
 
-def _vhd_sum(structure, offset):
+def vhd_summed(structure, offset):
+    """Put a VHD checksum into its place, which holds zeros."""
     total = sum(structure) & 0xffffffff
     struct.pack_into('>I', structure, offset, ~total & 0xffffffff)
     return bytes(structure)
@@ -95,24 +111,30 @@ def _vhd_footer(virtual_size, disk_type, data_offset):
         data_offset, 0, b'win ', 0x10000, b'Wi2k', virtual_size,
         virtual_size, cylinders, 16, 63, disk_type)
     footer[68:84] = uuid.uuid4().bytes
-    return _vhd_sum(footer, 64)
+    return vhd_summed(footer, 64)
 
 
-def fixed_vhd(virtual_size=MIB):
+def fixed_vhd(virtual_size=MIB, guest=None, claimed_size=None):
     """A fixed VHD: the disk, then the footer."""
-    return bytes(virtual_size) + _vhd_footer(virtual_size, 2, 2 ** 64 - 1)
+    guest = bytes(virtual_size) if guest is None else guest
+    return guest + _vhd_footer(
+        len(guest) if claimed_size is None else claimed_size, 2, 2 ** 64 - 1)
 
 
-def dynamic_vhd(virtual_size=GIB, disk_type=3):
-    """An empty dynamic VHD."""
+def dynamic_vhd(virtual_size=GIB, disk_type=3, guest=b''):
+    """A dynamic VHD that holds a disk's first bytes, of its first block."""
     block_size = 2 * MIB
     blocks = -(-virtual_size // block_size)
     footer = _vhd_footer(virtual_size, disk_type, 512)
     header = bytearray(1024)
     struct.pack_into('>8sQQIII', header, 0, b'cxsparse', 2 ** 64 - 1, 1536,
                      0x10000, blocks, block_size)
-    table = b'\xff' * (-(-blocks * 4 // 512) * 512)
-    return footer + _vhd_sum(header, 36) + table + footer
+    table = bytearray(b'\xff' * (-(-blocks * 4 // 512) * 512))
+    block = b''
+    if guest:
+        struct.pack_into('>I', table, 0, (1536 + len(table)) // 512)
+        block = b'\xff' * 512 + guest.ljust(block_size, b'\0')
+    return footer + vhd_summed(header, 36) + table + block + footer
 
 
 def qcow2(virtual_size=GIB):

@@ -49,10 +49,10 @@ def _start(disk: guest.Disk, layout: partitions.Layout,
 
     Where none does, the one that comes furthest tells why.
 
-    :returns: whether one starts, and the loaders on the way
+    :returns: whether one starts, and the loaders on the way to it, or on
+        all ways that lead nowhere
     """
     budget = fat.Budget()
-    starts = False
     defects = []
     loaders: list[dict[str, Any]] = []
     for partition in layout.partitions:
@@ -64,19 +64,20 @@ def _start(disk: guest.Disk, layout: partitions.Layout,
             # A file system of another kind is no attempt to start.
             if partition.is_esp or met:
                 defects.append((exc.name, exc.detail))
+            loaders += _of(partition, met)
         else:
             _note(disk, layout, partition, volume, found)
-            starts = True
-        loaders += [{'partition': partition.number, **loader}
-                    for loader in met]
-        if starts:
-            break
+            return True, _of(partition, met)
+    if defects and layout.defect[0] == 'esp-missing':
+        found.note(*max(defects, key=lambda d: _PROGRESS.index(d[0])))
     else:
-        if defects and layout.defect[0] == 'esp-missing':
-            found.note(*max(defects, key=lambda d: _PROGRESS.index(d[0])))
-        else:
-            found.note(*layout.defect)
-    return starts, loaders
+        found.note(*layout.defect)
+    return False, loaders
+
+
+def _of(partition: partitions.Partition,
+        loaders: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{'partition': partition.number, **loader} for loader in loaders]
 
 
 def _open(disk: guest.Disk, partition: partitions.Partition,

@@ -16,7 +16,7 @@ class Source(typing.Protocol):
     size: int
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read a range that lies inside, as far as it can be had.
+        """Read a range that lies inside.
 
         :raises OSError: it cannot be read.
         """
@@ -31,7 +31,13 @@ class FileSource:
 
     def read(self, offset: int, length: int) -> bytes:
         self._file.seek(offset)
-        return self._file.read(length)
+        data = self._file.read(length)
+        while 0 < len(data) < length:
+            more = self._file.read(length - len(data))
+            if not more:
+                break
+            data += more
+        return data
 
 
 class Reader:
@@ -47,11 +53,14 @@ class Reader:
 
         :returns: fewer bytes than asked for, or none, at the end of the
             file and for an offset that no file has.
-        :raises OSError: the file cannot be read.
+        :raises OSError: the file cannot be read, or became shorter.
         """
         length = min(length, MAX_READ, self.size - offset)
         if offset < 0 or length <= 0:
             return b''
         data = self._source.read(offset, length)
+        if len(data) != length:
+            raise OSError(f'{length - len(data)} bytes are missing at '
+                          f'{offset + len(data)}')
         self.bytes_read += len(data)
         return data

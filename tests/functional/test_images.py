@@ -9,6 +9,7 @@ import tempfile
 
 import testtools
 
+from tests import guests
 from tests import samples
 
 COMMAND = pathlib.Path(sys.executable).with_name('hyperv-sched')
@@ -74,13 +75,24 @@ class InspectTestCase(ImagesTestCase):
 
 class LintTestCase(ImagesTestCase):
 
+    def convert(self, name, kind):
+        raw = self.directory / 'raw'
+        raw.write_bytes(guests.bootable(size=64 * samples.MIB))
+        path = self.directory / name
+        qemu_img('convert', '-f', 'raw', '-O', kind, raw, path)
+        return path
+
     def test_vhdx_is_good_for_generation_2(self):
-        path = self.create('good.vhdx', 'vhdx')
+        path = self.convert('good.vhdx', 'vhdx')
         self.assertEqual((0, []), self.lint(path, *GENERATION_2))
 
     def test_vhd_is_not(self):
-        path = self.create('bad.vhd', 'vpc')
+        path = self.convert('bad.vhd', 'vpc')
         self.assertEqual((1, ['HV202']), self.lint(path, *GENERATION_2))
+
+    def test_disk_that_starts_by_uefi_alone_is_not_for_generation_1(self):
+        path = self.convert('disk.vhdx', 'vhdx')
+        self.assertEqual((1, ['HV341']), self.lint(path))
 
     def test_vhd_is_good_for_generation_1(self):
         path = self.create('good.vhd', 'vpc')

@@ -12,9 +12,14 @@ from unittest import mock
 import yaml
 
 from hyperv_sched.cli import main
+from tests import guests
 from tests import samples
 from tests.unit import base
 
+BOOTABLE = samples.vhdx(
+    block_size=samples.MIB, guest=guests.bootable())
+#: One error for generation 2: HV202.
+VHD = samples.fixed_vhd(guest=guests.bootable())
 GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
                 '--property', 'hypervisor_type=hyperv',
                 '--property', 'hypervisor_version_requires=>=6.3')
@@ -57,7 +62,7 @@ class LintTestCase(CommandTestCase):
 
     def test_good_file_exits_0(self):
         self.assertEqual((0, []), self.lint(
-            self.file('good.vhdx', samples.vhdx()), *GENERATION_2))
+            self.file('good.vhdx', BOOTABLE), *GENERATION_2))
 
     def test_warning_exits_0(self):
         code, findings = self.lint('--property',
@@ -67,7 +72,7 @@ class LintTestCase(CommandTestCase):
                          (code, [f['severity'] for f in findings]))
 
     def test_error_exits_1_and_names_the_file(self):
-        path = self.file('bad.vhd', samples.dynamic_vhd())
+        path = self.file('bad.vhd', VHD)
         code, findings = self.lint(path, *GENERATION_2)
         self.assertEqual(1, code)
         self.assertEqual([(path, 'HV202')],
@@ -80,7 +85,7 @@ class LintTestCase(CommandTestCase):
              'required', 'fix', 'reference'], list(findings[0]))
 
     def test_unreadable_file_exits_2_and_the_others_are_judged(self):
-        bad = self.file('bad.vhd', samples.dynamic_vhd())
+        bad = self.file('bad.vhd', VHD)
         missing = str(self.directory / 'missing')
         code, out, err = self.run_command(
             'image', 'lint', '-f', 'csv', missing, bad, *GENERATION_2)
@@ -99,7 +104,8 @@ class LintTestCase(CommandTestCase):
             self.assertTrue(err, argv)
 
     def test_options_become_members_of_the_document(self):
-        path = self.file('disk.vhdx', samples.vhdx(2 * samples.GIB))
+        path = self.file('disk.vhdx', samples.vhdx(
+            2 * samples.GIB, samples.MIB, guest=guests.bootable()))
         _, findings = self.lint(path, '--disk-format', 'raw',
                                 '--min-disk', '1', *GENERATION_2)
         self.assertEqual(['HV201', 'HV224'], [f['code'] for f in findings])
@@ -270,7 +276,7 @@ class FixTestCase(CommandTestCase):
 class SarifTestCase(CommandTestCase):
 
     def test_results_point_at_rules_and_files(self):
-        path = self.file('bad disk.vhd', samples.dynamic_vhd())
+        path = self.file('bad disk.vhd', VHD)
         _, out, _ = self.run_command('image', 'lint', '-f', 'sarif', path,
                                      *GENERATION_2)
         run, = json.loads(out)['runs']

@@ -1,135 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import io
 import os
 import pathlib
+import subprocess
+import sys
 import tempfile
-import uuid
+import tracemalloc
 
 import hypothesis
 from hypothesis import strategies as st
 
 from hyperv_sched import disk
+from tests import guests
 from tests import samples
-from tests.unit import base
+from tests.unit.disk import base
 
-VHDX = samples.vhdx()
+BOOTABLE = base.vhdx(guests.bootable())
 
-
-def inspect(data):
-    return disk.inspect_file(io.BytesIO(data))
-
-
-def sector(*marks, size=8192):
-    """Zeros with marks at offsets."""
-    data = bytearray(size)
-    for offset, mark in marks:
-        data[offset:offset + len(mark)] = mark
-    return bytes(data)
-
-
-class FormatTestCase(base.TestCase):
-
-    def test_is_told_by_content(self):
-        for expected, data in {
-                'vhdx': VHDX,
-                'vhd': samples.dynamic_vhd(),
-                'qcow2': samples.qcow2(),
-                'vmdk': sector((0, b'KDMV')),
-                'vdi': sector((64, b'\x7f\x10\xda\xbe')),
-                'iso': sector((32769, b'CD001'), size=65536),
-                'gzip': sector((0, b'\x1f\x8b\x08')),
-                'raw': sector((510, b'\x55\xaa')),
-                'unknown': sector()}.items():
-            self.assertEqual(expected, inspect(data).format)
-
-    def test_vmdk_descriptor(self):
-        self.assertEqual(
-            'vmdk', inspect(b'# Disk DescriptorFile\nversion=1\n').format)
-
-    def test_raw_gpt_of_either_sector_size(self):
-        for offset in (512, 4096):
-            self.assertEqual(
-                'raw', inspect(sector((offset, b'EFI PART'))).format)
-
-    def test_fixed_vhd_is_told_by_its_end(self):
-        found = inspect(samples.fixed_vhd(samples.MIB))
-        self.assertEqual(('vhd', 'fixed', samples.MIB),
-                         (found.format, found.subformat, found.virtual_size))
-
-    def test_vhdx_that_ends_like_a_vhd_is_a_vhdx(self):
-        self.assertEqual(
-            'vhdx', inspect(VHDX + samples.fixed_vhd(512)[-512:]).format)
-
-    def test_dynamic_vhd_without_its_footer_is_told_by_the_copy(self):
-        self.assertEqual('vhd', inspect(samples.dynamic_vhd()[:-512]).format)
-
-    def test_empty_file_is_unknown(self):
-        found = inspect(b'')
-        self.assertEqual(('unknown', 0), (found.format, found.file_size))
+#: Standard library that Windows does not have.
+WITHOUT_POSIX = """
+import os, sys
+for name in ('fcntl', 'resource', 'pwd', 'grp', 'termios', 'posix'):
+    sys.modules[name] = None
+for name in ('pread', 'preadv', 'posix_fadvise', 'sendfile', 'openat'):
+    if hasattr(os, name):
+        delattr(os, name)
+from hyperv_sched import disk
+print(disk.inspect(sys.argv[1]).generation)
+"""
 
 
-class VHDXTestCase(base.TestCase):
+class InspectTestCase(base.TestCase):
 
-    def test_metadata(self):
-        found = inspect(samples.vhdx(
-            virtual_size=40 * samples.GIB, block_size=samples.MIB,
-            logical_sector_size=4096))
-        self.assertEqual(40 * samples.GIB, found.virtual_size)
-        self.assertEqual(samples.MIB, found.block_size)
-        self.assertEqual(4096, found.logical_sector_size)
-        self.assertEqual(4096, found.physical_sector_size)
-        self.assertEqual('dynamic', found.subformat)
-        self.assertFalse(found.has_parent)
-        self.assertFalse(found.log_dirty)
+    def test_good_disk_has_no_defects(self):
+        found = self.assertStarts(BOOTABLE)
+        self.assertEqual('vhdx', found.format)
+        self.assertEqual('hyperv-gen2', found.generation)
 
-    def test_fixed_and_differencing(self):
-        self.assertEqual('fixed', inspect(samples.vhdx(flags=1)).subformat)
-        differencing = inspect(samples.vhdx(flags=2))
-        self.assertEqual('differencing', differencing.subformat)
-        self.assertTrue(differencing.has_parent)
+    def test_damaged_container_has_no_partition_findings(self):
+        found = self.assertDefects(
+            ['vhdx-has-parent'], base.vhdx(guests.bootable(), flags=2))
+        self.assertIsNone(found.partition_table)
+        self.assertEqual('unknown', found.firmware)
 
-    def test_dirty_log(self):
-        self.assertTrue(
-            inspect(samples.vhdx(log_guid=uuid.uuid4())).log_dirty)
+    def test_any_source_of_ranges_will_do(self):
+        class Served:
+            size = len(BOOTABLE)
+            asked = []
 
-    def test_newer_header_counts(self):
-        image = bytearray(samples.vhdx(log_guid=uuid.uuid4()))
-        # The second is the newer: it has no log to replay.
-        image[131072 + 48:131072 + 64] = bytes(16)
-        self.assertFalse(inspect(bytes(image)).log_dirty)
+            def read(self, offset, length):
+                self.asked.append((offset, length))
+                return BOOTABLE[offset:offset + length]
 
-    def test_second_region_table_stands_in_for_the_first(self):
-        image = bytearray(VHDX)
-        image[196608:196612] = b'junk'
-        self.assertEqual(samples.GIB, inspect(bytes(image)).virtual_size)
+        found = disk.inspect_source(Served())
+        self.assertEqual('uefi', found.firmware)
+        self.assertEqual(found.bytes_read, sum(n for _, n in Served.asked))
+        for offset, length in Served.asked:
+            self.assertTrue(0 <= offset < offset + length <= Served.size)
 
-    def test_truncated_anywhere_tells_what_is_left(self):
-        for size in (8, 65536, 200000, 300000, 2 * samples.MIB + 40):
-            found = inspect(VHDX[:size])
-            self.assertEqual('vhdx', found.format)
-            self.assertIsNone(found.virtual_size)
+    def test_file_that_becomes_shorter_meanwhile_cannot_be_read(self):
+        class Shrinking:
+            size = len(BOOTABLE)
 
-    @hypothesis.given(st.data())
-    def test_any_damage_ends_in_facts(self, data):
-        image = bytearray(VHDX)
-        for _ in range(data.draw(st.integers(1, 8))):
-            start = data.draw(st.sampled_from(
-                (0, 65536, 131072, 196608, 2 * samples.MIB,
-                 2 * samples.MIB + 65536)))
-            at = start + data.draw(st.integers(0, 200))
-            image[at] = data.draw(st.integers(0, 255))
-        found = inspect(bytes(image))
-        self.assertLess(found.bytes_read, 512 * 1024)
+            def read(self, offset, length):
+                return BOOTABLE[offset:offset + length][:-1]
 
+        self.assertRaises(OSError, disk.inspect_source, Shrinking())
 
-class HostileTestCase(base.TestCase):
-
-    @hypothesis.given(st.binary(max_size=1024), st.sampled_from(
-        (b'', b'vhdxfile', b'conectix', b'QFI\xfb', b'KDMV')))
-    def test_any_bytes_end_in_facts(self, data, magic):
-        found = inspect(magic + data)
-        self.assertEqual(len(magic + data), found.file_size)
+    def test_runs_where_there_is_no_posix(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, 'disk.vhdx')
+            path.write_bytes(BOOTABLE)
+            self.assertEqual('hyperv-gen2\n', subprocess.check_output(
+                [sys.executable, '-c', WITHOUT_POSIX, path], text=True))
 
 
 class PathTestCase(base.TestCase):
@@ -142,7 +85,7 @@ class PathTestCase(base.TestCase):
 
     def test_name_does_not_matter(self):
         path = self.directory / 'disk.vhd'
-        path.write_bytes(VHDX)
+        path.write_bytes(BOOTABLE)
         self.assertEqual('vhdx', disk.inspect(path).format)
 
     def test_what_is_no_file_is_refused_at_once(self):
@@ -150,3 +93,48 @@ class PathTestCase(base.TestCase):
         os.mkfifo(pipe)
         for path in (pipe, self.directory, self.directory / 'missing'):
             self.assertRaises(OSError, disk.inspect, path)
+
+    def test_largest_disk_takes_little_memory(self):
+        path = self.directory / 'huge.vhdx'
+        table = 513 * samples.MIB
+        with path.open('wb') as file:
+            file.write(samples.vhdx(
+                virtual_size=64 * 1024 ** 4, block_size=samples.MIB,
+                bat_size=table))
+            file.truncate(3 * samples.MIB + table)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        found = disk.inspect(path)
+        self.assertEqual(['no-partition-table'], list(found.defects))
+        self.assertGreater(found.bytes_read, 512 * samples.MIB)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 16 * samples.MIB)
+
+
+class HostileTestCase(base.TestCase):
+
+    @hypothesis.given(st.binary(max_size=1024), st.sampled_from(
+        (b'', b'vhdxfile', b'conectix', b'QFI\xfb', b'KDMV')))
+    def test_any_bytes_end_in_facts(self, data, magic):
+        found = base.inspect(magic + data)
+        self.assertEqual(len(magic + data), found.file_size)
+
+    @hypothesis.given(st.integers(0, len(BOOTABLE)))
+    def test_cut_off_anywhere_is_a_defect(self, size):
+        found = base.inspect(BOOTABLE[:size])
+        hypothesis.assume(size >= 8)
+        self.assertEqual('vhdx', found.format)
+        self.assertTrue(found.defects or size == len(BOOTABLE))
+
+    @hypothesis.given(st.data())
+    def test_any_damage_to_the_disk_ends_in_a_start_or_a_reason(self, data):
+        disk_image = bytearray(guests.bootable())
+        for _ in range(data.draw(st.integers(1, 6))):
+            start = data.draw(st.sampled_from(
+                # MBR, GPT, entries, BPB, FAT, root, directories, program.
+                (446, 512, 1024, 64 * 512, 65 * 512, 66 * 512, 67 * 512,
+                 70 * 512, 71 * 512, 72 * 512)))
+            at = start + data.draw(st.integers(0, 128))
+            disk_image[at] = data.draw(st.integers(0, 255))
+        found = base.inspect(bytes(disk_image))
+        if found.format == 'raw':
+            self.assertTrue(found.firmware == 'uefi' or found.defects)

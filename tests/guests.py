@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small disks that start by UEFI, made byte by byte.
+
+tests/firmware holds real ones, made by real tools and started for real.
+"""
+
+import math
+import struct
+import uuid
+import zlib
+
+SECTOR = 512
+ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b'
+BASIC_DATA = 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7'
+BIOS_BOOT = '21686148-6449-6e6f-744e-656564454649'
+
+_DIRECTORY = 0x10
+_LONG_NAME = 0x0f
+
+
+def program(machine=0x8664, subsystem=10, signed=False, shim=False,
+            magic=0x20b, size=1024):
+    """An EFI program that does nothing, with one section of 512 bytes."""
+    strings = b'\x20\0\0\0' + b'.vendor_cert\0'.ljust(28, b'\0')
+    data = bytearray(size)
+    data[:2] = b'MZ'
+    struct.pack_into('<I', data, 60, 64)
+    struct.pack_into('<4sHHIIIHHH', data, 64, b'PE\0\0', machine, 1, 0,
+                     400, 0, 240, 0x22, magic)
+    optional = 64 + 24
+    struct.pack_into('<I4xH', data, optional + 60, 400, subsystem)
+    struct.pack_into('<I', data, optional + 108, 16)
+    if signed:
+        struct.pack_into('<II', data, optional + 144, size - 8, 8)
+    struct.pack_into('<8s8xII', data, optional + 240,
+                     b'/4' if shim else b'.text', 512, 512)
+    data[400:400 + len(strings)] = strings
+    return bytes(data)
+
+
+def boot_entries(name):
+    """What the fallback program reads, as distributions write it."""
+    return f'\ufeff{name},a system,,a boot entry\n'.encode('utf-16-le')
+
+
+def _short(name):
+    base, _, extension = name.upper().partition('.')
+    return (base[:8].ljust(8) + extension[:3].ljust(3)).encode('ascii')
+
+
+def _entries(name, attributes, cluster, size):
+    """A directory entry, behind those of its long name if it needs one."""
+    short = _short(name)
+    checksum = 0
+    for byte in short:
+        checksum = ((checksum >> 1) + (checksum << 7 & 0xff) + byte) & 0xff
+    base, _, extension = name.partition('.')
+    long_names = []
+    if len(base) > 8 or len(extension) > 3 or name != name.upper():
+        text = name.encode('utf-16-le')
+        text += b'' if len(text) % 26 == 0 else b'\0\0'
+        for ordinal, at in enumerate(range(0, len(text), 26), 1):
+            part = text[at:at + 26].ljust(26, b'\xff')
+            last = 0x40 if at + 26 >= len(text) else 0
+            long_names.insert(0, bytes((ordinal | last,)) + part[:10] + bytes(
+                (_LONG_NAME, 0, checksum)) + part[10:22] + b'\0\0' + part[22:])
+    return b''.join(long_names) + struct.pack(
+        '<11sB8xH4xHI', short, attributes, cluster >> 16, cluster & 0xffff,
+        size)
+
+
+def fat(files, clusters=200, sector=SECTOR, per_cluster=1, bits=12,
+        root_entries=64, scatter=1):
+    """A FAT file system with files by their paths (``EFI/BOOT/...``).
+
+    :param clusters: on which the type depends: bits must suit
+    :param scatter: how many clusters apart those of a file lie
+    """
+    is_fat32 = bits == 32
+    fat_sectors = math.ceil((clusters + 2) * bits / 8 / sector)
+    data_at = 1 + fat_sectors + (
+        0 if is_fat32 else math.ceil(root_entries * 32 / sector))
+    sectors = data_at + clusters * per_cluster
+    volume = bytearray(sectors * sector)
+    struct.pack_into(
+        '<3s8sHBHBHHBHHHII', volume, 0, b'\xeb\x3c\x90', b'TESTS', sector,
+        per_cluster, 1, 1, 0 if is_fat32 else root_entries,
+        sectors if sectors < 65536 else 0, 0xf8,
+        0 if is_fat32 else fat_sectors, 32, 64, 0,
+        sectors if sectors > 65535 else 0)
+    if is_fat32:
+        struct.pack_into('<IHHI', volume, 36, fat_sectors, 0, 0, 2)
+    volume[510:512] = b'\x55\xaa'
+    cluster_size = per_cluster * sector
+    table, free = {}, 3 if is_fat32 else 2
+
+    def store(data):
+        nonlocal free
+        count = max(1, math.ceil(len(data) / cluster_size))
+        chain = [free + index * scatter for index in range(count)]
+        free = chain[-1] + 1
+        for index, cluster in enumerate(chain):
+            at = data_at * sector + (cluster - 2) * cluster_size
+            piece = data[index * cluster_size:(index + 1) * cluster_size]
+            volume[at:at + len(piece)] = piece
+            table[cluster] = (
+                chain[index + 1] if index + 1 < count else 0x0fffffff)
+        return chain[0]
+
+    def directory(tree):
+        listing = b''
+        for name, content in tree.items():
+            if isinstance(content, dict):
+                listing += _entries(name, _DIRECTORY, store(
+                    directory(content)), 0)
+            else:
+                listing += _entries(name, 0x20, store(content), len(content))
+        return listing
+
+    tree = {}
+    for path, content in files.items():
+        *parents, name = path.split('/')
+        place = tree
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = content
+    root = directory(tree)
+    if is_fat32:
+        at = data_at * sector
+        table[2] = 0x0fffffff
+    else:
+        at = (1 + fat_sectors) * sector
+    volume[at:at + len(root)] = root
+    bitmap = 0
+    for cluster, following in table.items():
+        bitmap |= (following & (1 << bits) - 1) << cluster * bits
+    volume[sector:sector * (1 + fat_sectors)] = bitmap.to_bytes(
+        fat_sectors * sector, 'little')
+    return bytes(volume)
+
+
+def loader(**options):
+    """A file system with the loader that firmware looks for."""
+    return fat({'EFI/BOOT/BOOTX64.EFI': program(**options)})
+
+
+def mbr(partitions=(), code=b'', signature=b'\x55\xaa'):
+    """A record; partitions are (type, first, count) or have an indicator."""
+    record = bytearray(SECTOR)
+    record[:len(code)] = code
+    for index, (kind, first, count, *active) in enumerate(partitions):
+        struct.pack_into('<B3xB3xII', record, 446 + 16 * index,
+                         active[0] if active else 0, kind, first, count)
+    record[510:] = signature
+    return bytes(record)
+
+
+PROTECTIVE = (0xee, 1, 0xffffffff)
+
+
+def gpt_header(disk, lba, other, entries_lba, entries, count, sector=SECTOR,
+               entry_size=128, first_usable=34, last_usable=None, own=None):
+    """Write a header with its checksums into a disk."""
+    header = bytearray(92)
+    total = len(disk) // sector
+    struct.pack_into(
+        '<8sIIIIQQQQ16sQIII', header, 0, b'EFI PART', 0x10000, 92, 0, 0,
+        lba if own is None else own, other, first_usable,
+        total - 34 if last_usable is None else last_usable,
+        uuid.UUID(int=1).bytes_le, entries_lba, count, entry_size,
+        zlib.crc32(entries))
+    struct.pack_into('<I', header, 16, zlib.crc32(header))
+    disk[lba * sector:lba * sector + 92] = header
+
+
+def gpt(partitions, size=1024 * 1024, sector=SECTOR, count=128,
+        record=None, attributes=0, **options):
+    """A disk; partitions are (type, first LBA, data) or have a last LBA."""
+    disk = bytearray(size)
+    disk[:SECTOR] = mbr([PROTECTIVE]) if record is None else record
+    entries = bytearray(count * 128)
+    for index, (kind, first, data, *last) in enumerate(partitions):
+        struct.pack_into(
+            '<16s16sQQQ', entries, 128 * index, uuid.UUID(kind).bytes_le,
+            uuid.UUID(int=index + 1).bytes_le, first,
+            last[0] if last else first + math.ceil(len(data) / sector) - 1,
+            attributes)
+        disk[first * sector:first * sector + len(data)] = data
+    last_lba = size // sector - 1
+    backup = last_lba - math.ceil(len(entries) / sector)
+    disk[2 * sector:2 * sector + len(entries)] = entries
+    disk[backup * sector:backup * sector + len(entries)] = entries
+    gpt_header(disk, 1, last_lba, 2, entries, count, sector, **options)
+    gpt_header(disk, last_lba, 1, backup, entries, count, sector, **options)
+    return bytes(disk)
+
+
+def bootable(**options):
+    """A disk with one EFI system partition and a loader on it."""
+    return gpt([(ESP, 64, loader())], **options)
+
+
+#: Boot code of a BIOS, as far as anyone can tell by looking.
+CODE = b'\xfa\x33\xc0\x8e\xd0'
+
+
+def bios_bootable(size=1024 * 1024):
+    """A disk with boot code and an active partition that has some, too."""
+    disk = bytearray(size)
+    disk[:SECTOR] = mbr([(7, 64, 128, 0x80)], CODE)
+    disk[64 * SECTOR:65 * SECTOR] = CODE.ljust(510, b'\0') + b'\x55\xaa'
+    return bytes(disk)

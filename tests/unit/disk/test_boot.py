@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from tests import guests
+from tests import samples
+from tests.unit.disk import base
+
+BOOT = 'EFI/BOOT/'
+LOADER = BOOT + 'BOOTX64.EFI'
+SHIM = guests.program(shim=True, signed=True)
+GRUB = guests.program(signed=True)
+
+
+class LoaderTestCase(base.TestCase):
+
+    def test_facts(self):
+        found = self.assertStarts(guests.gpt([(
+            guests.ESP, 64, guests.loader(signed=True))]))
+        self.assertEqual(
+            [{'partition': 1, 'path': '\\EFI\\BOOT\\BOOTX64.EFI',
+              'machine': 'x64', 'subsystem': 'application', 'signed': True}],
+            found.loaders)
+
+    def test_missing(self):
+        found = self.assertLoaderFails(
+            'loader-missing', {'EFI/ubuntu/grubx64.efi': GRUB})
+        self.assertEqual('no \\EFI\\BOOT\\BOOTX64.EFI',
+                         found.defects['loader-missing'])
+
+    def test_missing_but_elsewhere(self):
+        for path in ('EFI/BOOT/BOOTAA64.EFI',
+                     'EFI/Microsoft/Boot/bootmgfw.efi'):
+            found = self.assertLoaderFails('loader-missing', {path: GRUB})
+            self.assertIn(path.replace('/', '\\'),
+                          found.defects['loader-missing'])
+
+    def test_is_a_directory(self):
+        self.assertLoaderFails('loader-missing', {LOADER + '/X': b''})
+
+    def test_machine(self):
+        for machine, magic, name in ((0x14c, 0x10b, 'ia32'),
+                                     (0xaa64, 0x20b, 'aa64')):
+            found = self.assertLoaderFails('loader-wrong-arch', {
+                LOADER: guests.program(machine=machine, magic=magic)})
+            self.assertEqual(name, found.loaders[0]['machine'])
+
+    def test_subsystem(self):
+        for subsystem in (3, 11, 12):
+            self.assertLoaderFails('loader-not-efi-app', {
+                LOADER: guests.program(subsystem=subsystem)})
+
+    def test_no_program(self):
+        program = guests.program()
+        for data in (b'', b'MZ', b'#!/bin/sh\n', b'\0' * 1024,
+                     program[:100], program.replace(b'PE', b'NE'),
+                     guests.program(magic=0x10b),
+                     guests.program(magic=0x107)):
+            self.assertLoaderFails('loader-not-efi-app', {LOADER: data})
+
+    def test_cut_off(self):
+        program = guests.program()
+        self.assertLoaderFails('loader-not-efi-app', {LOADER: program[:-1]})
+        self.assertLoaderFails('loader-not-efi-app', {
+            LOADER: guests.program(signed=True, size=1200)[:-1]})
+
+
+class ShimTestCase(base.TestCase):
+
+    def test_starts_what_lies_beside_it(self):
+        found = self.assertStarts(guests.gpt([(guests.ESP, 64, guests.fat({
+            LOADER: SHIM, BOOT + 'grubx64.efi': GRUB}))]))
+        self.assertEqual(2, len(found.loaders))
+
+    def test_alone(self):
+        self.assertLoaderFails('shim-second-stage-missing', {LOADER: SHIM})
+        self.assertLoaderFails('shim-second-stage-missing', {
+            LOADER: SHIM, 'EFI/debian/grubx64.efi': GRUB})
+
+    def test_what_lies_beside_it_must_start(self):
+        self.assertLoaderFails('loader-wrong-arch', {
+            LOADER: SHIM,
+            BOOT + 'grubx64.efi': guests.program(machine=0xaa64)})
+
+    def test_fallback_goes_by_the_boot_entries(self):
+        self.assertStarts(guests.gpt([(guests.ESP, 64, guests.fat({
+            LOADER: SHIM, BOOT + 'fbx64.efi': GRUB,
+            'EFI/a system/BOOTX64.CSV': guests.boot_entries('shimx64.efi'),
+            'EFI/a system/shimx64.efi': SHIM,
+            'EFI/a system/grubx64.efi': GRUB}))]))
+
+    def test_fallback_without_boot_entries(self):
+        for csv in ({}, {'EFI/debian/BOOTX64.CSV': b''},
+                    {'EFI/debian/BOOTX64.CSV': b'\xff\xfe,\0'},
+                    {'EFI/debian/BOOTX64.CSV': guests.boot_entries(
+                        'shimx64.efi')}):
+            self.assertLoaderFails('shim-second-stage-missing', {
+                LOADER: SHIM, BOOT + 'fbx64.efi': GRUB,
+                BOOT + 'grubx64.efi': GRUB, **csv})
+
+
+class FirmwareTestCase(base.TestCase):
+
+    def test_bios(self):
+        found = self.assertDefects(
+            ['mbr-partitioned'], guests.bios_bootable())
+        self.assertEqual(('bios', 'hyperv-gen1'),
+                         (found.firmware, found.generation))
+
+    def test_uefi(self):
+        found = base.inspect(guests.bootable())
+        self.assertEqual(('uefi', 'hyperv-gen2'),
+                         (found.firmware, found.generation))
+
+    def test_both(self):
+        record = guests.mbr([guests.PROTECTIVE], guests.CODE)
+        found = base.inspect(guests.gpt(
+            [(guests.ESP, 64, guests.loader()),
+             (guests.BIOS_BOOT, 512, guests.CODE.ljust(512))],
+            record=record))
+        self.assertEqual(('both', None), (found.firmware, found.generation))
+
+    def test_none(self):
+        found = base.inspect(samples.vhdx())
+        self.assertEqual(('none', None), (found.firmware, found.generation))
+
+    def test_grub_in_the_mbr_needs_no_active_partition(self):
+        disk = guests.mbr([(0x83, 64, 128)], guests.CODE.ljust(
+            384, b'\x90') + b'GRUB \0').ljust(samples.MIB, b'\0')
+        self.assertEqual('bios', base.inspect(disk).firmware)
+
+    def test_boot_code_without_anything_to_start(self):
+        for record in (guests.mbr([(7, 64, 128)], guests.CODE),
+                       guests.mbr([(7, 64, 128, 0x80)], guests.CODE),
+                       guests.mbr([(7, 64, 128, 0x80)])):
+            self.assertEqual('none', base.inspect(
+                record.ljust(samples.MIB, b'\0')).firmware)
+
+    def test_unknown_where_the_disk_cannot_be_seen(self):
+        for data in (samples.qcow2(), samples.vhdx(flags=2), b''):
+            self.assertEqual('unknown', base.inspect(data).firmware)

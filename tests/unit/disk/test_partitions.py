@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import struct
+import zlib
+
+import hypothesis
+from hypothesis import strategies as st
+
+from tests import guests
+from tests import samples
+from tests.unit.disk import base
+
+LOADER = guests.loader()
+END = 64 + len(LOADER) // 512
+MIB = samples.MIB
+LAST = MIB // 512 - 1
+
+
+def header(offset, data, lba=1, disk=None):
+    """A GPT with a header changed, and its checksum right again."""
+    disk = bytearray(guests.bootable() if disk is None else disk)
+    at = lba * 512
+    disk[at + offset:at + offset + len(data)] = data
+    disk[at + 16:at + 20] = bytes(4)
+    disk[at + 16:at + 20] = struct.pack('<I', zlib.crc32(disk[at:at + 92]))
+    return bytes(disk)
+
+
+def both(offset, data):
+    return header(offset, data, LAST, header(offset, data))
+
+
+def wiped(*lbas, disk=None):
+    disk = bytearray(guests.bootable() if disk is None else disk)
+    for lba in lbas:
+        disk[lba * 512:lba * 512 + 512] = bytes(512)
+    return bytes(disk)
+
+
+def u32(number):
+    return struct.pack('<I', number)
+
+
+def u64(number):
+    return struct.pack('<Q', number)
+
+
+class GPTTestCase(base.TestCase):
+
+    def test_facts(self):
+        found = self.assertStarts(guests.bootable())
+        self.assertEqual('gpt', found.partition_table)
+        self.assertEqual(
+            [{'number': 1, 'type': guests.ESP, 'offset': 64 * 512,
+              'size': len(LOADER)}], found.partitions)
+
+    def test_primary_damaged(self):
+        for disk in (wiped(1), wiped(2)):
+            self.assertStarts(disk, 'gpt-primary-damaged')
+
+    def test_backup_damaged(self):
+        for disk in (wiped(LAST), wiped(LAST - 32)):
+            self.assertStarts(disk, 'gpt-backup-damaged')
+
+    def test_none(self):
+        self.assertDoesNotStart('gpt-missing', wiped(1, LAST))
+        self.assertDoesNotStart('gpt-missing', wiped(2, LAST - 32))
+
+    def test_other_sector_size(self):
+        disk = guests.gpt([(guests.ESP, 8, LOADER)], sector=4096,
+                          first_usable=6)
+        self.assertDoesNotStart('gpt-missing', disk)
+        self.assertStarts(
+            base.vhdx(disk, logical_sector_size=4096), 'fat-sector-size')
+
+    def test_numbers_that_cannot_be(self):
+        for offset, data in ((84, u32(64)), (84, u32(0)), (80, u32(0)),
+                             (80, u32(2 ** 32 - 1)), (72, u64(2 ** 60)),
+                             (24, u64(7))):
+            self.assertDoesNotStart('gpt-damaged', both(offset, data))
+
+    def test_larger_entries(self):
+        entries = bytearray(256 * 4)
+        entries[:128] = guests.bootable()[1024:1024 + 128]
+        disk = bytearray(guests.bootable())
+        disk[1024:1024 + len(entries)] = entries
+        guests.gpt_header(disk, 1, LAST, 2, entries, 4, entry_size=256)
+        self.assertStarts(bytes(disk))
+
+    def test_backup_that_belongs_nowhere(self):
+        disk = header(32, u64(2 ** 40), LAST, wiped(1))
+        self.assertDoesNotStart('gpt-damaged', disk)
+
+    def test_grown_disk(self):
+        self.assertStarts(guests.bootable() + bytes(MIB))
+        self.assertDoesNotStart(
+            'gpt-missing', wiped(1) + bytes(MIB))
+
+    def test_shrunk_disk(self):
+        self.assertStarts(guests.bootable()[:-64 * 512], 'gpt-beyond-disk')
+
+    def test_protective_mbr(self):
+        for partitions in ([], [(0xee, 2, 100)], [(0x0c, 64, 256)]):
+            self.assertDoesNotStart('gpt-no-protective-mbr', guests.bootable(
+                record=guests.mbr(partitions, signature=b'\0\0')))
+        # Where the partitions of the MBR hold a loader, that starts.
+        self.assertStarts(guests.bootable(
+            record=guests.mbr([(0x0c, 64, 256)])), 'gpt-no-protective-mbr')
+
+    def test_what_firmware_puts_up_with_in_the_mbr(self):
+        for defect, record in (
+                ('gpt-pmbr-active', guests.mbr([(0xee, 1, 2047, 0x80)])),
+                ('gpt-pmbr-signature',
+                 guests.mbr([guests.PROTECTIVE], signature=b'\0\0')),
+                ('hybrid-mbr', guests.mbr(
+                    [(0x0c, 64, 256), (0xee, 1, 63)]))):
+            self.assertStarts(guests.bootable(record=record), defect)
+
+    def test_hybrid_mbr_stands_in_for_a_lost_gpt(self):
+        record = guests.mbr([(0x0c, 64, 256), (0xee, 1, 63)])
+        disk = wiped(1, LAST, disk=guests.bootable(record=record))
+        self.assertStarts(disk, 'hybrid-mbr', 'gpt-missing')
+
+    def test_many_entries(self):
+        data = [(guests.BASIC_DATA, 400 + index, b'', 400 + index)
+                for index in range(1600)]
+        disk = guests.gpt([(guests.ESP, 2100, LOADER), *data], size=4 * MIB,
+                          count=2048, first_usable=400)
+        self.assertStarts(disk, 'gpt-many-entries')
+
+    def test_more_partitions_than_firmware_gets_through(self):
+        data = [(guests.BASIC_DATA, 3000, b'', 3000)] * 4097
+        self.assertDoesNotStart(
+            'gpt-damaged', guests.gpt(data, size=4 * MIB, count=4100))
+
+
+class PartitionTestCase(base.TestCase):
+
+    def test_no_partition(self):
+        self.assertDoesNotStart('esp-missing', guests.gpt([]))
+
+    def test_no_system_partition(self):
+        self.assertDoesNotStart('esp-missing', guests.gpt(
+            [(guests.BASIC_DATA, 64, guests.fat({'README': b'.'}))]))
+
+    def test_type_does_not_matter_to_firmware(self):
+        self.assertStarts(
+            guests.gpt([(guests.BASIC_DATA, 64, LOADER)]), 'esp-type-missing')
+
+    def test_attribute_bit_1(self):
+        for attributes in (1, 4, 2 ** 63):
+            self.assertStarts(guests.bootable(attributes=attributes))
+        self.assertDoesNotStart(
+            'esp-hidden-from-firmware', guests.bootable(attributes=2))
+
+    def test_out_of_range(self):
+        for options in ({'first_usable': 65}, {'last_usable': END - 2}):
+            self.assertDoesNotStart(
+                'gpt-partition-out-of-range', guests.bootable(**options))
+        self.assertStarts(
+            guests.bootable(first_usable=64, last_usable=END - 1))
+
+    def test_backwards(self):
+        self.assertDoesNotStart('gpt-partition-out-of-range', guests.gpt(
+            [(guests.ESP, 64, LOADER, 63)]))
+
+    def test_behind_the_end_of_a_shrunk_disk(self):
+        disk = guests.gpt([(guests.ESP, 1200, LOADER)])[:1000 * 512]
+        found = self.assertDefects(
+            ['gpt-beyond-disk', 'gpt-partition-out-of-range'], disk)
+        self.assertEqual('none', found.firmware)
+
+    def test_overlap(self):
+        for first, last, starts in ((END, END, True), (END - 1, END, False),
+                                    (63, 64, False), (60, 63, True)):
+            disk = guests.gpt([(guests.ESP, 64, LOADER),
+                               (guests.BASIC_DATA, first, b'', last)])
+            if starts:
+                self.assertStarts(disk)
+            else:
+                self.assertDoesNotStart('gpt-overlap', disk)
+
+    def test_overlap_with_what_is_out_of_range(self):
+        # Firmware compares each partition with those behind it.
+        esp = (guests.ESP, 64, LOADER)
+        stray = (guests.BASIC_DATA, 10, b'', 70)
+        self.assertDoesNotStart('gpt-overlap', guests.gpt([esp, stray]))
+        self.assertStarts(guests.gpt([stray, esp]))
+
+    @hypothesis.given(st.lists(
+        st.tuples(st.integers(30, 120), st.integers(30, 120)), max_size=12))
+    def test_overlaps_as_firmware_finds_them(self, others):
+        from hyperv_sched.disk import gpt
+        from hyperv_sched.disk import guest
+        from hyperv_sched.disk import reader
+
+        disk = guests.gpt(
+            [(guests.ESP, first, b'', last) for first, last in others])
+        raw = guest.RawDisk(reader.Reader(Bytes(disk)))
+        found = gpt.partitions(raw, gpt.header(raw, 1))
+        expected = [False] * len(others)
+        for one, (first, last) in enumerate(others):
+            if not 34 <= first <= last:
+                continue
+            for other in range(one + 1, len(others)):
+                if others[other][1] >= first and others[other][0] <= last:
+                    expected[one] = expected[other] = True
+        self.assertEqual(
+            [overlaps and entry.in_range
+             for overlaps, entry in zip(expected, found, strict=True)],
+            [bool(entry.overlaps) for entry in found])
+
+    def test_second_system_partition_counts(self):
+        disk = guests.gpt([(guests.ESP, 64, b'\0' * 512),
+                           (guests.ESP, 128, LOADER)])
+        found = self.assertStarts(disk)
+        self.assertEqual([2], [p['partition'] for p in found.loaders])
+
+    def test_the_one_that_comes_furthest_tells_why(self):
+        self.assertDoesNotStart('loader-wrong-arch', guests.gpt(
+            [(guests.ESP, 64, b'\0' * 512),
+             (guests.ESP, 128, guests.loader(machine=0xaa64)),
+             (guests.ESP, 512, guests.fat({}))]))
+
+
+class Bytes:
+    """A source of ranges."""
+
+    def __init__(self, data):
+        self.data = data
+        self.size = len(data)
+
+    def read(self, offset, length):
+        return self.data[offset:offset + length]
+
+
+class MBRTestCase(base.TestCase):
+
+    def disk(self, *partitions, code=b'', at=64):
+        disk = bytearray(MIB)
+        disk[:512] = guests.mbr(partitions, code)
+        disk[at * 512:at * 512 + len(LOADER)] = LOADER
+        return disk
+
+    def test_firmware_starts_from_it(self):
+        for kind in (0xef, 0x0c, 0x83):
+            found = self.assertStarts(
+                self.disk((kind, 64, 256)), 'mbr-partitioned')
+            self.assertEqual('mbr', found.partition_table)
+
+    def test_nothing_to_start(self):
+        self.assertDoesNotStart(
+            'mbr-partitioned', self.disk((0x07, 500, 256)))
+
+    def test_partitions_that_cannot_be_are_none(self):
+        for partitions in ([(0x0c, 64, 2048)],
+                           [(0x0c, 64, 256), (0x83, 300, 100)]):
+            self.assertDoesNotStart(
+                'no-partition-table', self.disk(*partitions))
+
+    def test_logical_partition(self):
+        disk = self.disk((0x05, 32, 1000))
+        disk[32 * 512:33 * 512] = guests.mbr([(0x0c, 32, 256)])
+        self.assertStarts(disk, 'mbr-partitioned')
+
+    def test_logical_partition_further_on(self):
+        disk = self.disk((0x0f, 32, 2000 - 32), at=600)
+        disk[32 * 512:33 * 512] = guests.mbr(
+            [(0x83, 1, 10), (0x05, 500, 400)])
+        disk[532 * 512:533 * 512] = guests.mbr([(0x0c, 68, 256)])
+        self.assertStarts(disk, 'mbr-partitioned')
+
+    def test_chain_in_a_circle_ends(self):
+        disk = self.disk((0x05, 32, 1000))
+        disk[32 * 512:33 * 512] = guests.mbr([(0x83, 1, 10), (0x05, 16, 9)])
+        disk[48 * 512:49 * 512] = guests.mbr([(0x83, 1, 10), (0x05, 16, 9)])
+        self.assertDoesNotStart('mbr-partitioned', disk)
+
+    def test_whole_disk(self):
+        self.assertStarts(LOADER, 'no-partition-table')
+        self.assertDoesNotStart('no-partition-table', guests.fat({}))
