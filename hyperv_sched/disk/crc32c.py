@@ -8,6 +8,8 @@ multiplies the remainder by x^8n, modulo the polynomial.
 
 from __future__ import annotations
 
+import functools
+
 #: The polynomial, bits reversed (RFC 3720, 12.1).
 _POLYNOMIAL = 0x82f63b78
 _MASK = 0xffffffff
@@ -36,13 +38,18 @@ def _multiply(a: int, b: int) -> int:
     return product
 
 
+@functools.cache
+def _zeros(exponent: int) -> int:
+    """What 2^exponent zero bytes multiply by."""
+    if exponent == 0:
+        return 1 << 23  # x^8
+    return _multiply(_zeros(exponent - 1), _zeros(exponent - 1))
+
+
 def _append_zeros(crc: int, count: int) -> int:
-    power = 1 << 23  # x^8: one byte
-    while count:
-        if count & 1:
-            crc = _multiply(crc, power)
-        power = _multiply(power, power)
-        count >>= 1
+    for exponent in range(count.bit_length()):
+        if count >> exponent & 1:
+            crc = _multiply(crc, _zeros(exponent))
     return crc
 
 

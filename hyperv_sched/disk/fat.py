@@ -53,7 +53,7 @@ FAT16_LIMIT = 65525
 _MASKS = {12: 0xfff, 16: 0xffff, 32: 0x0fffffff}
 #: From here on an entry of the table ends the chain.
 _END_OF_CHAIN = {12: 0xff8, 16: 0xfff8, 32: 0x0ffffff8}
-_PAGE = 4096
+_PAGE = 512
 
 _ENTRY_SIZE = 32
 _ENTRY = struct.Struct('<11sB8xH4xHI')

@@ -28,13 +28,13 @@ firmware of Hyper-V is built with, decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import dataclasses
 import struct
 import uuid
 import zlib
 
 from hyperv_sched.disk import guest
+from hyperv_sched.disk import reader
 
 ESP = uuid.UUID('c12a7328-f81f-11d2-ba4b-00a0c93ec93b').bytes_le
 BIOS_BOOT = uuid.UUID('21686148-6449-6e6f-744e-656564454649').bytes_le
@@ -49,7 +49,6 @@ _LEGACY_BOOTABLE = 4
 
 #: What firmware would allocate in one piece; real tables take up 16 KiB.
 _MAX_ARRAY = 16 * 1024 ** 2
-_PIECE = 1024 ** 2
 #: Firmware compares each with all others: more would take it hours.
 _MAX_USED = 4096
 #: Comparisons that take it half a minute.
@@ -76,6 +75,12 @@ class Header:
     entries_crc: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Table:
+    header: Header
+    entries: bytes
+
+
 @dataclasses.dataclass
 class Partition:
     number: int
@@ -98,8 +103,8 @@ class Partition:
         return bool(self.attributes & _LEGACY_BOOTABLE)
 
 
-def header(disk: guest.Disk, lba: int) -> Header:
-    """Read and check one header and the checksum of its entries.
+def read(disk: guest.Disk, lba: int) -> Table:
+    """Read and check one header and its entries.
 
     :raises Invalid: firmware does not take it.
     """
@@ -120,49 +125,44 @@ def header(disk: guest.Disk, lba: int) -> Header:
             0 < found.entry_count * found.entry_size <= _MAX_ARRAY):
         raise Absurd(
             f'{found.entry_count} entries of {found.entry_size} bytes')
-    checksum = length = 0
-    for piece in _array(disk, found):
-        checksum = zlib.crc32(piece, checksum)
-        length += len(piece)
-    if length != found.entry_count * found.entry_size:
-        raise Absurd('the entries lie behind the end of the disk')
-    if checksum != found.entries_crc:
+    entries = _entries(disk, found)
+    if zlib.crc32(entries) != found.entries_crc:
         raise Invalid('wrong checksum of the entries')
-    return found
+    return Table(found, entries)
 
 
-def _array(disk: guest.Disk, table: Header) -> Iterator[bytes]:
-    """The entries in pieces of whole ones."""
-    step = max(_PIECE // table.entry_size, 1) * table.entry_size
-    offset = table.entries_lba * disk.sector_size
-    end = offset + table.entry_count * table.entry_size
-    for at in range(offset, end, step):
-        yield disk.read(at, min(step, end - at))
+def _entries(disk: guest.Disk, header: Header) -> bytes:
+    start = header.entries_lba * disk.sector_size
+    size = header.entry_count * header.entry_size
+    if start + size > disk.size:
+        raise Absurd('the entries lie behind the end of the disk')
+    return b''.join(
+        disk.read(at, min(reader.MAX_READ, start + size - at))
+        for at in range(start, start + size, reader.MAX_READ))
 
 
-def is_slow(table: Header, used: list[Partition]) -> bool:
+def is_slow(table: Table, used: list[Partition]) -> bool:
     """Whether firmware is long at comparing the entries in use."""
-    return len(used) * table.entry_count > _MANY
+    return len(used) * table.header.entry_count > _MANY
 
 
-def partitions(disk: guest.Disk, table: Header) -> list[Partition]:
-    """Read the entries in use, as firmware sees them.
+def partitions(table: Table) -> list[Partition]:
+    """The entries in use, as firmware sees them.
 
     :raises Absurd: there are more than firmware gets through.
     """
     found: list[Partition] = []
-    number = 0
-    for piece in _array(disk, table):
-        for at in range(0, len(piece), table.entry_size):
-            number += 1
-            kind, _, first, last, attributes = _ENTRY.unpack_from(piece, at)
-            if not any(kind):
-                continue
-            if len(found) == _MAX_USED:
-                raise Absurd(f'more than {_MAX_USED} partitions')
-            found.append(Partition(
-                number, kind, first, last, attributes,
-                table.first_usable <= first <= last <= table.last_usable))
+    header, entries = table.header, table.entries
+    for number in range(header.entry_count):
+        kind, _, first, last, attributes = _ENTRY.unpack_from(
+            entries, number * header.entry_size)
+        if not any(kind):
+            continue
+        if len(found) == _MAX_USED:
+            raise Absurd(f'more than {_MAX_USED} partitions')
+        found.append(Partition(
+            number + 1, kind, first, last, attributes,
+            header.first_usable <= first <= last <= header.last_usable))
     _find_overlaps(found)
     return found
 

@@ -81,58 +81,59 @@ def _note_protective(record: mbr.Record, found: content.Content) -> None:
         found.note('gpt-pmbr-signature', 'the MBR lacks its signature')
 
 
-def _table(disk: guest.Disk, found: content.Content) -> gpt.Header:
+def _table(disk: guest.Disk, found: content.Content) -> gpt.Table:
     """The table that firmware goes by.
 
     :raises gpt.Invalid: neither copy holds.
     """
     last = disk.size // disk.sector_size - 1
     try:
-        primary = gpt.header(disk, 1)
+        table = gpt.read(disk, 1)
     except gpt.Invalid as exc:
         try:
-            backup = gpt.header(disk, last)
+            backup = gpt.read(disk, last)
         except gpt.Invalid as other:
             kind = (gpt.Absurd if isinstance(exc, gpt.Absurd)
                     else gpt.Invalid)
             raise kind(f'LBA 1: {exc}; LBA {last}: {other}') from None
-        if backup.other_lba > last:
+        if backup.header.other_lba > last:
             # Firmware writes the table there first, and reads it back.
             raise gpt.Absurd(
                 f'LBA 1: {exc}; the copy in LBA {last} belongs to LBA '
-                f'{backup.other_lba}') from None
+                f'{backup.header.other_lba}') from None
         found.note('gpt-primary-damaged', str(exc))
         return backup
+    primary = table.header
     if max(primary.other_lba, primary.last_usable) > last:
         found.note('gpt-beyond-disk',
                    f'it ends with LBA {primary.other_lba}, the disk with '
                    f'{last}')
     else:
         try:
-            gpt.header(disk, primary.other_lba)
+            gpt.read(disk, primary.other_lba)
         except gpt.Invalid as exc:
             found.note('gpt-backup-damaged',
                        f'LBA {primary.other_lba}: {exc}')
-    return primary
+    return table
 
 
 def _stray_gpt(disk: guest.Disk) -> str | None:
     """Where a table lies that nothing announces."""
     for lba in (1, disk.size // disk.sector_size - 1):
         try:
-            gpt.header(disk, lba)
+            gpt.read(disk, lba)
         except gpt.Invalid:
             continue
         return f'a GPT in LBA {lba}, but no partition of type 0xee from LBA 1'
     return None
 
 
-def _from_gpt(disk: guest.Disk, table: gpt.Header,
+def _from_gpt(disk: guest.Disk, table: gpt.Table,
               found: content.Content) -> list[Partition]:
-    entries = gpt.partitions(disk, table)
+    entries = gpt.partitions(table)
     if gpt.is_slow(table, entries):
         found.note('gpt-many-entries', f'{len(entries)} partitions in '
-                   f'{table.entry_count} entries')
+                   f'{table.header.entry_count} entries')
     size = disk.sector_size
     return [
         Partition(

@@ -36,7 +36,7 @@ _SECURITY_OFFSET = (_OPTIONAL_OFFSET + _OPTIONAL.size
                     + _SECURITY_DIRECTORY * _DIRECTORY.size)
 _SECTION = struct.Struct('<8s8xII16x')
 _SYMBOL_SIZE = 18
-_HEAD_SIZE = 4096
+_HEAD_SIZE = 512
 #: Programs have some ten.
 _MAX_SECTIONS = 1024
 #: Where a shim keeps the certificate of its vendor; nothing else has it.

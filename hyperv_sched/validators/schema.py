@@ -18,6 +18,10 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     'generation-2': {
         'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
         'hypervisor_version_requires': '>=6.3'}}
+#: Keywords of our own name a member, and look at this one as well.
+_MEMBERS = {'x-disk-format-is': 'disk_format',
+            'x-min-disk-holds': 'min_disk'}
+_SUBSCHEMAS = ('if', 'then', 'else', 'not')
 _STARTS = {'$ref': '#/$defs/starts-by-uefi'}
 
 
@@ -33,6 +37,25 @@ def load() -> dict[str, Any]:
 def clauses(code: str) -> list[dict[str, Any]]:
     """The clauses of a rule: what it says of properties and the file."""
     return [clause for clause in load()['allOf'] if clause['x-rule'] == code]
+
+
+def members(schema: Any) -> frozenset[str]:
+    """The members of a document that a part of the schema speaks of."""
+    if not isinstance(schema, dict):
+        return frozenset()
+    found = {*schema.get('properties', ()), *schema.get('required', ())}
+    for keyword, member in _MEMBERS.items():
+        if keyword in schema:
+            found |= {member, schema[keyword].partition('.')[0]}
+    for keyword in _SUBSCHEMAS:
+        found |= members(schema.get(keyword))
+    for keyword in ('allOf', 'anyOf', 'oneOf'):
+        for part in schema.get(keyword, ()):
+            found |= members(part)
+    if '$ref' in schema:
+        name = schema['$ref'].removeprefix('#/$defs/')
+        found |= members(load()['$defs'][name])
+    return frozenset(found)
 
 
 def _read(name: str) -> dict[str, Any]:

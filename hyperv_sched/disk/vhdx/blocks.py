@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import struct
 
 from hyperv_sched.disk import content
@@ -27,7 +28,9 @@ _PIECE = 512 * 1024
 _FULLY_PRESENT = 6
 #: Not present, undefined, zero, unmapped (2.5.1.1); partially present (7)
 #: is for differencing disks.
-_STATES = frozenset((0, 1, 2, 3, _FULLY_PRESENT))
+_STATES = bytes((0, 1, 2, 3, _FULLY_PRESENT))
+#: What bits 16 to 23 may be: 16 to 19 are reserved.
+_NO_RESERVED_BITS = bytes(range(0, 256, 16))
 
 #: No file of a disk of 64 TiB is larger: blocks, BAT, metadata, log.
 _MAX_FILE_SIZE = metadata.MAX_DISK_SIZE + 1024 ** 4
@@ -83,71 +86,92 @@ class BlockTable:
         if self._image.size > _MAX_FILE_SIZE:
             raise content.Damaged(
                 'vhdx-malformed', f'a file of {self._image.size} bytes')
-        # One byte a MiB: of the larger ones only the pages in use count.
-        taken = bytearray(self._image.size // _MIB + 1)
-        taken[0] = 1
-        for region in structures:
-            first, last = region.offset // _MIB, region.end // _MIB
-            taken[first:last] = b'\1' * (last - first)
+        # One byte a MiB, set where a block starts. What nobody sets of a
+        # large one takes up no memory.
+        starts = bytearray(self._image.size // _MIB + 1)
+        for first, table in self._chunks():
+            _check_entries(first, table)
+            self._mark(first, table, starts)
+        self._check_places(starts, structures)
+
+    def _mark(self, first: int, table: bytes, starts: bytearray) -> None:
+        """Mark where the present blocks of a chunk start."""
+        last = (self._image.size - self._block_size) // _MIB
+        entries = struct.unpack(f'<{len(table) // _ENTRY.size}Q', table)
+        places = [entry >> 20 for entry in entries
+                  if entry & 7 == _FULLY_PRESENT]
+        if max(places, default=0) > last:
+            raise content.Damaged(
+                'vhdx-truncated',
+                f'block {first + _position(entries, max(places))} ends at '
+                f'{max(places) * _MIB + self._block_size}, the file at '
+                f'{self._image.size}')
+        for place in places:
+            if starts[place]:
+                raise content.Damaged(
+                    'vhdx-bat-overlap',
+                    f'block {first + _position(entries, place)} and another '
+                    f'lie at {place * _MIB}')
+            starts[place] = 1
+
+    def _check_places(self, starts: bytearray,
+                      structures: Iterable[regions.Region]) -> None:
+        """Blocks lie apart from each other and from all else."""
         step = self._block_size // _MIB
-        free, used = bytes(step), b'\2' * step
-        for block, entry in self._entries():
-            start = entry >> 20
-            end = (start + step) * _MIB
-            if end > self._image.size:
+        head = regions.Region('the head of the file', 0, _MIB)
+        for region in (head, *structures):
+            at = starts.find(1, max(0, region.offset // _MIB - step + 1),
+                             region.end // _MIB)
+            if at >= 0:
                 raise content.Damaged(
-                    'vhdx-truncated', f'block {block} ends at {end}, the '
-                    f'file at {self._image.size}')
-            place = taken[start:start + step]
-            if place != free:
-                other = ('another block' if 2 in place
-                         else 'a structure of the file')
+                    'vhdx-bat-overlap',
+                    f'a block at {at * _MIB} and {region.name}')
+        at = starts.find(1) if step > 1 else -1
+        while at >= 0:
+            following = starts.find(1, at + 1)
+            if 0 <= following < at + step:
                 raise content.Damaged(
-                    'vhdx-bat-overlap', f'block {block} and {other} share '
-                    f'file space from {start * _MIB}')
-            taken[start:start + step] = used
+                    'vhdx-bat-overlap', f'blocks of {self._block_size} bytes '
+                    f'at {at * _MIB} and {following * _MIB}')
+            at = following
 
-    def _entries(self) -> Iterator[tuple[int, int]]:
-        """Number and entry of each block that is present.
+    def _chunks(self) -> Iterator[tuple[int, bytes]]:
+        """The payload entries, behind the number of the first of them.
 
-        Entries come by whole chunks, so that the sector bitmap entries can
-        be cut out. Writers leave junk in those: they are not looked at.
+        The sector bitmap entries are left out: writers leave junk there.
         """
-        width = self._ratio + 1
-        chunks = max(1, _PIECE // (_ENTRY.size * width))
+        width = _ENTRY.size * self._ratio
+        chunks = max(1, _PIECE // width)
         for first in range(0, self._blocks, chunks * self._ratio):
             count = min(chunks * self._ratio, self._blocks - first)
             table = self._table(self._index(first),
                                 self._index(first + count - 1) + 1)
             if table == bytes(len(table)):
                 continue
-            for start in range(0, count, self._ratio):
-                at = _ENTRY.size * (start + start // self._ratio)
-                size = _ENTRY.size * min(self._ratio, count - start)
-                yield from _present(first + start, table[at:at + size])
+            for chunk in range(-(-count // self._ratio)):
+                at = chunk * (width + _ENTRY.size)
+                yield first + chunk * self._ratio, table[at:at + width]
 
     def _table(self, first: int, end: int) -> bytes:
-        size = _ENTRY.size * (end - first)
-        table = self._image.read(self._offset + _ENTRY.size * first, size)
-        if len(table) != size:
-            raise content.Damaged('vhdx-truncated', 'the BAT cannot be read')
-        return table
+        return self._image.read(
+            self._offset + _ENTRY.size * first, _ENTRY.size * (end - first))
 
 
-def _present(first: int, table: bytes) -> Iterator[tuple[int, int]]:
-    """Entries of present blocks; each byte of all entries is one slice."""
-    low = table[::8]
-    reserved = table[1::8]
-    if (not _STATES.issuperset(low) or any(reserved)
-            or any(byte & 15 for byte in set(table[2::8]))):
-        _report(first, table)
-    at = low.find(_FULLY_PRESENT)
-    while at >= 0:
-        yield first + at, _ENTRY.unpack_from(table, 8 * at)[0]
-        at = low.find(_FULLY_PRESENT, at + 1)
+def _position(entries: Sequence[int], start: int) -> int:
+    """The last entry of a present block that lies at a MiB of the file."""
+    return max(number for number, entry in enumerate(entries)
+               if entry & 7 == _FULLY_PRESENT and entry >> 20 == start)
 
 
-def _report(first: int, table: bytes) -> None:
+def _check_entries(first: int, table: bytes) -> None:
+    """States that there are, and reserved bits that are zero.
+
+    The same byte of all entries is one slice.
+    """
+    if not (table[::8].translate(None, _STATES)
+            or table[1::8].translate(None, b'\0')
+            or table[2::8].translate(None, _NO_RESERVED_BITS)):
+        return
     for number, (entry,) in enumerate(_ENTRY.iter_unpack(table), first):
         if entry & 7 not in _STATES:
             raise content.Damaged(

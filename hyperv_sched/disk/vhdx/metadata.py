@@ -107,17 +107,16 @@ def _items(image: reader.Reader,
     if region.length > _MAX_REGION:
         raise content.Damaged(
             'vhdx-malformed', f'metadata region of {region.length} bytes')
-    table = image.read(region.offset, _TABLE_SIZE)
-    if not table.startswith(_SIGNATURE) or len(table) != _TABLE_SIZE:
+    head = image.read(region.offset, _FIRST_ENTRY)
+    if not head.startswith(_SIGNATURE):
         raise content.Damaged('vhdx-malformed', 'no metadata table')
-    count = struct.unpack_from('<H', table, 10)[0]
+    count = struct.unpack_from('<H', head, 10)[0]
     if count > _MAX_ENTRIES:
         raise content.Damaged('vhdx-malformed', f'{count} metadata entries')
+    table = image.read(region.offset + _FIRST_ENTRY, count * _ENTRY.size)
     items: dict[bytes, tuple[int, int]] = {}
     users: set[bytes] = set()
-    for index in range(count):
-        guid, offset, length, flags = _ENTRY.unpack_from(
-            table, _FIRST_ENTRY + index * _ENTRY.size)
+    for guid, offset, length, flags in _ENTRY.iter_unpack(table):
         item = f'metadata item {uuid.UUID(bytes_le=guid)}'
         # A user's item may have the GUID of one of the system.
         namespace = users if flags & _IS_USER else items

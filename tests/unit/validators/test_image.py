@@ -140,6 +140,40 @@ class ValidateTestCase(base.TestCase):
             self.assertIn(finding.code, rules.CATALOGUE)
 
 
+#: Values that rules speak of, right ones and wrong ones, of any type.
+VALUES = {
+    'hw_machine_type': ('hyperv-gen1', 'hyperv-gen2', 'hyperv', 'q35'),
+    'hypervisor_type': ('hyperv', 'HyperV', 'qemu'),
+    'hypervisor_version_requires': ('>=6.3', '>=6.2', '>=10', 'new', 6.3),
+    'disk_format': ('vhd', 'vhdx', 'iso', 'raw'),
+    'os_secure_boot': ('required', 'optional'),
+    'os_type': ('linux', 'Windows'),
+    'hw_disk_bus': ('scsi', 'ide', True),
+    'min_disk': (0, 1, 2, True, 1.0),
+    'interactive_serial_port': ('1', 1, '3'),
+    'content': (
+        VHDX, {**VHDX, 'firmware': 'uefi', 'loaders': [{'signed': False}]},
+        {**VHDX, 'firmware': 'none', 'defects': {'esp-missing': '.'}},
+        {'format': 'vhd', 'subformat': 'fixed', 'virtual_size': 2 ** 31}),
+    'overridden': ({'os_type': 'x'},)}
+
+
+class KeptVerdictsTestCase(base.TestCase):
+
+    @hypothesis.given(st.lists(st.fixed_dictionaries({}, optional={
+        name: st.sampled_from(values) for name, values in VALUES.items()}),
+        min_size=1, max_size=4))
+    def test_agree_with_the_schema_as_a_whole(self, documents):
+        whole = keywords.Validator(
+            schema.load(), format_checker=keywords.FORMATS)
+        for document in documents:
+            broken = {
+                schema.load()['allOf'][error.absolute_schema_path[1]]['x-rule']
+                for error in whole.iter_errors(document)}
+            self.assertEqual(
+                broken, {f.code for f in validators.validate(document)})
+
+
 class SchemaTestCase(base.TestCase):
 
     def test_is_valid_json_schema(self):
