@@ -49,6 +49,10 @@ _TEXT = frozenset((
 _OURS = frozenset(('content', 'overridden', 'properties'))
 
 
+#: The longest name that Glance takes; an id is shorter.
+MAX_LABEL = 255
+
+
 class InvalidDocument(ValueError):
     """Not what the Image API or the openstack client prints."""
 
@@ -126,8 +130,9 @@ def is_image(document: Mapping[str, Any]) -> bool:
 
 
 def label(document: Mapping[str, Any]) -> str:
-    """What to call the image in a finding."""
-    return str(document.get('id') or document.get('name') or '-')
+    """What to call the image in a finding, as far as Glance has room."""
+    name = document.get('id') or document.get('name') or '-'
+    return str(name)[:MAX_LABEL]
 
 
 def from_image_meta(image_meta: Any) -> dict[str, Any]:

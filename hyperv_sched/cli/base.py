@@ -29,6 +29,15 @@ class ExitCodes:
     auth_required = False
 
     _worst = EXIT_OK
+    _epilog: str | None = None
+
+    def get_epilog(self) -> str:
+        """The text below the help.
+
+        cliff's own reads the metadata of every installed distribution, to
+        say from which one a command comes.
+        """
+        return self._epilog or ''
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         self._worst = EXIT_OK

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import dataclasses
 import re
 import sys
 from typing import Any
@@ -20,11 +19,14 @@ from cliff import show
 from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli import inputs
+from hyperv_sched.cli import progress
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
            'required', 'fix', 'reference')
-#: What fits on a terminal.
-TABLE_COLUMNS = ('image', 'code', 'severity', 'message', 'fix')
+#: What people need.
+TABLE_COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'fix')
+#: SARIF tells the file from the image in it.
+SARIF_COLUMNS = (*COLUMNS, 'file')
 
 #: Formats that write down any character safely.
 STRUCTURED = ('json', 'sarif', 'yaml')
@@ -77,6 +79,8 @@ class Lint(base.ExitCodes, lister.Lister):
     judged. Nothing is changed.
     """
 
+    _progress: progress.Progress | None = None
+
     @property
     def formatter_namespace(self) -> str:
         return 'hyperv_sched.formatter.findings'
@@ -87,6 +91,10 @@ class Lint(base.ExitCodes, lister.Lister):
         parser.epilog = _EXIT_CODES
         parser.add_argument(
             'files', metavar='FILE', nargs='*', help='a disk image')
+        parser.add_argument(
+            '--documents', action='store_true',
+            help='each FILE is what --image-json takes, not a disk image; '
+                 'findings name the file')
         parser.add_argument(
             '--property', metavar='NAME=VALUE', action='append',
             type=_property, dest='image_properties', default=[],
@@ -126,36 +134,55 @@ class Lint(base.ExitCodes, lister.Lister):
         from hyperv_sched import validators
 
         ignored, errors = _weights(parsed_args)
-        findings: list[rules.Finding] = []
+        total, subjects = self._subjects(parsed_args)
+        self._progress = progress.Progress(sys.stderr, total)
         self._fixes = []
-        subjects = 0
-        given = dict(parsed_args.image_properties)
-        for name in ('disk_format', 'container_format', 'min_disk'):
-            if getattr(parsed_args, name) is not None:
-                given[name] = getattr(parsed_args, name)
-        for subject in inputs.subjects(
-                parsed_args.files, parsed_args.image_json, given,
-                self.complain):
-            subjects += 1
-            findings += rules.weigh(
-                validators.validate(subject.document(), subject.name),
-                ignored, errors)
+        judged = 0
+        rows = []
+        counts: collections.Counter[str] = collections.Counter()
+        for subject in subjects:
+            judged += 1
+            for finding in rules.weigh(
+                    validators.validate(subject.document(), subject.name),
+                    ignored, errors):
+                counts[finding.severity] += 1
+                rows.append({**vars(finding), 'file': subject.file})
             if parsed_args.fix:
                 self._fixes += _fix(subject.raw, ignored)
-        if any(f.severity in ('error', 'unknown') for f in findings):
+            self._progress.count()
+        self._progress.clear()
+        if counts['error'] or counts['unknown']:
             self.worsen(base.EXIT_FINDINGS)
         columns: Sequence[str] = COLUMNS
         if parsed_args.formatter == 'table':
             columns = TABLE_COLUMNS
-            # On a terminal cliff does so by itself.
-            parsed_args.fit_width = True
-            if subjects or not parsed_args.files:
-                print(_tally(subjects, findings), file=sys.stderr)
-        rows = [dataclasses.asdict(f) for f in findings]
+            if (judged or not parsed_args.files) and sys.stderr is not None:
+                print(_tally(judged, counts), file=sys.stderr)
+        elif parsed_args.formatter == 'sarif':
+            columns = SARIF_COLUMNS
         if parsed_args.formatter not in STRUCTURED:
             for row in rows:
                 row['image'] = rules.printable(row['image'], limit=None)
         return columns, (tuple(row[c] for c in columns) for row in rows)
+
+    def _subjects(self, args: argparse.Namespace) -> tuple[
+            int | None, Iterator[inputs.Subject]]:
+        given = dict(args.image_properties)
+        for name in ('disk_format', 'container_format', 'min_disk'):
+            if getattr(args, name) is not None:
+                given[name] = getattr(args, name)
+        if not args.documents:
+            return inputs.subjects(args.files, args.image_json, given,
+                                   self.complain)
+        if args.image_json or not args.files:
+            raise base.UsageError(
+                '--documents goes with FILE, and not with --image-json')
+        return None, inputs.in_documents(args.files, given, self.complain)
+
+    def complain(self, reason: object) -> None:
+        if self._progress is not None:
+            self._progress.clear()
+        super().complain(reason)
 
     def produce_output(self, parsed_args: argparse.Namespace,
                        column_names: Sequence[str],
@@ -206,11 +233,10 @@ def _fix(raw: dict[str, Any], ignored: Sequence[str]) -> list[str]:
     return [fixes.command(raw, values)] if values else []
 
 
-def _tally(subjects: int, findings: Sequence[rules.Finding]) -> str:
+def _tally(judged: int, counts: Mapping[str, int]) -> str:
     """One line for people: how much was judged, and how it went."""
-    counts = collections.Counter(f.severity for f in findings)
     told = ', '.join(
         f'{counts[s]} {s}{"s" if counts[s] > 1 and s != "info" else ""}'
         for s in ('error', 'unknown', 'warning', 'info') if counts[s])
-    return (f'{subjects} image{"" if subjects == 1 else "s"}: '
+    return (f'{judged} image{"" if judged == 1 else "s"}: '
             f'{told or "no findings"}')

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ import json
 import sys
 from typing import Any
 
-from hyperv_sched import disk
 from hyperv_sched import document as image_document
+from hyperv_sched import rules
 from hyperv_sched.cli import base
 
 #: A document of the Image API is a few kilobytes.
@@ -24,10 +25,12 @@ MAX_JSON_SIZE = 64 * 1024 * 1024
 class Subject:
     """One image to judge."""
 
-    name: str | None
-    """The file as given; None for a document, which has an id or a name."""
     raw: dict[str, Any]
     """Its properties under the names that it has them by."""
+    name: str | None = None
+    """What findings call it; None: by the id or name that it has."""
+    file: str | None = None
+    """What it was found in, as given; None for standard input and options."""
     content: dict[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
@@ -38,14 +41,17 @@ class Subject:
         return document
 
 
+Complain = Callable[[object], None]
+"""Is told of what cannot be read; the rest is still worth judging."""
+
+
 def subjects(files: Sequence[str], json_file: str | None,
              given: Mapping[str, Any],
-             complain: Callable[[object], None]) -> Iterator[Subject]:
-    """Read all that is to be judged.
+             complain: Complain) -> tuple[int, Iterator[Subject]]:
+    """Read all that is to be judged, and say how much it is.
 
+    :param files: disk images
     :param given: properties and options, which every image shall have
-    :param complain: is told of what cannot be read; the rest is still worth
-        judging
     :raises base.UsageError: there is nothing to judge, or files and
         documents do not go together.
     """
@@ -57,28 +63,63 @@ def subjects(files: Sequence[str], json_file: str | None,
         raise base.UsageError(
             f'{json_file}: holds {len(documents)} images; with a FILE, give '
             'the document of one')
+    flat = _flat(documents, json_file, given, complain,
+                 bare=json_file is None or bool(files))
+    if files:
+        return len(files), _inspected(files, flat, complain)
+    source = None if json_file == '-' else json_file
+    return len(documents), (Subject(one, file=source) for one in flat)
+
+
+def in_documents(files: Sequence[str], given: Mapping[str, Any],
+                 complain: Complain) -> Iterator[Subject]:
+    """Read files that hold documents; see :func:`subjects`.
+
+    Findings name the file, and which of its documents if it has several.
+    """
+    for file in files:
+        try:
+            documents = _read_json(file)
+        except base.UsageError as exc:
+            complain(exc)
+            continue
+        if not documents:
+            complain(f'{file}: holds 0 images')
+        for flat in _flat(documents, file, given, complain):
+            name = (file if len(documents) == 1
+                    else f'{file}#{image_document.label(flat)}')
+            yield Subject(flat, name=name, file=file)
+
+
+def _flat(documents: Sequence[object], source: str | None,
+          given: Mapping[str, Any], complain: Complain,
+          bare: bool = False) -> Iterator[dict[str, Any]]:
+    """Documents with what is given, in one level.
+
+    :param bare: a document may say nothing of the image
+    """
     for number, raw in enumerate(documents, 1):
         try:
             flat = {**image_document.flatten(raw),
                     **image_document.flatten(given)}
-            if json_file and not files and not image_document.is_image(flat):
+            if not (bare or image_document.is_image(flat)):
                 raise image_document.InvalidDocument(
                     'is no image document: "openstack image show -f json" '
                     'and GET /v2/images print such')
         except image_document.InvalidDocument as exc:
-            complain(f'{json_file or "command line"}: image {number}: {exc}')
+            complain(f'{source or "command line"}: image {number}: {exc}')
         else:
-            yield from _inspected(files, flat, complain) if files else [
-                Subject(None, flat)]
+            yield flat
 
 
-def _inspected(files: Sequence[str], flat: dict[str, Any],
-               complain: Callable[[object], None]) -> Iterator[Subject]:
-    for file in files:
-        try:
-            yield Subject(file, flat, inspect(file))
-        except base.UsageError as exc:
-            complain(exc)
+def _inspected(files: Sequence[str], documents: Iterable[dict[str, Any]],
+               complain: Complain) -> Iterator[Subject]:
+    for flat in documents:
+        for file in files:
+            try:
+                yield Subject(flat, file, file, inspect(file))
+            except base.UsageError as exc:
+                complain(exc)
 
 
 def inspect(path: str) -> dict[str, Any]:
@@ -86,6 +127,8 @@ def inspect(path: str) -> dict[str, Any]:
 
     :raises base.UsageError: it cannot be read.
     """
+    from hyperv_sched import disk
+
     try:
         return disk.inspect(path).as_dict()
     except OSError as exc:
@@ -110,7 +153,7 @@ def _read_json(path: str) -> list[Any]:
         raise base.UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
     try:
         # Of bytes, any UTF, with a mark or without, as PowerShell writes it.
-        documents = json.loads(data)
+        documents = json.loads(data, object_pairs_hook=_object)
     except (ValueError, RecursionError) as exc:
         raise base.UsageError(f'{path}: is not JSON: {exc}') from None
     if isinstance(documents, dict) and isinstance(
@@ -118,3 +161,13 @@ def _read_json(path: str) -> list[Any]:
         # GET /v2/images
         documents = documents['images']
     return documents if isinstance(documents, list) else [documents]
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values under one name nobody knows which is meant."""
+    made = dict(members)
+    if len(made) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f'{rules.printable(twice)!r} stands in it twice')
+    return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import importlib.metadata
+import io
 import sys
 
 from cliff import app
@@ -25,6 +26,14 @@ class HyperVSched(app.App):
                 'hyperv_sched.cli'),
             deferred_help=True)
 
+    def configure_logging(self) -> None:
+        try:
+            super().configure_logging()
+        except OSError as exc:
+            self.parser.error(
+                f'argument --log-file: {self.options.log_file}: '
+                f'{exc.strerror or exc}')
+
     def run(self, argv: Sequence[str]) -> int:
         """Without a command, help: there is no interactive mode."""
         result: int = super().run(list(argv) or ['help'])
@@ -33,4 +42,7 @@ class HyperVSched(app.App):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Not every terminal can show every name.
+        sys.stdout.reconfigure(errors='backslashreplace')
     return HyperVSched().run(sys.argv[1:] if argv is None else argv)

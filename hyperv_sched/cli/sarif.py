@@ -64,7 +64,13 @@ def _result(finding: dict[str, Any], rule_index: int) -> dict[str, Any]:
         'ruleIndex': rule_index,
         'level': _LEVELS[finding['severity']],
         'message': {'text': f"{finding['message']}\n{finding['fix']}"}}
-    if finding['image'] != '-':
-        result['locations'] = [{'physicalLocation': {'artifactLocation': {
-            'uri': urllib.parse.quote(os.fsencode(finding['image']))}}}]
+    location: dict[str, Any] = {}
+    if finding['file'] is not None:
+        location['physicalLocation'] = {'artifactLocation': {
+            'uri': urllib.parse.quote(os.fsencode(finding['file']))}}
+    if finding['image'] not in ('-', finding['file']):
+        location['logicalLocations'] = [
+            {'fullyQualifiedName': finding['image']}]
+    if location:
+        result['locations'] = [location]
     return result

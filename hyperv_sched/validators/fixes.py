@@ -116,4 +116,14 @@ def command(document: Document, values: Mapping[str, str]) -> str:
         words += ['--property', f'{name}={value}']
     image = image_document.label(document)
     words += ['--', 'IMAGE' if image == '-' else image]
-    return ' '.join(map(shlex.quote, words))
+    return ' '.join(map(_quote, words))
+
+
+def _quote(word: str) -> str:
+    """Quote for a shell; what a terminal would obey is shown as its number.
+    """
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + ''.join(
+        c if c.isprintable() and c not in "\\'" else f'\\U{ord(c):08x}'
+        for c in word) + "'"

@@ -208,6 +208,130 @@ class LintTestCase(CommandTestCase):
         self.assertEqual('1 image: 3 errors\n', err)
 
 
+class DocumentsTestCase(CommandTestCase):
+    """FILEs that hold documents."""
+
+    def lint(self, *argv):
+        code, out, err = self.run_command(
+            'image', 'lint', '-f', 'value', '-c', 'image', '-c', 'code',
+            '--documents', *argv)
+        return code, out.splitlines(), err
+
+    def document(self, name, document):
+        return self.file(name, json.dumps(document).encode())
+
+    def test_findings_name_the_file(self):
+        first = self.document('a.json', {'id': 'a', 'hw_machine_type': 'q35'})
+        second = self.document('b.json', {
+            'id': 'b', 'hw_machine_type': 'hyperv-gen1'})
+        self.assertEqual((1, [f'{second} HV102'], ''),
+                         self.lint(first, second))
+
+    def test_findings_of_a_list_tell_the_images_apart(self):
+        path = self.document('list.json', [
+            {'id': name, 'hw_machine_type': 'hyperv-gen1'} for name in 'ab'])
+        self.assertEqual((1, [f'{path}#a HV102', f'{path}#b HV102'], ''),
+                         self.lint(path))
+
+    def test_properties_are_added_to_each(self):
+        path = self.document('a.json', {'hw_machine_type': 'hyperv-gen1'})
+        self.assertEqual((0, [], ''), self.lint(
+            path, '--property', 'hypervisor_type=hyperv'))
+
+    def test_what_cannot_be_read_does_not_hide_the_others(self):
+        broken = self.file('broken.json', b'{')
+        empty = self.document('empty.json', [])
+        missing = str(self.directory / 'missing')
+        wrong = self.document('wrong.json', {
+            'hw_machine_type': 'hyperv-gen1'})
+        code, out, err = self.lint(broken, empty, missing, wrong)
+        self.assertEqual((2, [f'{wrong} HV102']), (code, out))
+        self.assertEqual([broken, empty, missing],
+                         [line.split(': ')[0] for line in err.splitlines()])
+
+    def test_needs_files_and_no_other_document(self):
+        path = self.document('a.json', {'hw_machine_type': 'hyperv-gen1'})
+        for argv in ((), (path, '--image-json', path)):
+            code, _, err = self.lint(*argv)
+            self.assertEqual(2, code)
+            self.assertIn('--documents', err)
+
+
+class HostileDocumentTestCase(CommandTestCase):
+    """One message with exit code 2, or findings; no traceback."""
+
+    FORMATS = ('table', 'csv', 'value', 'yaml', 'json', 'sarif')
+
+    def judge(self, text, *argv):
+        path = self.file('image.json', text if isinstance(
+            text, bytes) else text.encode())
+        code, out, err = self.run_command(
+            'image', 'lint', '--image-json', path, *argv)
+        self.assertNotIn('Traceback', out + err)
+        return code, out, err
+
+    def test_what_is_no_document_is_refused_in_one_line(self):
+        for text in ('{]', '[[{"id": "x"}]]', '[[[]]]', 'NaN', '1e999', '1',
+                     '9' * 5000, '{"id": ' + '9' * 5000 + '}',
+                     '{"id": 1}', '{"id": "x", "os_type": NaN}',
+                     '{"id": "x", "hw_machine_type": ["hyperv-gen2"]}',
+                     '{"id": "x", "min_disk": 1e3}',
+                     '{"id": "x", "min_disk": NaN}',
+                     '{"id": "x", "min_disk": "9999999999"}',
+                     '{"id": "x", "properties": ["a"]}',
+                     '{"id": "x", "id": "x"}',
+                     '{"id": "x", "properties": {"a": "1", "a": "2"}}',
+                     '{"\\u001b[2J": 1, "\\u001b[2J": 2}',
+                     '{"id": "x"' + ', "a": {"b":' * 90000,
+                     '{"id": "x"}\0', b'\0' * 99, b'{"id": "\0"}',
+                     b'{"id": "\xff"}'):
+            code, _, err = self.judge(text, '-f', 'value')
+            self.assertEqual(2, code, text[:60])
+            self.assertEqual(1, err.count('\n'), err)
+            self.assertLess(len(err), 1200)
+            self.assertTrue(err.rstrip('\n').isprintable(), err)
+
+    def test_hostile_values_end_in_bounded_findings(self):
+        huge = 'x' * 70_000
+        for members in (
+                {'id': huge, 'name': huge, huge: huge},
+                {'hw_machine_type': f'hyperv{huge}'},
+                {'hypervisor_version_requires': f'>={huge}'},
+                {'hypervisor_version_requires': '>=6.3,' * 12_000},
+                {'hypervisor_version_requires': ' ' * 70_000},
+                {'hypervisor_type': f'hyper{" " * 70_000}v'},
+                {'os_type': huge, 'disk_format': huge},
+                {'id': '\0', 'os_type': 'a\0b', 'hw\0': '\0'},
+                {'id': '\ud800', 'name': '\udcff', 'os_type': '\ud800\n'},
+                {'min_disk': 10 ** 4000, 'size': -10 ** 4000},
+                {'a': json.loads('[' * 900 + ']' * 900)},
+                {'size': float('nan'), 'min_ram': float('inf')},
+                {f'name-{n}': 'value' for n in range(100_000)}):
+            for fmt in self.FORMATS:
+                document = {'hw_machine_type': 'hyperv-gen2', **members}
+                code, out, err = self.judge(json.dumps(document), '-f', fmt)
+                self.assertEqual(1, code, (fmt, err, str(members)[:60]))
+                self.assertLess(len(out), 20_000)
+                self.assertTrue(out.replace('\n', '').replace(
+                    '\r', '').isprintable())
+
+    def test_hostile_names_reach_no_terminal_with_a_fix(self):
+        for name in ('\x1b[2J', "a'\n", '\ud800', '\x9b'):
+            _, out, _ = self.judge(json.dumps(
+                {'name': name, 'hw_machine_type': 'hyperv-gen1'}), '--fix')
+            command, _ = out.split('\n')
+            self.assertTrue(command.isprintable(), command)
+
+    def test_hostile_options_are_refused(self):
+        for argv in (('--property', '=x'), ('--property', 'x'),
+                     ('--min-disk', '\u0663'), ('--ignore', 'HV\x1b[2J'),
+                     ('--config-file', '\x1b[2J')):
+            code, _, err = self.run_command('image', 'lint', *argv)
+            self.assertEqual(2, code)
+            self.assertNotIn('Traceback', err)
+            self.assertNotIn('\x1b', err)
+
+
 class WeightsTestCase(CommandTestCase):
     """A generation 2 image that admits old hosts: HV106, a warning."""
 
@@ -287,6 +411,24 @@ class SarifTestCase(CommandTestCase):
         self.assertTrue(location['artifactLocation']['uri'].endswith(
             '/bad%20disk.vhd'))
 
+    def test_images_of_a_document_are_told_from_the_file(self):
+        path = self.file('list.json', json.dumps([
+            {'id': name, 'hw_machine_type': 'hyperv-gen1'}
+            for name in 'ab']).encode())
+        for argv, expected in (
+                (('--image-json', path), ['a', 'b']),
+                (('--documents', path), [f'{path}#a', f'{path}#b'])):
+            _, out, _ = self.run_command(
+                'image', 'lint', '-f', 'sarif', *argv)
+            places = [result['locations'][0]
+                      for result in json.loads(out)['runs'][0]['results']]
+            self.assertEqual({path}, {
+                place['physicalLocation']['artifactLocation']['uri']
+                for place in places})
+            self.assertEqual(expected, [
+                place['logicalLocations'][0]['fullyQualifiedName']
+                for place in places])
+
 
 class InspectTestCase(CommandTestCase):
 
@@ -345,6 +487,13 @@ class HelpTestCase(CommandTestCase):
         code, out, _ = self.run_command()
         self.assertEqual(0, code)
         self.assertIn('image lint', out)
+
+    def test_log_file_that_cannot_be_written_exits_2(self):
+        code, _, err = self.run_command(
+            '--log-file', '/nonexistent/x', 'image', 'lint', '--property',
+            'os_type=linux')
+        self.assertEqual(2, code)
+        self.assertIn('/nonexistent/x: No such file or directory\n', err)
 
     def test_unknown_command_exits_2(self):
         code, _, _ = self.run_command('image', 'burn')
