@@ -29,15 +29,14 @@ class ExitCodes:
     auth_required = False
 
     _worst = EXIT_OK
-    _epilog: str | None = None
 
     def get_epilog(self) -> str:
         """The text below the help.
 
-        cliff's own reads the metadata of every installed distribution, to
-        say from which one a command comes.
+        cliff's own names the distribution that a command comes from, and
+        reads the metadata of all that are installed to find it.
         """
-        return self._epilog or ''
+        return ''
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         self._worst = EXIT_OK

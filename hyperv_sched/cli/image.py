@@ -81,6 +81,9 @@ class Lint(base.ExitCodes, lister.Lister):
 
     _progress: progress.Progress | None = None
 
+    def get_epilog(self) -> str:
+        return _EXIT_CODES
+
     @property
     def formatter_namespace(self) -> str:
         return 'hyperv_sched.formatter.findings'
@@ -88,7 +91,6 @@ class Lint(base.ExitCodes, lister.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.epilog = _EXIT_CODES
         parser.add_argument(
             'files', metavar='FILE', nargs='*', help='a disk image')
         parser.add_argument(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ from hyperv_sched.cli import base
 
 #: A document of the Image API is a few kilobytes.
 MAX_JSON_SIZE = 64 * 1024 * 1024
+
+#: More than any cloud has; a list of nothing could hold millions.
+MAX_DOCUMENTS = 200_000
+
+#: A list of what are no images says so for the first ones.
+MAX_COMPLAINTS = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +105,7 @@ def _flat(documents: Sequence[object], source: str | None,
 
     :param bare: a document may say nothing of the image
     """
+    bad = 0
     for number, raw in enumerate(documents, 1):
         try:
             flat = {**image_document.flatten(raw),
@@ -107,9 +115,13 @@ def _flat(documents: Sequence[object], source: str | None,
                     'is no image document: "openstack image show -f json" '
                     'and GET /v2/images print such')
         except image_document.InvalidDocument as exc:
-            complain(f'{source or "command line"}: image {number}: {exc}')
+            bad += 1
+            if bad <= MAX_COMPLAINTS:
+                complain(f'{source or "command line"}: image {number}: {exc}')
         else:
             yield flat
+    if bad > MAX_COMPLAINTS:
+        complain(f'{source}: {bad - MAX_COMPLAINTS} more cannot be judged')
 
 
 def _inspected(files: Sequence[str], documents: Iterable[dict[str, Any]],
@@ -160,14 +172,19 @@ def _read_json(path: str) -> list[Any]:
             documents.get('images'), list):
         # GET /v2/images
         documents = documents['images']
-    return documents if isinstance(documents, list) else [documents]
+    if not isinstance(documents, list):
+        return [documents]
+    if len(documents) > MAX_DOCUMENTS:
+        raise base.UsageError(
+            f'{path}: holds more than {MAX_DOCUMENTS} images')
+    return documents
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     """Of two values under one name nobody knows which is meant."""
     made = dict(members)
     if len(made) < len(members):
-        names = [name for name, _ in members]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f'{rules.printable(twice)!r} stands in it twice')
+        counts = collections.Counter(name for name, _ in members)
+        (twice, _), = counts.most_common(1)
+        raise ValueError(f"'{rules.printable(twice)}' stands in it twice")
     return made

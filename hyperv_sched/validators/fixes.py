@@ -120,8 +120,7 @@ def command(document: Document, values: Mapping[str, str]) -> str:
 
 
 def _quote(word: str) -> str:
-    """Quote for a shell; what a terminal would obey is shown as its number.
-    """
+    """Quote for a shell, without the characters that a terminal obeys."""
     if word.isprintable():
         return shlex.quote(word)
     return "$'" + ''.join(

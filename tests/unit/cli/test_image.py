@@ -11,6 +11,7 @@ from unittest import mock
 
 import yaml
 
+from hyperv_sched.cli import inputs
 from hyperv_sched.cli import main
 from tests import guests
 from tests import samples
@@ -284,12 +285,20 @@ class HostileDocumentTestCase(CommandTestCase):
                      '{"\\u001b[2J": 1, "\\u001b[2J": 2}',
                      '{"id": "x"' + ', "a": {"b":' * 90000,
                      '{"id": "x"}\0', b'\0' * 99, b'{"id": "\0"}',
-                     b'{"id": "\xff"}'):
+                     b'{"id": "\xff"}',
+                     '[' + '1,' * inputs.MAX_DOCUMENTS + '1]'):
             code, _, err = self.judge(text, '-f', 'value')
             self.assertEqual(2, code, text[:60])
             self.assertEqual(1, err.count('\n'), err)
             self.assertLess(len(err), 1200)
             self.assertTrue(err.rstrip('\n').isprintable(), err)
+
+    def test_many_bad_documents_are_summed_up(self):
+        code, _, err = self.judge('[' + '[],' * 9_999 + '{}]', '-f', 'json')
+        lines = err.splitlines()
+        self.assertEqual((2, inputs.MAX_COMPLAINTS + 1), (code, len(lines)))
+        self.assertTrue(lines[-1].endswith(
+            f': {10_000 - inputs.MAX_COMPLAINTS} more cannot be judged'))
 
     def test_hostile_values_end_in_bounded_findings(self):
         huge = 'x' * 70_000
