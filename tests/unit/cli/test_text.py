@@ -69,7 +69,7 @@ class FindingsFormatterTestCase(base.TestCase):
             if 'qemu-img' in found.fix:
                 self.assertRegex(shown([found]),
                                  r'qemu-img convert (-f vpc )?-O vhdx '
-                                 r'IN(\.vhd)? OUT\.vhdx')
+                                 r'IN(\.vhdx?)? OUT\.vhdx')
 
     def test_width_is_that_of_the_terminal_within_limits(self):
         for columns, expected in ((50, 50), (20, text.NARROWEST),
