@@ -61,6 +61,22 @@ def _judges() -> list[_Judge]:
             for members, clauses in by_members.items()]
 
 
+@functools.cache
+def _concerns() -> Any:
+    schema = image_schema.load()
+    return keywords.Validator(schema).evolve(
+        schema=schema['$defs']['concerns-hyperv'])
+
+
+def concerns_hyperv(document: Mapping[str, Any]) -> bool:
+    """Whether an image in a cloud of several hypervisors is for Hyper-V.
+
+    :func:`validate` takes a file that nobody has assigned to a hypervisor
+    for Hyper-V's: somebody asks about it. In a cloud only VHD and VHDX are.
+    """
+    return bool(_concerns().is_valid(document))
+
+
 def validate(document: Mapping[str, Any],
              image: str | None = None) -> list[rules.Finding]:
     """Judge an image document, every rule at once.

@@ -31,8 +31,12 @@ filesystem_store_datadir = {root}/staging
 [os_glance_tasks_store]
 filesystem_store_datadir = {root}/tasks
 [paste_deploy]
-config_file = {prefix}/etc/glance/glance-api-paste.ini
+config_file = {root}/paste.ini
+{more}
 '''
+
+#: A request is long enough to wait for.
+_PATIENCE = 2000
 
 
 class _Log(fixtures.Fixture):
@@ -47,24 +51,41 @@ class _Log(fixtures.Fixture):
 class GlanceAPI(fixtures.Fixture):
     """Glance with a database of its own; everybody is admin.
 
-    :param files: to put beside its configuration.
+    :param files: to put beside its configuration
+    :param config: sections of glance-api.conf
+    :param guard: lines for the API filter in its paste configuration; None
+        for no filter
     """
 
-    def __init__(self, files=()):
+    def __init__(self, files=(), config='', guard=None):
         super().__init__()
         self.files = files
+        self.config = config
+        self.guard = guard
 
     def _setUp(self):
         self.root = pathlib.Path(
             self.useFixture(fixtures.TempDir()).path)
         self.config_file = self.root / 'glance-api.conf'
         self.config_file.write_text(_CONFIG.format(
-            root=self.root, prefix=sys.prefix))
+            root=self.root, more=self.config))
+        (self.root / 'paste.ini').write_text(self._pipeline())
         (self.root / 'policy.yaml').write_text('"context_is_admin": "@"\n')
         for path in self.files:
             shutil.copy(path, self.root)
         self.manage('db', 'sync')
         self.url = f'http://127.0.0.1:{self._serve()}'
+
+    def _pipeline(self):
+        stock = pathlib.Path(
+            sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()
+        if self.guard is None:
+            return stock
+        return stock.replace(
+            'unauthenticated-context rootapp',
+            'unauthenticated-context hyperv_generation rootapp') + (
+                '\n[filter:hyperv_generation]\n'
+                f'use = egg:hyperv-sched#hyperv_generation\n{self.guard}\n')
 
     def manage(self, *argv):
         """Run glance-manage."""
@@ -77,7 +98,7 @@ class GlanceAPI(fixtures.Fixture):
         # Connections wait in the socket's queue until the worker is up.
         listener = socket.create_server(('127.0.0.1', 0))
         self.addCleanup(listener.close)
-        log = self.useFixture(_Log()).file
+        log = self.log = self.useFixture(_Log()).file
         server = subprocess.Popen(
             [sys.executable, '-W', 'ignore', '-m', 'gunicorn',
              '--no-control-socket', '--bind', f'fd://{listener.fileno()}',
@@ -91,10 +112,14 @@ class GlanceAPI(fixtures.Fixture):
         return listener.getsockname()[1]
 
     def request(self, path, method='GET', body=None, media='json'):
-        """Ask the API; return the status and the text of its answer."""
+        """Ask the API; return the status and the text of its answer.
+
+        :param body: bytes or a file are sent as they are, else as JSON
+        """
+        if isinstance(body, dict | list):
+            body = json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310
-            self.url + path, method=method,
-            data=None if body is None else json.dumps(body).encode(),
+            self.url + path, method=method, data=body,
             headers={'Content-Type': f'application/{media}'})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
@@ -102,3 +127,48 @@ class GlanceAPI(fixtures.Fixture):
         except urllib.error.HTTPError as exc:
             with exc:
                 return exc.code, exc.read().decode()
+
+    def create(self, **members):
+        """Create an image; return its id."""
+        status, text = self.request('/v2/images', 'POST', {
+            'container_format': 'bare', **members})
+        if status != 201:
+            raise AssertionError(text)
+        return json.loads(text)['id']
+
+    def show(self, image_id):
+        return json.loads(self.request(f'/v2/images/{image_id}')[1])
+
+    def patch(self, image_id, **members):
+        """Set members of an image; return status and text."""
+        return self.request(
+            f'/v2/images/{image_id}', 'PATCH',
+            [{'op': 'add', 'path': f'/{name}', 'value': value}
+             for name, value in members.items()],
+            'openstack-images-v2.1-json-patch')
+
+    def put(self, image_id, data, action='file'):
+        """Upload or stage data; return status and text."""
+        return self.request(f'/v2/images/{image_id}/{action}', 'PUT', data,
+                            'octet-stream')
+
+    def import_image(self, image_id, method='glance-direct', **options):
+        """Import an image; return status, and text where it is refused."""
+        return self.request(
+            f'/v2/images/{image_id}/import', 'POST',
+            {'method': {'name': method, **options}})
+
+    def task(self, image_id):
+        """Wait for the newest import of an image; return its task."""
+        for _ in range(_PATIENCE):
+            tasks = json.loads(
+                self.request(f'/v2/images/{image_id}/tasks')[1])['tasks']
+            newest = max(tasks, key=lambda task: task['created_at'])
+            if newest['status'] in ('success', 'failure'):
+                return newest
+        raise AssertionError(f'the import does not end: {newest}')
+
+    def said(self):
+        """What the server has logged so far."""
+        self.log.seek(0)
+        return self.log.read().decode()
