@@ -13,9 +13,9 @@ import tempfile
 
 import hypothesis
 from hypothesis import strategies as st
-import nova.conf
 from nova import exception
 from nova import objects
+import nova.conf
 from nova.tests import fixtures as nova_fixtures
 import testtools
 
@@ -198,14 +198,14 @@ class SpawnTestCase(DriversTestCase):
 
 class SecureBootTemplateTestCase(DriversTestCase):
 
-    def templates(self, driver, os_type):
-        """Whether each release starts a guest with the template for Linux.
-        """
+    def for_linux(self, driver, os_type):
+        """Whether a guest starts with the template for Linux."""
         image = {'id': 'oracle', 'disk_format': 'vhdx', 'properties': {
             'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
             'os_secure_boot': 'required', 'os_type': os_type}}
         host = self.host(driver, hosts.NEWEST)
         system = host.vmops._vmutils._lookup_vm_check.return_value
+        system.SecureBootEnabled = False
         system.SecureBootTemplateId = 'for Windows'
         host.spawn(image, self.paths['vhdx'])
         self.assertTrue(system.SecureBootEnabled)
@@ -213,7 +213,7 @@ class SecureBootTemplateTestCase(DriversTestCase):
 
     def test_drivers_disagree_only_where_hv116_says_so(self):
         for os_type in ('windows', 'linux', 'Windows', 'WINDOWS', 'Linux'):
-            agree = len({self.templates(driver, os_type) for driver in (
+            agree = len({self.for_linux(driver, os_type) for driver in (
                 hosts.COMPUTE_HYPERV, hosts.NOVA_28)}) == 1
             codes = {f.code for f in validators.validate(
                 {'hw_machine_type': 'hyperv-gen2',
