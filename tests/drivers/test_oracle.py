@@ -94,12 +94,12 @@ PROPERTIES = st.fixed_dictionaries(
         'img_pdk_reference': st.sampled_from(['', 'https://key/containers/1']),
         'interactive_serial_port': PORTS, 'logging_serial_port': PORTS})
 
+LABELS = st.sampled_from(['vhd', 'vhdx', 'iso', 'VHDX', 'qcow2', 'raw'])
 #: A label and, where the file was seen, what it is.
 DISKS = st.one_of(
     st.tuples(st.just('vhdx'), st.sampled_from(['vhdx', None])),
-    st.tuples(
-        st.sampled_from(['vhd', 'vhdx', 'iso', 'VHDX', 'qcow2', 'raw']),
-        st.sampled_from([*FILES, None])))
+    st.tuples(LABELS, st.none()),
+    st.tuples(LABELS, st.sampled_from(list(FILES))))
 
 
 class DriversTestCase(testtools.TestCase):
