@@ -66,37 +66,54 @@ FILES = {
 GENERATIONS = ('hyperv-gen1', 'hyperv-gen2')
 
 
-def mostly(right, wrong):
-    """Right values often, for the rules behind to have their say."""
-    return st.one_of(*3 * [st.sampled_from(right)], st.sampled_from(wrong))
+#: Images that every driver takes, on hosts that are new enough.
+RIGHT = [
+    {},
+    {'hw_machine_type': 'hyperv-gen2', 'os_type': 'linux',
+     'os_secure_boot': 'required', 'hypervisor_version_requires': '>=10.0'},
+    {'hw_machine_type': 'hyperv-gen2', 'os_type': 'windows',
+     'os_secure_boot': 'required', 'hypervisor_version_requires': '>=10.0',
+     'os_vtpm': 'required', 'img_pdk_reference': 'https://key/containers/1'}]
+
+#: What may become of their properties; None is their absence.
+CHANGES = {
+    'hw_machine_type': [
+        None, *GENERATIONS, *GENERATIONS, 'hyperv-gen3', 'HYPERV-GEN2',
+        'Hyperv-Gen1', 'hyperv-Gen2', ' hyperv-gen2', 'hyperv-gen2 ',
+        'hyperv-gen2\n', 'hyper-v-gen2', 'hyperv_gen2', 'hyperv',
+        'hyperv-gen\uff12', 'q35', '2', ''],
+    'hypervisor_version_requires': [
+        None, '>=6.2', '>=6.3', '>=10.0', '<10.0', '<6.3', '==6.3', '!=6.3',
+        '>=6.3,<10.0', '>=10.0.17763'],
+    'hw_disk_bus': ['ide', 'scsi', 'virtio', 'sata'],
+    'hw_cdrom_bus': ['ide', 'scsi', 'virtio', 'sata'],
+    'os_secure_boot': [None, 'required', 'optional', 'disabled'],
+    'os_type': [None, 'windows', 'linux', 'Windows', 'WINDOWS', 'Linux'],
+    'os_vtpm': ['required', 'optional', 'disabled', 'Required'],
+    'os_shielded_vm': ['required', 'optional', 'disabled'],
+    'img_pdk_reference': [None, '', 'https://key/containers/1'],
+    'interactive_serial_port': ['1', '2', '0', '3', '-1', 'COM1', ''],
+    'logging_serial_port': ['1', '2', '0', '3', '-1', 'COM1', ''],
+}
 
 
-BUSES = st.sampled_from(['ide', 'scsi', 'virtio', 'sata'])
-PORTS = mostly(['1', '2'], ['0', '3', '-1', 'COM1', ''])
+def _changed(right, hypervisor_type, changes):
+    properties = {**right, 'hypervisor_type': hypervisor_type,
+                  **dict(changes)}
+    return {name: value for name, value in properties.items()
+            if value is not None}
 
-PROPERTIES = st.fixed_dictionaries(
-    {'hypervisor_type': st.sampled_from(['hyperv', 'HyperV'])},
-    optional={
-        'hw_machine_type': mostly(GENERATIONS, [
-            'hyperv-gen3', 'HYPERV-GEN2', 'Hyperv-Gen1', 'hyperv-Gen2',
-            ' hyperv-gen2', 'hyperv-gen2 ', 'hyperv-gen2\n', 'hyper-v-gen2',
-            'hyperv_gen2', 'hyperv', 'hyperv-gen\uff12', 'q35', '2', '']),
-        'hypervisor_version_requires': st.sampled_from([
-            '>=6.2', '>=6.3', '>=10.0', '<10.0', '<6.3', '==6.3', '!=6.3',
-            '>=6.3,<10.0', '>=10.0.17763']),
-        'hw_disk_bus': BUSES, 'hw_cdrom_bus': BUSES,
-        'os_secure_boot': mostly(['required'], ['optional', 'disabled']),
-        'os_type': mostly(['windows', 'linux'],
-                          ['Windows', 'WINDOWS', 'Linux']),
-        'os_vtpm': mostly(['optional', 'disabled'],
-                          ['required', 'Required']),
-        'os_shielded_vm': mostly(['optional', 'disabled'], ['required']),
-        'img_pdk_reference': st.sampled_from(['', 'https://key/containers/1']),
-        'interactive_serial_port': PORTS, 'logging_serial_port': PORTS})
+
+PROPERTIES = st.builds(
+    _changed, st.sampled_from(RIGHT), st.sampled_from(['hyperv', 'HyperV']),
+    st.lists(st.sampled_from(sorted(CHANGES)).flatmap(
+        lambda name: st.tuples(st.just(name), st.sampled_from(
+            CHANGES[name]))), max_size=3))
 
 LABELS = st.sampled_from(['vhd', 'vhdx', 'iso', 'VHDX', 'qcow2', 'raw'])
 #: A label and, where the file was seen, what it is.
 DISKS = st.one_of(
+    st.tuples(st.just('vhdx'), st.just('vhdx')),
     st.tuples(st.just('vhdx'), st.sampled_from(['vhdx', None])),
     st.tuples(LABELS, st.none()),
     st.tuples(LABELS, st.sampled_from(list(FILES))))
