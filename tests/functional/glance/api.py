@@ -39,6 +39,12 @@ config_file = {root}/paste.ini
 _PATIENCE = 2000
 
 
+#: What Keystone's middleware says of an administrator.
+_IDENTITY = {
+    'X-Identity-Status': 'Confirmed', 'X-User-Id': 'admin',
+    'X-Project-Id': 'project', 'X-Roles': 'admin'}
+
+
 class _Log(fixtures.Fixture):
     """A file for what a server says; gone with the test."""
 
@@ -49,7 +55,7 @@ class _Log(fixtures.Fixture):
 
 
 class GlanceAPI(fixtures.Fixture):
-    """Glance with a database of its own; everybody is admin.
+    """Glance with a database of its own; everybody is an administrator.
 
     :param files: to put beside its configuration
     :param config: sections of glance-api.conf
@@ -79,11 +85,14 @@ class GlanceAPI(fixtures.Fixture):
     def _pipeline(self):
         stock = pathlib.Path(
             sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()
+        # Glance looks at who asks, as it does behind Keystone: what belongs
+        # to nobody it cannot store.
+        stock = stock.replace(' unauthenticated-context ', ' context ')
         if self.guard is None:
             return stock
         return stock.replace(
-            'unauthenticated-context rootapp',
-            'unauthenticated-context hyperv_generation rootapp') + (
+            'osprofiler context rootapp',
+            'osprofiler context hyperv_generation rootapp') + (
                 '\n[filter:hyperv_generation]\n'
                 f'use = egg:hyperv-sched#hyperv_generation\n{self.guard}\n')
 
@@ -120,7 +129,7 @@ class GlanceAPI(fixtures.Fixture):
             body = json.dumps(body).encode()
         request = urllib.request.Request(  # noqa: S310
             self.url + path, method=method, data=body,
-            headers={'Content-Type': f'application/{media}'})
+            headers={'Content-Type': f'application/{media}', **_IDENTITY})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()

@@ -438,6 +438,14 @@ class SarifTestCase(CommandTestCase):
                 place['logicalLocations'][0]['fullyQualifiedName']
                 for place in places])
 
+    def test_columns_cannot_be_chosen(self):
+        code, _, err = self.run_command(
+            'image', 'lint', '-f', 'sarif', '-c', 'code', '--property',
+            'hw_machine_type=hyperv-gen3')
+        self.assertEqual(
+            (2, '-f sarif has no columns to choose from: leave -c away\n'),
+            (code, err))
+
 
 class InspectTestCase(CommandTestCase):
 
