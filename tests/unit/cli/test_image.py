@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import pathlib
+import shlex
 import sys
 import tempfile
 from unittest import mock
@@ -256,6 +257,21 @@ class DocumentsTestCase(CommandTestCase):
             code, _, err = self.lint(*argv)
             self.assertEqual(2, code)
             self.assertIn('--documents', err)
+
+
+class PreCommitTestCase(CommandTestCase):
+
+    def test_hook_judges_the_files_that_it_is_for(self):
+        top = pathlib.Path(__file__).parents[3]
+        hook, = yaml.safe_load((top / '.pre-commit-hooks.yaml').read_text())
+        wrong = self.file('disk.image.json',
+                          b'{"hw_machine_type": "hyperv-gen1"}')
+        self.assertRegex(wrong, hook['files'])
+        self.assertNotRegex('package.json', hook['files'])
+        name, *argv = shlex.split(hook['entry'])
+        code, out, _ = self.run_command(*argv, wrong)
+        self.assertEqual(('hyperv-sched', 1), (name, code))
+        self.assertIn(wrong, out)
 
 
 class HostileDocumentTestCase(CommandTestCase):
