@@ -69,7 +69,7 @@ class JudgeImage(task.Task):
              'content': content})
         if found:
             raise exception.UploadException(verdict.words(found))
-        if lacking and content['format'] in ('vhd', 'vhdx'):
+        if lacking:
             LOG.info('Image %(image)s gets %(properties)s',
                      {'image': self._image_id, 'properties': lacking})
             with self._action_wrapper as action:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import urllib.error
 import urllib.request
 
 import fixtures
+import testtools
 
 _CONFIG = '''
 [DEFAULT]
@@ -80,6 +82,10 @@ class GlanceAPI(fixtures.Fixture):
         for path in self.files:
             shutil.copy(path, self.root)
         self.manage('db', 'sync')
+        # Who reads does not keep Glance from writing.
+        with contextlib.closing(
+                sqlite3.connect(self.root / 'glance.sqlite')) as database:
+            database.execute('PRAGMA journal_mode = WAL')
         self.url = f'http://127.0.0.1:{self._serve()}'
 
     def _pipeline(self):
@@ -181,3 +187,16 @@ class GlanceAPI(fixtures.Fixture):
         """What the server has logged so far."""
         self.log.seek(0)
         return self.log.read().decode()
+
+
+class APITestCase(testtools.TestCase):
+    """Tests that share one Glance."""
+
+    options = {}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.glance = GlanceAPI(**cls.options)
+        cls.addClassCleanup(cls.glance.cleanUp)
+        cls.glance.setUp()

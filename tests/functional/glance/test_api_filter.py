@@ -5,8 +5,6 @@ import http.client
 import json
 import urllib.parse
 
-import testtools
-
 from tests import guests
 from tests import samples
 from tests.functional.glance import api
@@ -18,12 +16,9 @@ VHDX = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
 DRAFT_4 = 'openstack-images-v2.0-json-patch'
 
 
-class APIFilterTestCase(testtools.TestCase):
+class APIFilterTestCase(api.APITestCase):
 
-    def setUp(self):
-        super().setUp()
-        self.glance = self.useFixture(
-            api.GlanceAPI(guard='report_only = false'))
+    options = {'guard': 'report_only = false'}
 
     def assertRefused(self, code, answer):
         status, text = answer
@@ -154,7 +149,7 @@ class UploadTestCase(APIFilterTestCase):
 
     def test_small_and_undecided_files_are_left_to_glance(self):
         fixed = samples.fixed_vhd(guest=guests.bootable())
-        for data in (b'', b'x', fixed):
+        for data in (b'x', fixed):
             image_id = self.glance.create(disk_format='raw')
             self.assertAccepted(204, self.glance.put(image_id, data))
         for data in (samples.qcow2(), VHDX):
@@ -174,13 +169,14 @@ class ImportTestCase(APIFilterTestCase):
         self.assertRefused('HV103', strict.import_image(image_id))
 
 
-class ReportOnlyTestCase(testtools.TestCase):
+class ReportOnlyTestCase(api.APITestCase):
+
+    options = {'guard': ''}
 
     def test_is_the_default_and_tells_what_it_would_refuse(self):
-        glance = self.useFixture(api.GlanceAPI(guard=''))
-        status, text = glance.request('/v2/images', 'POST', {
+        status, text = self.glance.request('/v2/images', 'POST', {
             'hw_machine_type': 'hyperv-gen2', 'name': 'x\ny'})
         self.assertEqual(201, status, text)
         self.assertIn('Would be refused: POST /v2/images: HV102',
-                      glance.said())
+                      self.glance.said())
         self.assertEqual('x\ny', json.loads(text)['name'])

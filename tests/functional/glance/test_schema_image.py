@@ -4,21 +4,14 @@
 import json
 import pathlib
 
-import testtools
-
 from tests.functional.glance import api
 
 SHIPPED = pathlib.Path(__file__).parents[3] / 'etc/glance/schema-image.json'
 
 
-class SchemaImageTestCase(testtools.TestCase):
+class SchemaImageTestCase(api.APITestCase):
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.glance = api.GlanceAPI([SHIPPED])
-        cls.addClassCleanup(cls.glance.cleanUp)
-        cls.glance.setUp()
+    options = {'files': [SHIPPED]}
 
     def create(self, machine_type):
         return self.glance.request(
