@@ -274,6 +274,8 @@ class Volume:
             self._check(cluster, entry.name)
             clusters.append(cluster)
             cluster = self._next(cluster)
+        if len(set(clusters)) < count:
+            raise Damaged(f'the clusters of {entry.name} run in a circle')
         if clusters:
             # The one that may reach over the end of the partition.
             highest = max(clusters)
