@@ -39,9 +39,7 @@ REFUSALS = {
         'HV107', 'HV201', 'HV202', 'HV203', 'HV204', 'HV205'},
     'Secure boot requires generation 2': {'HV110'},
     'os_type must be specified': {'HV111'},
-    # 'Windows' gets the template for Linux, which old hosts do not have:
-    # HV116 warns, as newer hosts start it, and Nova's own driver everywhere.
-    'supported only on Windows instances': {'HV112', 'HV116'},
+    'supported only on Windows instances': {'HV112'},
     'requires secure boot to be enabled': {'HV113'},
     'vTPM is not supported for this OS type': {'HV113'},
     'host in not guarded': {'HV113'},
@@ -51,10 +49,11 @@ REFUSALS = {
 }
 
 #: Errors that say that a driver refuses the image.
-FORETELLING = {'HV101', 'HV107', 'HV110', 'HV111', 'HV112', 'HV202', 'HV203',
-               'HV204', 'HV205'}
-#: Those of features that Nova's own driver never had.
-FORETELLING_COMPUTE_HYPERV = {'HV113', 'HV117'}
+FORETELLING = {'HV101', 'HV107', 'HV110', 'HV111', 'HV202', 'HV203', 'HV204',
+               'HV205'}
+#: Those of features that Nova's own driver never had. It folds the case of
+#: os_type, too, so that it finds old hosts good enough for 'Windows'.
+FORETELLING_COMPUTE_HYPERV = {'HV112', 'HV113', 'HV117'}
 
 FILES = {
     'vhdx': samples.vhdx(), 'dynamic vhd': samples.dynamic_vhd(),

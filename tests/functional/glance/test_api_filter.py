@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API filter in a real Glance, by each way in."""
 
-import http.client
 import json
-import urllib.parse
 
 from tests import guests
 from tests import samples
@@ -135,15 +133,9 @@ class UploadTestCase(APIFilterTestCase):
         for disk_format, expected in (('vhd', 400), ('vhdx', 204)):
             image_id = self.glance.create(
                 **{**GENERATION_2, 'disk_format': disk_format})
-            connection = http.client.HTTPConnection(
-                urllib.parse.urlparse(self.glance.url).netloc, timeout=60)
-            self.addCleanup(connection.close)
-            connection.request(
-                'PUT', f'/v2/images/{image_id}/file',
-                (VHDX[at:at + 7000] for at in range(0, len(VHDX), 7000)),
-                {'Content-Type': 'application/octet-stream'},
-                encode_chunked=True)
-            self.assertEqual(expected, connection.getresponse().status)
+            self.assertEqual(expected, self.glance.put(
+                image_id, (VHDX[at:at + 70000]
+                           for at in range(0, len(VHDX), 70000)))[0])
         stored = self.glance.root / 'images' / image_id
         self.assertEqual(VHDX, stored.read_bytes())
 
