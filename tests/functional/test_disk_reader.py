@@ -102,8 +102,7 @@ class DiskReaderTestCase(testtools.TestCase):
 
     def open(self):
         """The disk as the reader has it, and what it is read from."""
-        file = self.stack.enter_context(
-            open(self.image, 'rb', buffering=0))
+        file = self.stack.enter_context(self.image.open('rb', buffering=0))
         recorder = Recorder(file)
         found = content.Content()
         guest = disk._open(reader.Reader(recorder), found)
