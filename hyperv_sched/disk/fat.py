@@ -93,7 +93,7 @@ class Entry:
 
     def matches(self, name: str) -> bool:
         """Whether firmware finds this by a name: case does not count."""
-        return name.upper() in (self.name.upper(), self.short_name)
+        return _upper(name) in (_upper(self.name), _upper(self.short_name))
 
 
 class File:
@@ -253,7 +253,11 @@ class Volume:
             cluster = self._next(cluster)
 
     def _read_root(self) -> bytes:
-        data = self._disk.read(self._root, self._root_size)
+        # The largest takes up twice as much as comes in one piece.
+        data = b''.join(
+            self._disk.read(self._root + at,
+                            min(reader.MAX_READ, self._root_size - at))
+            for at in range(0, self._root_size, reader.MAX_READ))
         if len(data) < self._root_size:
             raise Damaged('the root directory lies behind the partition')
         return data
@@ -317,6 +321,12 @@ class Volume:
         return page
 
 
+def _upper(name: str) -> bytes:
+    # Of bytes, ASCII only: of text, a dotless i or a ligature would become
+    # letters that firmware does not take it for.
+    return name.encode().upper()
+
+
 def _short_name(name: bytes) -> str:
     text = name.decode('cp437')
     base, extension = text[:8].rstrip(' '), text[8:].rstrip(' ')
@@ -325,6 +335,8 @@ def _short_name(name: bytes) -> str:
 
 def _long_name(parts: list[bytes], name: bytes) -> str | None:
     """The long name in entries that belong to a short one, else None."""
+    if not parts:
+        return None
     checksum = 0
     for byte in name:
         checksum = ((checksum >> 1) + (checksum << 7 & 0xff) + byte) & 0xff
