@@ -35,8 +35,8 @@ from __future__ import annotations
 
 import array
 from collections.abc import Iterator
-import dataclasses
 import struct
+import typing
 
 from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
@@ -82,8 +82,11 @@ class Damaged(Exception):
     """The file system contradicts itself, and where."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
+class Exhausted(Damaged):
+    """There was no end of it: nobody knows what firmware would find."""
+
+
+class Entry(typing.NamedTuple):
     name: str
     """The long name where there is one, as it is written."""
     short_name: str
@@ -122,21 +125,26 @@ class File:
 class Budget:
     """How much work a disk may make, over all its file systems.
 
-    Steps are directory entries and links of chains: real disks take some
-    hundred, or some ten thousand for a large kernel.
+    Steps are directory entries, four links of a chain, and what else is
+    read in units of the size of an entry: real disks take some hundred, or
+    some ten thousand for a large kernel.
     """
 
-    def __init__(self, steps: int = 1_000_000) -> None:
+    def __init__(self, steps: int = 200_000) -> None:
         self._left = steps
 
     def spend(self, steps: int) -> None:
         """Take note of work ahead.
 
-        :raises Damaged: there is no end of it.
+        :raises Exhausted: there is no end of it.
         """
         self._left -= steps
         if self._left < 0:
-            raise Damaged('directories and files are without end')
+            raise Exhausted('directories and files are without end')
+
+    @property
+    def exhausted(self) -> bool:
+        return self._left < 0
 
 
 class Volume:
@@ -273,7 +281,7 @@ class Volume:
         clusters = array.array('I')
         cluster = entry.cluster
         count = -(-entry.size // self.cluster_size)
-        self._budget.spend(count)
+        self._budget.spend(count // 4)
         for _ in range(count):
             self._check(cluster, entry.name)
             clusters.append(cluster)
@@ -316,6 +324,7 @@ class Volume:
         if page is None:
             if len(self._pages) > 256:
                 self._pages.clear()
+            self._budget.spend(_PAGE // _ENTRY_SIZE)
             page = self._pages[number] = self._disk.read(
                 self._fat + number * _PAGE, _PAGE)
         return page
