@@ -35,8 +35,9 @@ exit codes:
        configuration found
 '''
 
-CHECKS: tuple[tuple[str, Callable[
-    [sources.Deployment], Iterator[problems.Problem]]], ...] = (
+Check = Callable[[sources.Deployment], Iterator[problems.Problem]]
+
+CHECKS: tuple[tuple[str, Check], ...] = (
     ('Glance import plugin', glance_checks.import_plugin),
     ('Glance API filter', glance_checks.api_filter),
     ('Glance parallel import', glance_checks.parallel_stores),
@@ -87,9 +88,7 @@ class Checks(upgradecheck.UpgradeCommands):
         return upgradecheck.Result(upgradecheck.Code.SUCCESS,
                                    '\n'.join(read))
 
-    def _run(self, judge: Callable[
-            [sources.Deployment], Iterator[problems.Problem]],
-            ) -> upgradecheck.Result:
+    def _run(self, judge: Check) -> upgradecheck.Result:
         try:
             found = list(judge(self._deployment))
         except problems.Skip as exc:

@@ -13,6 +13,7 @@ import contextlib
 import importlib
 import importlib.metadata
 import sys
+import warnings
 
 import packaging.version
 
@@ -81,8 +82,10 @@ def try_import(what: str, service: str, load: Callable[[], object],
             'one that the service runs in.')
         return
     try:
-        # What a module prints is no part of the result.
-        with contextlib.redirect_stdout(sys.stderr):
+        # What a module prints, or is warned of, is no part of the result.
+        with contextlib.redirect_stdout(sys.stderr), \
+                warnings.catch_warnings():
+            warnings.simplefilter('ignore')
             load()
     except (Exception, SystemExit) as exc:
         yield problems.failure(

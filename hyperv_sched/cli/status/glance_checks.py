@@ -71,6 +71,7 @@ def api_filter(
         deployment: sources.Deployment) -> Iterator[problems.Problem]:
     """The filter is in the pipeline that requests really pass."""
     flavor = _glance(deployment).get('paste_deploy', 'flavor')
+    shown_flavor = problems.shown(flavor or 'not set')
     file = deployment.paste
     if file is None:
         raise problems.Skip('no paste file of Glance was found: name it by '
@@ -80,16 +81,16 @@ def api_filter(
     except LookupError as exc:
         yield problems.failure(
             f'glance-api does not start with {file.path} and flavor '
-            f'{problems.shown(flavor)}: {problems.shown(exc.args[0])}.')
+            f'{shown_flavor}: {problems.shown(exc.args[0])}.')
         return
     if not pipelines:
         yield problems.warning(
-            f'No pipeline of flavor {problems.shown(flavor)} in {file.path} '
+            f'No pipeline of flavor {shown_flavor} in {file.path} '
             'leads to the image API: it could not be judged.')
         return
     ours = [name for name, options in file.filters.items()
             if _is_meant(name, options)]
-    where = f'{file.path}, flavor {problems.shown(flavor)}'
+    where = f'{file.path}, flavor {shown_flavor}'
     for pipeline in pipelines:
         used = [name for name in pipeline if name in ours]
         undefined = problems.misspelt(

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Mapping
-from collections.abc import Sequence
 import configparser
 import dataclasses
 import os
@@ -45,42 +43,47 @@ class Paste:
     apps: Mapping[str, Mapping[str, str]]
     filters: Mapping[str, Mapping[str, str]]
 
-    def pipelines(self, flavor: str | None) -> list[Sequence[str]]:
+    def pipelines(self, flavor: str | None) -> list[tuple[str, ...]]:
         """Name the filters that a request to the image API passes, in order.
 
         One list for each way to the API; normally there is one.
 
         :raises LookupError: glance-api would not start
         """
+        found: list[tuple[str, ...]] = []
         name = f'{APPLICATION}-{flavor}' if flavor else APPLICATION
-        return list(self._walk(name, (), flavor, iter(range(MAX_STEPS))))
+        ahead: list[tuple[str, tuple[str, ...]]] = [(name, ())]
+        for _ in range(MAX_STEPS):
+            if not ahead:
+                return found
+            name, passed = ahead.pop()
+            options = self.apps.get(name)
+            if options is None:
+                raise LookupError(f'there is no application {name}')
+            pipeline = _pipeline(name, options, flavor)
+            if pipeline:
+                ahead.append((pipeline[-1], (*passed, *pipeline[:-1])))
+            elif options.get('paste.app_factory', '').startswith(_IMAGE_API):
+                found.append(passed)
+            else:
+                # A composite: the application below each path.
+                ahead += {(app, passed) for path, app in options.items()
+                          if path.startswith('/')}
+        raise LookupError('its applications contain each other')
 
-    def _walk(self, name: str, before: tuple[str, ...], flavor: str | None,
-              steps: Iterator[int]) -> Iterator[Sequence[str]]:
-        if next(steps, None) is None:
-            raise LookupError('its applications contain each other')
-        options = self.apps.get(name)
-        if options is None:
-            raise LookupError(f'there is no application {name}')
-        if 'pipeline' in options:
-            pipeline = options['pipeline'].split()
-        elif options.get('paste.composite_factory') == _BY_FLAVOR:
-            if (flavor or 'default') not in options:
-                raise LookupError(f'application {name} has no pipeline '
-                                  f'{flavor or "default"}')
-            pipeline = options[flavor or 'default'].split()
-        else:
-            if options.get('paste.app_factory', '').startswith(_IMAGE_API):
-                yield before
-            # A composite: the application below each path.
-            for app in {value for key, value in options.items()
-                        if key.startswith('/')}:
-                yield from self._walk(app, before, flavor, steps)
-            return
-        if not pipeline:
-            raise LookupError(f'the pipeline of {name} is empty')
-        yield from self._walk(pipeline[-1], (*before, *pipeline[:-1]),
-                              flavor, steps)
+
+def _pipeline(name: str, options: Mapping[str, str],
+              flavor: str | None) -> list[str]:
+    """Filters and the application behind them; empty for any other."""
+    if 'pipeline' in options:
+        return options['pipeline'].split()
+    if options.get('paste.composite_factory') != _BY_FLAVOR:
+        return []
+    try:
+        return options[flavor or 'default'].split()
+    except KeyError:
+        raise LookupError(f'application {name} has no pipeline '
+                          f'{flavor or "default"}') from None
 
 
 def read(path: str) -> Paste:
