@@ -150,8 +150,9 @@ def mbr(partitions=(), code=b'', signature=b'\x55\xaa'):
     record = bytearray(SECTOR)
     record[:len(code)] = code
     for index, (kind, first, count, *active) in enumerate(partitions):
-        struct.pack_into('<B3xB3xII', record, 446 + 16 * index,
-                         active[0] if active else 0, kind, first, count)
+        struct.pack_into('<B3sB3sII', record, 446 + 16 * index,
+                         active[0] if active else 0, b'\0\2\0', kind,
+                         b'\xff\xff\xff', first, count)
     record[510:] = signature
     return bytes(record)
 

@@ -186,7 +186,10 @@ def _read_head(req: webob.Request) -> bytes:
 
 
 class _Input:
-    """The bytes that were read, then those that were not."""
+    """The bytes that were read, then those that were not.
+
+    webob takes less than it asked for for a client that is gone.
+    """
 
     def __init__(self, head: bytes, rest: Any) -> None:
         self._head = io.BytesIO(head)
@@ -196,7 +199,9 @@ class _Input:
         data = self._head.read(size)
         if size < 0:
             return data + bytes(self._rest.read())
-        return data or bytes(self._rest.read(size))
+        if len(data) < size:
+            data += self._rest.read(size - len(data))
+        return data
 
     def readline(self, size: int = -1) -> bytes:
         raise NotImplementedError('an upload has no lines')

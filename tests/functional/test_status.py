@@ -12,26 +12,13 @@ import subprocess
 import sys
 import tempfile
 
+import fixtures
 import testtools
 
 TOP = pathlib.Path(__file__).parents[2]
 BIN = pathlib.Path(sys.executable).parent
 CONTEXT = 'authtoken context'
 FILTER = '[filter:hyperv_generation]\nuse = egg:hyperv-sched#hyperv_generation'
-
-#: What the services load under our names, in the place of a package of ours.
-ENTRY_POINTS = '''
-[glance.image_import.plugins]
-hyperv_generation = hyperv_stand_in:get_flow
-[paste.filter_factory]
-hyperv_generation = hyperv_stand_in:filter_factory
-'''
-STAND_IN = '''
-from glance.async_.flows.plugins import no_op
-from glance.common import wsgi
-get_flow = no_op.get_flow
-filter_factory = wsgi.Middleware.factory
-'''
 
 
 def run(*argv, cwd='/', **kwargs):
@@ -61,6 +48,8 @@ def put(text, group, option, *values):
 
 class StatusTestCase(testtools.TestCase):
 
+    environment = {}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -72,14 +61,6 @@ class StatusTestCase(testtools.TestCase):
             'glance': sample('glance.api', 'glance'),
             'paste': pathlib.Path(
                 sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()}
-        cls.site = cls.directory / 'site'
-        # Found before the real one, whatever that offers.
-        home = cls.site / 'hyperv_sched-0.dist-info'
-        home.mkdir(parents=True)
-        (home / 'METADATA').write_text(
-            'Metadata-Version: 2.1\nName: hyperv-sched\nVersion: 0\n')
-        (home / 'entry_points.txt').write_text(ENTRY_POINTS)
-        (cls.site / 'hyperv_stand_in.py').write_text(STAND_IN)
 
     def status(self, *argv, **texts):
         """Run the checks over these texts; return exit code and results."""
@@ -90,7 +71,7 @@ class StatusTestCase(testtools.TestCase):
             options += ['--glance-paste' if name == 'paste' else
                         f'--{name}-conf', path]
         done = run(BIN / 'hyperv-sched-status', 'upgrade', 'check', '--json',
-                   *options, *argv, env={'PYTHONPATH': str(self.site)})
+                   *options, *argv, env=self.environment)
         self.assertIn(done.returncode, (0, 1, 2), done.stderr)
         return done.returncode, {
             check['check']: check
@@ -293,9 +274,11 @@ class GlanceTestCase(StatusTestCase):
                 ('DEFAULT', 'enabled_backends', 'a:file,b:file'), change))
 
     def test_broken_plugin(self):
-        broken = self.site / 'hyperv_stand_in.py'
-        broken.write_text('import no_such_module\n')
-        self.addCleanup(broken.write_text, STAND_IN)
+        broken = self.useFixture(fixtures.TempDir()).path
+        for module in ('taskflow', 'webob'):
+            pathlib.Path(broken, f'{module}.py').write_text(
+                'import no_such_module\n')
+        self.environment = {'PYTHONPATH': broken}
         _, results = self.status(**self.texts())
         for name in ('Glance import plugin', 'Glance API filter'):
             self.assertEqual(2, results[name]['result'])
