@@ -122,10 +122,11 @@ class GlanceAPI(fixtures.Fixture):
             [sys.executable, '-W', 'ignore', '-m', 'gunicorn',
              '--no-control-socket', '--bind', f'fd://{listener.fileno()}',
              '--worker-class', 'gthread', '--threads', '4',
-             'glance.wsgi.api:application'],
+             'tests.functional.glance.served:application'],
             stdout=log, stderr=log, cwd=self.root,
             pass_fds=[listener.fileno()],
-            env={**os.environ, 'OS_GLANCE_CONFIG_DIR': str(self.root)})
+            env={**os.environ, 'OS_GLANCE_CONFIG_DIR': str(self.root),
+                 'PYTHONPATH': str(pathlib.Path(__file__).parents[3])})
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
         return listener.getsockname()[1]
