@@ -61,6 +61,16 @@ def _judges() -> list[_Judge]:
             for members, clauses in by_members.items()]
 
 
+def is_hyperv(document: Mapping[str, Any]) -> bool:
+    """Whether the rules speak of such an image once its file is seen.
+
+    :param document: as :func:`hyperv_sched.document.normalise` returns it.
+    """
+    scope = keywords.Validator(image_schema.load()).evolve(
+        schema={'$ref': '#/$defs/hyperv'})
+    return bool(scope.is_valid({**document, 'content': {}}))
+
+
 def validate(document: Mapping[str, Any],
              image: str | None = None) -> list[rules.Finding]:
     """Judge an image document, every rule at once.
