@@ -229,14 +229,16 @@ class Images:
                 connect_retries=0, status_code_retries=0) as response:
             _expect(response, 204)
 
-    def delete(self, image_id: str) -> None:
-        """Delete an image, if there is one.
+    def delete(self, image_id: str) -> bool:
+        """Delete an image; return whether there was one.
 
         :raises CloudError: the cloud refuses that.
         """
         with self._answer('DELETE', _path(image_id)) as response:
-            if response.status_code != 404:
-                _expect(response, 204)
+            if response.status_code == 404:
+                return False
+            _expect(response, 204)
+            return True
 
     def _object(self, method: str, path: str, status: int = 200,
                 **options: Any) -> dict[str, Any]:
@@ -302,11 +304,14 @@ def _reason(response: Any) -> str:
         if len(data) > _MAX_REASON:
             break
     text = data[:_MAX_REASON].decode('utf-8', 'replace')
-    _, found, body = text.partition('<body')
+    _, found, body = text.partition('</h1>')
     if found:
-        # Behind the title come fixed words, an empty line, and the reason.
-        words = re.sub('<[^>]*>', ' ', body.partition('>')[2].rpartition(
-            '<br /><br />')[2])
-        text = html.unescape(words)
-    text = ' '.join(text.split()) or str(response.reason)
-    return rules.printable(text, 500)
+        # Words, an empty line, and more, if that says more than the words.
+        words, _, more = body.partition('<br /><br />')
+        text = _plain(more) or _plain(words)
+    return rules.printable(
+        ' '.join(text.split()) or str(response.reason), 500)
+
+
+def _plain(markup: str) -> str:
+    return html.unescape(re.sub('<[^>]*>', ' ', markup)).strip()

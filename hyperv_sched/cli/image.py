@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import re
 import sys
 from typing import Any
 
@@ -20,6 +19,7 @@ from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli import cloud
 from hyperv_sched.cli import inputs
+from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import remote
 
@@ -38,21 +38,6 @@ _EXIT_CODES = '\n'.join((
     '  0  no error, and nothing that could not be decided',
     '  1  at least one error, or something undecided',
     '  2  wrong usage, or a file that cannot be read'))
-
-
-def _property(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition('=')
-    if not name or not separator:
-        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=VALUE')
-    return name, value
-
-
-def _gigabytes(text: str) -> int:
-    # int() would take blanks, signs and other digits, and very long ones.
-    if not re.fullmatch('[0-9]{1,9}', text):
-        raise argparse.ArgumentTypeError(
-            f'{rules.printable(text)!r} is not a whole number of GB')
-    return int(text)
 
 
 class Inspect(base.ExitCodes, show.ShowOne):
@@ -100,19 +85,7 @@ class Lint(base.ExitCodes, lister.Lister):
             '--documents', action='store_true',
             help='each FILE is what --image-json takes, not a disk image; '
                  'findings name the file')
-        parser.add_argument(
-            '--property', metavar='NAME=VALUE', action='append',
-            type=_property, dest='image_properties', default=[],
-            help='a property that the image shall have (repeat for more)')
-        parser.add_argument(
-            '--disk-format', metavar='F',
-            help='the disk_format that the image shall have')
-        parser.add_argument(
-            '--container-format', metavar='F',
-            help='the container_format that the image shall have')
-        parser.add_argument(
-            '--min-disk', metavar='GB', type=_gigabytes,
-            help='the min_disk that the image shall have')
+        options.add(parser)
         parser.add_argument(
             '--image-json', metavar='FILE',
             help='a document of the Image API, or of "openstack image show '
@@ -180,10 +153,7 @@ class Lint(base.ExitCodes, lister.Lister):
 
     def _subjects(self, args: argparse.Namespace) -> tuple[
             int | None, Iterator[inputs.Subject]]:
-        given = dict(args.image_properties)
-        for name in ('disk_format', 'container_format', 'min_disk'):
-            if getattr(args, name) is not None:
-                given[name] = getattr(args, name)
+        given = options.given(args)
         if args.images or args.all_images:
             return self._in_cloud(args, given)
         if not args.documents:

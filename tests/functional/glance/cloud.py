@@ -88,7 +88,8 @@ class CloudTestCase(testtools.TestCase):
 
     def images(self):
         """What there is, in the database and in the store."""
-        _, text = self.glance.request('/v2/images')
+        _, text = self.glance.request(
+            '/v2/images?visibility=all&limit=1000')
         return ([image['id'] for image in json.loads(text)['images']],
                 sorted(os.listdir(self.glance.root / 'images')))
 
