@@ -166,11 +166,11 @@ class Lint(base.ExitCodes, lister.Lister):
 
     def _in_cloud(self, args: argparse.Namespace, given: dict[str, Any],
                   ) -> tuple[int | None, Iterator[inputs.Subject]]:
-        if args.files or args.image_json or (
+        if args.files or args.image_json or args.documents or (
                 args.images and args.all_images):
             raise base.UsageError(
-                '--image and --all-images go with no FILE, nor with each '
-                'other')
+                '--image and --all-images go with no FILE, no --image-json, '
+                'and not with each other')
         connection = cloud.connect(self.app, args.os_cloud)
         found = (connection.all() if args.all_images else
                  remote.images(connection, args.images, self.complain))

@@ -83,7 +83,8 @@ def subjects(files: Sequence[str], json_file: str | None,
     """
     if not (files or json_file or given):
         raise base.UsageError(
-            'Nothing to judge: give a FILE, --property or --image-json')
+            'Nothing to judge: give a FILE, --property, --image-json or '
+            '--image')
     documents = [{}] if json_file is None else _read_json(json_file)
     if not documents or files and len(documents) > 1:
         raise base.UsageError(
