@@ -62,8 +62,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def connect(app: Any, name: str | None) -> Images:
     """Connect to a cloud.
 
-    :param app: what runs the command: the openstack client has a
-        connection of its own
+    :param app: what runs the command: the openstack client has read options
+        and configuration before
     :param name: of ``clouds.yaml``; None: the environment says
     :raises CloudError: there is no such cloud, or it lets nobody in.
     """
@@ -73,13 +73,14 @@ def connect(app: Any, name: str | None) -> Images:
         raise CloudError('openstacksdk is not installed: pip install '
                          "'hyperv-sched[openstack]'") from None
     with _errors('; name one with --os-cloud, or set OS_CLOUD'):
-        manager = getattr(app, 'client_manager', None)
-        if manager is None:
+        client = getattr(app, 'cloud_config', None)
+        if client is None:
             connection = openstack.connect(cloud=name)
         else:
-            # It logs in for those commands alone that always need it.
-            manager.setup_auth()
-            connection = manager.sdk_connection
+            # It logs in for those commands alone that always need a cloud.
+            connection = openstack.connection.Connection(
+                config=client.get_one(
+                    cloud=name or app.options.cloud, argparse=app.options))
         return Images(connection.image)
 
 

@@ -52,7 +52,7 @@ def subjects(connection: cloud.Images, found: Iterable[dict[str, Any]],
                 yield _subject(connection, image, flat, show)
             except cloud.Changed:
                 complain(f'{image_document.label(flat)}: was deleted or '
-                         'changed while it was read')
+                         'changed while it was read, or its content is lost')
             except cloud.CloudError as exc:
                 if exc.status is None:
                     # The next one would fare no better.

@@ -42,7 +42,7 @@ class CloudTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.glance = _glance()
+        self.glance = self.api()
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.directory = pathlib.Path(directory.name)
@@ -53,6 +53,10 @@ class CloudTestCase(testtools.TestCase):
             # No clouds.yaml of whoever runs this.
             'HOME': str(self.directory),
             'XDG_CONFIG_HOME': str(self.directory)}
+
+    def api(self):
+        """The Glance to use."""
+        return _glance()
 
     def file(self, name, data):
         path = self.directory / name
@@ -92,6 +96,18 @@ class CloudTestCase(testtools.TestCase):
             '/v2/images?visibility=all&limit=1000')
         return ([image['id'] for image in json.loads(text)['images']],
                 sorted(os.listdir(self.glance.root / 'images')))
+
+
+class PermissionTestCase(CloudTestCase):
+    """A Glance for each test: one that forbids does not forget it."""
+
+    def api(self):
+        return self.useFixture(api.GlanceAPI())
+
+    def forbid(self, action):
+        """Let nobody do something any more."""
+        with open(self.glance.root / 'policy.yaml', 'a') as file:
+            file.write(f'"{action}": "!"\n')
 
 
 class Traffic:

@@ -191,8 +191,23 @@ class StoreTestCase(cloud.CloudTestCase):
                 'image', 'lint', '-f', 'value', '--image', image['id'])
         self.assertEqual(
             (2, f'{image["id"]}: was deleted or changed while it was '
-             'read\n'), (code, err))
+             'read, or its content is lost\n'), (code, err))
         self.assertEqual('', out.strip())
+
+
+class PermissionTestCase(cloud.PermissionTestCase):
+
+    def test_image_that_may_not_be_downloaded_is_unknown(self):
+        image = self.image(self.file('disk', GOOD), **cloud.GENERATION_2)
+        self.forbid('download_image')
+        for option in ((), ('--download',)):
+            code, out, err = self.run_command(
+                'image', 'lint', '-f', 'json', '--image', image['id'],
+                *option)
+            finding, = json.loads(out)
+            self.assertEqual((1, 'unknown', ''),
+                             (code, finding['severity'], err))
+            self.assertIn('does not let you', finding['message'])
 
 
 class NoCloudTestCase(cloud.CloudTestCase):

@@ -25,7 +25,7 @@ EXPECTED = {**cloud.GENERATION_2, 'architecture': 'x86_64',
             'os_type': 'linux'}
 
 
-class UploadTestCase(cloud.CloudTestCase):
+class _Uploads(cloud.CloudTestCase):
 
     def setUp(self):
         super().setUp()
@@ -40,6 +40,28 @@ class UploadTestCase(cloud.CloudTestCase):
 
     def assertNothingLeft(self):
         self.assertEqual(self.before, self.images())
+
+
+class PermissionTestCase(cloud.PermissionTestCase, _Uploads):
+
+    def test_missing_permission_leaves_nothing(self):
+        for action in ('upload_image', 'add_image'):
+            self.forbid(action)
+            code, _, err = self.upload(self.file('disk', GOOD))
+            self.assertEqual(2, code)
+            self.assertIn('the cloud answers 403: ', err)
+            self.assertNothingLeft()
+
+    def test_image_that_may_not_be_deleted_is_named(self):
+        self.forbid('delete_image')
+        code, _, err = self.upload(
+            self.file('disk', GOOD), '--disk-format', 'vhd', '--force')
+        left, = set(self.images()[0]).difference(self.before[0])
+        self.assertEqual(2, code)
+        self.assertIn(f'openstack image delete {left}', err)
+
+
+class UploadTestCase(_Uploads):
 
     def found(self, image_id):
         _, text = self.glance.request(f'/v2/images/{image_id}')
