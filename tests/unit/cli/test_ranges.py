@@ -51,6 +51,8 @@ class RangeSourceTestCase(base.TestCase):
                              source.read(start, end - start))
 
     @hypothesis.given(sizes_and_reads())
+    @hypothesis.example((len(BYTES), [(MIB, MIB + 1),
+                                      (MIB // 2, 3 * MIB // 2)]))
     def test_no_byte_is_fetched_twice_or_from_outside(self, drawn):
         size, reads = drawn
         server = Server(BYTES[:size])
