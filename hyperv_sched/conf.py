@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 from oslo_config import cfg
+from oslo_config import types
 
 from hyperv_sched import versions
+from hyperv_sched.validators import learned
 
 GROUP = cfg.OptGroup(
     'hyperv_sched',
     title='Hyper-V generations',
-    help='Hyper-V generation 2 rules in the scheduler and on compute hosts.')
+    help='Hyper-V generation 2 rules in the scheduler, on compute hosts and '
+         'in Glance.')
 
 
 SCHEDULER_OPTS = [
@@ -48,14 +51,23 @@ LINT_OPTS = [
     cfg.ListOpt(
         'ignored_rules', default=[],
         help='Codes of rules whose findings "hyperv-sched image lint '
-             '--config-file" drops, as HV106.'),
+             '--config-file" and the plugins of Glance drop, as HV106.'),
     cfg.ListOpt(
         'error_rules', default=[],
         help='Codes of rules whose findings count as errors there, although '
              'they are warnings by themselves.'),
 ]
 
-_ALL = SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS
+GLANCE_OPTS = [
+    cfg.ListOpt(
+        'import_sets_properties', default=[],
+        item_type=types.String(choices=learned.NAMES),
+        help='Properties that the import plugin of Glance sets on an image '
+             'that lacks them, by what its disk is: '
+             f'{", ".join(learned.NAMES)}. It never changes a value.'),
+]
+
+_ALL = SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

@@ -28,12 +28,13 @@ def program(machine=0x8664, subsystem=10, signed=False, shim=False,
     struct.pack_into('<4sHHIIIHHH', data, 64, b'PE\0\0', machine, 1, 0,
                      400, 0, 240, 0x22, magic)
     optional = 64 + 24
-    struct.pack_into('<I4xH', data, optional + 60, 400, subsystem)
+    struct.pack_into('<I12xI20xII4xH', data, optional + 16, 4096, 4096, 8192,
+                     400, subsystem)
     struct.pack_into('<I', data, optional + 108, 16)
     if signed:
         struct.pack_into('<II', data, optional + 144, size - 8, 8)
-    struct.pack_into('<8s8xII', data, optional + 240,
-                     b'/4' if shim else b'.text', 512, 512)
+    struct.pack_into('<8sIIII', data, optional + 240,
+                     b'/4' if shim else b'.text', 512, 4096, 512, 512)
     data[400:400 + len(strings)] = strings
     return bytes(data)
 
@@ -149,8 +150,9 @@ def mbr(partitions=(), code=b'', signature=b'\x55\xaa'):
     record = bytearray(SECTOR)
     record[:len(code)] = code
     for index, (kind, first, count, *active) in enumerate(partitions):
-        struct.pack_into('<B3xB3xII', record, 446 + 16 * index,
-                         active[0] if active else 0, kind, first, count)
+        struct.pack_into('<B3sB3sII', record, 446 + 16 * index,
+                         active[0] if active else 0, b'\0\2\0', kind,
+                         b'\xff\xff\xff', first, count)
     record[510:] = signature
     return bytes(record)
 

@@ -22,15 +22,53 @@ find_python() {
     fail "Python 3.11 or newer is needed (Nova 34 asks for it)"
 }
 
-# install_debian PACKAGE: as root, or where sudo asks for no password.
+# Root's, or where sudo asks for no password.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# install_debian PACKAGE...: those that are not there yet.
 install_debian() {
-    local sudo=()
-    [ "$(id -u)" = 0 ] || sudo=(sudo -n)
-    echo "Installing the Debian package $1"
-    { "${sudo[@]}" apt-get update &&
-      "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
-          apt-get install -y "$1"; } >/dev/null 2>&1 ||
-        fail "the Debian package $1 is needed and cannot be installed"
+    local package missing=()
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null |
+            grep -qx installed || missing+=("$package")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    echo "Installing the Debian packages ${missing[*]}"
+    { as_root apt-get update &&
+      as_root env DEBIAN_FRONTEND=noninteractive \
+          apt-get install -y --no-install-recommends "${missing[@]}"
+    } >/dev/null 2>&1 ||
+        fail "the Debian packages ${missing[*]} are needed and cannot be" \
+            "installed"
+}
+
+# unpack_debian DIR PACKAGE...: their files alone. Installing these would
+# change how this very computer boots.
+unpack_debian() {
+    local home=$PWD/$1 package
+    shift
+    [ ! -d "$home" ] || return 0
+    echo "Unpacking the Debian packages $*"
+    rm -rf "$home.new"
+    mkdir -p "$home.new"
+    ( cd "$home.new" && as_root apt-get update && apt-get download "$@" &&
+      for package in *.deb; do
+          dpkg-deb -x "$package" . || exit
+      done
+    ) >/dev/null 2>&1 ||
+        fail "the Debian packages $* are needed and cannot be downloaded"
+    mv "$home.new" "$home"
+}
+
+# What tests/firmware makes disk images with, and starts them on.
+prepare_firmware() {
+    install_debian dosfstools e2fsprogs exfatprogs fdisk gdisk \
+        grub-common grub-efi-amd64-bin grub-efi-ia32-bin grub-pc-bin mtools \
+        ovmf qemu-system-x86 qemu-utils systemd-boot-efi xorriso
+    unpack_debian .venv/loaders grub-efi-amd64-signed \
+        shim-helpers-amd64-signed shim-signed syslinux-common
 }
 
 # make_venv DIR REQUIREMENT...: made anew where what goes in has changed.

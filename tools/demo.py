@@ -18,6 +18,7 @@ import unittest
 
 import prettytable
 
+from tests import guests
 from tests import samples
 
 # Before anything else of Nova.
@@ -38,24 +39,30 @@ GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
                 'hypervisor_version_requires': '>=6.3'}
 GENERATION_1 = {'hypervisor_type': 'hyperv'}
 
+UEFI = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+BIOS = samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
+UEFI_VHD = samples.dynamic_vhd(guest=guests.bootable())
+BIOS_VHD = samples.dynamic_vhd(guest=guests.bios_bootable())
+
 SAMPLES = (
-    Sample('win2022', 'win2022.vhdx', samples.vhdx(), GENERATION_2, (), (
+    Sample('win2022', 'win2022.vhdx', UEFI, GENERATION_2, (), (
         Server('web1', ('ws2012r2', 'ws2022')),
         Server('web2', ('ws2012r2', 'ws2022')),
         Server('web3, forced to ws2012', 'HV501', 'ws2012'))),
-    Sample('win2022-new', 'win2022.vhdx', samples.vhdx(), {
+    Sample('win2022-new', 'win2022.vhdx', UEFI, {
         **GENERATION_2, 'hypervisor_version_requires': '>=10.0'}, (), (
         Server('sql1', ('ws2022',)),)),
-    Sample('win2008', 'win2008.vhd', samples.dynamic_vhd(), GENERATION_1, (),
+    Sample('win2008', 'win2008.vhd', BIOS_VHD, GENERATION_1, (),
            (Server('old1', ('ws2012', 'ws2012r2', 'ws2022')),)),
     Sample('cirros', 'cirros.qcow2', samples.qcow2(),
            {'hypervisor_type': 'qemu'}, (), (Server('linux1', ('kvm',)),)),
-    Sample('gen2-in-vhd', 'win2019.vhd', samples.dynamic_vhd(), GENERATION_2,
+    Sample('gen2-in-vhd', 'win2019.vhd', UEFI_VHD, GENERATION_2,
            ('HV202',), (Server('bad1', 'HV502'),)),
-    Sample('typo', 'win2022.vhdx', samples.vhdx(),
+    Sample('gen1-disk', 'win2016.vhdx', BIOS, GENERATION_2, ('HV302',), ()),
+    Sample('typo', 'win2022.vhdx', UEFI,
            {**GENERATION_2, 'hw_machine_type': 'hyperv-gen3'}, ('HV101',),
            (Server('bad2', 'HV405'),)),
-    Sample('build-number', 'win2022.vhdx', samples.vhdx(), {
+    Sample('build-number', 'win2022.vhdx', UEFI, {
         **GENERATION_2, 'hypervisor_version_requires': '>=10.0.17763'},
         ('HV105',), (Server('bad3', 'HV404'),)),
 )

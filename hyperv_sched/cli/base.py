@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from typing import Any
 
@@ -12,6 +13,12 @@ from hyperv_sched import rules
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
+
+
+def tolerate_any_terminal() -> None:
+    """Escape what standard output cannot show: it may lack a name's signs."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors='backslashreplace')
 
 
 class UsageError(Exception):

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import importlib.metadata
-import io
 import sys
 
 from cliff import app
 from cliff import commandmanager
+
+from hyperv_sched.cli import base
 
 
 class HyperVSched(app.App):
@@ -42,7 +43,5 @@ class HyperVSched(app.App):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Not every terminal can show every name.
-        sys.stdout.reconfigure(errors='backslashreplace')
+    base.tolerate_any_terminal()
     return HyperVSched().run(sys.argv[1:] if argv is None else argv)

@@ -19,10 +19,6 @@ from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import ranges
 
-#: What Hyper-V runs. An image that no property assigns to a hypervisor
-#: concerns it by these alone.
-_DISK_FORMATS = ('vhd', 'vhdx')
-
 ShowBytes = Callable[[int], progress.Progress]
 """Makes what shows how far a download of so many bytes is."""
 
@@ -77,12 +73,8 @@ def _has_disk(flat: Mapping[str, Any]) -> bool:
     """Whether there is content, and Hyper-V shall run it."""
     from hyperv_sched import validators
 
-    if flat.get('status') != 'active':
-        return False
-    document = image_document.normalise(flat)
-    assigned = {'hw_machine_type', 'hypervisor_type'}.intersection(document)
-    return validators.is_hyperv(document) and (
-        bool(assigned) or flat.get('disk_format') in _DISK_FORMATS)
+    return flat.get('status') == 'active' and validators.concerns_hyperv(
+        image_document.normalise(flat))
 
 
 def _inspect(connection: cloud.Images, image: Mapping[str, Any],

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 import importlib.metadata
 import json
 import os
+import pathlib
 from typing import Any
 from typing import TextIO
 import urllib.parse
 
 from cliff.formatters import base
+
+from hyperv_sched.cli import base as cli_base
 
 _LEVELS = {'error': 'error', 'unknown': 'error', 'warning': 'warning',
            'info': 'note'}
@@ -30,6 +33,9 @@ class SarifFormatter(base.ListFormatter):
                   parsed_args: argparse.Namespace) -> None:
         from hyperv_sched import rules
 
+        if parsed_args.columns:
+            raise cli_base.UsageError(
+                '-f sarif has no columns to choose from: leave -c away')
         findings = [dict(zip(column_names, row, strict=True))
                     for row in data]
         broken = sorted({f['code'] for f in findings})
@@ -42,8 +48,8 @@ class SarifFormatter(base.ListFormatter):
                     'name': 'hyperv-sched',
                     'version': importlib.metadata.version('hyperv-sched'),
                     'rules': [_rule(rules.CATALOGUE[c]) for c in broken]}},
-                'results': [_result(f, broken.index(f['code']))
-                            for f in findings]}]}
+                'results': [
+                    _result(f, broken.index(f['code'])) for f in findings]}]}
         json.dump(log, stdout, indent=2)
         stdout.write('\n')
 
@@ -59,18 +65,27 @@ def _rule(rule: Any) -> dict[str, Any]:
 
 
 def _result(finding: dict[str, Any], rule_index: int) -> dict[str, Any]:
-    result = {
+    return {
         'ruleId': finding['code'],
         'ruleIndex': rule_index,
         'level': _LEVELS[finding['severity']],
-        'message': {'text': f"{finding['message']}\n{finding['fix']}"}}
-    location: dict[str, Any] = {}
-    if finding['file'] is not None:
-        location['physicalLocation'] = {'artifactLocation': {
-            'uri': urllib.parse.quote(os.fsencode(finding['file']))}}
-    if finding['image'] not in ('-', finding['file']):
+        'message': {'text': f"{finding['message']}\n{finding['fix']}"},
+        'locations': _locations(finding['image'], finding['file'])}
+
+
+def _locations(image: str, file: str | None) -> list[dict[str, Any]]:
+    """Where an image is: a file, or a document by an id or a name."""
+    from hyperv_sched import rules
+
+    location: dict[str, Any] = {} if file is None else _file(file)
+    if image not in ('-', file):
         location['logicalLocations'] = [
-            {'fullyQualifiedName': finding['image']}]
-    if location:
-        result['locations'] = [location]
-    return result
+            {'fullyQualifiedName': rules.printable(image, limit=None)}]
+    return [location] if location else []
+
+
+def _file(name: str) -> dict[str, Any]:
+    path = pathlib.Path(name)
+    uri = (path.as_uri() if path.is_absolute()
+           else urllib.parse.quote(os.fsencode(path.as_posix())))
+    return {'physicalLocation': {'artifactLocation': {'uri': uri}}}

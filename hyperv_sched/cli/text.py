@@ -29,7 +29,9 @@ _SEVERITY_WIDTH = 7
 _LABELS = {'message': '', 'fix': 'Fix: '}
 
 #: A command in a sentence, up to the sign that ends it: to be copied whole.
-_COMMAND = re.compile(r'\b(?:hyperv-sched|openstack|qemu-img) [^():;,]*')
+_COMMAND = re.compile(
+    r'\b(?:grub-install|hyperv-sched|mkfs\.fat|openstack|qemu-img|s?gdisk) '
+    r'[^():;,]*')
 
 #: No finding has one: it is shown escaped (hyperv_sched.rules.printable).
 _NO_BREAK = '\N{NO-BREAK SPACE}'

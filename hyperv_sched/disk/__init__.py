@@ -32,10 +32,15 @@ def inspect(path: str | os.PathLike[str]) -> Content:
     :raises OSError: it cannot be read, or is no file (a directory or a
         pipe has no content to inspect).
     """
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise OSError(f"Not a regular file: '{os.fspath(path)}'")
-    with open(path, 'rb', buffering=0) as file:
+    with open(path, 'rb', buffering=0, opener=_opener) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"Not a regular file: '{os.fspath(path)}'")
         return inspect_file(typing.cast(typing.BinaryIO, file))
+
+
+def _opener(path: str, flags: int) -> int:
+    """Do not wait for the other end of a pipe; Windows has none."""
+    return os.open(path, flags | getattr(os, 'O_NONBLOCK', 0))
 
 
 def inspect_file(file: typing.BinaryIO) -> Content:

@@ -33,17 +33,20 @@ def inspect(disk: guest.Disk, found: content.Content) -> None:
     found.partition_table = layout.table
     found.partitions = [
         {'number': p.number, 'type': p.type, 'offset': p.offset,
-         'size': p.size} for p in layout.partitions[:_MAX_LISTED] if p.number]
-    by_uefi, loaders = _start(disk, layout, found)
+         'size': p.size} for p in layout.partitions[:_MAX_LISTED]
+        if p.number and not p.hidden]
+    budget = fat.Budget()
+    by_uefi, loaders = _start(disk, layout, budget, found)
     found.loaders = loaders[:_MAX_LISTED]
     by_bios = _starts_by_bios(disk, record, layout)
-    found.firmware = (
-        'both' if by_uefi and by_bios else 'uefi' if by_uefi
-        else 'bios' if by_bios else 'none')
+    if by_uefi or not budget.exhausted:
+        found.firmware = (
+            'both' if by_uefi and by_bios else 'uefi' if by_uefi
+            else 'bios' if by_bios else 'none')
     found.generation = _GENERATIONS.get(found.firmware)
 
 
-def _start(disk: guest.Disk, layout: partitions.Layout,
+def _start(disk: guest.Disk, layout: partitions.Layout, budget: fat.Budget,
            found: content.Content) -> tuple[bool, list[dict[str, Any]]]:
     """Try each partition, as firmware does, until one starts.
 
@@ -52,7 +55,6 @@ def _start(disk: guest.Disk, layout: partitions.Layout,
     :returns: whether one starts, and the loaders on the way to it, or on
         all ways that lead nowhere
     """
-    budget = fat.Budget()
     defects = []
     loaders: list[dict[str, Any]] = []
     for partition in layout.partitions:

@@ -35,8 +35,8 @@ from __future__ import annotations
 
 import array
 from collections.abc import Iterator
-import dataclasses
 import struct
+import typing
 
 from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
@@ -82,8 +82,11 @@ class Damaged(Exception):
     """The file system contradicts itself, and where."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
+class Exhausted(Damaged):
+    """There was no end of it: nobody knows what firmware would find."""
+
+
+class Entry(typing.NamedTuple):
     name: str
     """The long name where there is one, as it is written."""
     short_name: str
@@ -93,7 +96,7 @@ class Entry:
 
     def matches(self, name: str) -> bool:
         """Whether firmware finds this by a name: case does not count."""
-        return name.upper() in (self.name.upper(), self.short_name)
+        return _upper(name) in (_upper(self.name), _upper(self.short_name))
 
 
 class File:
@@ -122,21 +125,26 @@ class File:
 class Budget:
     """How much work a disk may make, over all its file systems.
 
-    Steps are directory entries and links of chains: real disks take some
-    hundred, or some ten thousand for a large kernel.
+    Steps are directory entries, four links of a chain, and what else is
+    read in units of the size of an entry: real disks take some hundred, or
+    some ten thousand for a large kernel.
     """
 
-    def __init__(self, steps: int = 1_000_000) -> None:
+    def __init__(self, steps: int = 200_000) -> None:
         self._left = steps
 
     def spend(self, steps: int) -> None:
         """Take note of work ahead.
 
-        :raises Damaged: there is no end of it.
+        :raises Exhausted: there is no end of it.
         """
         self._left -= steps
         if self._left < 0:
-            raise Damaged('directories and files are without end')
+            raise Exhausted('directories and files are without end')
+
+    @property
+    def exhausted(self) -> bool:
+        return self._left < 0
 
 
 class Volume:
@@ -253,7 +261,11 @@ class Volume:
             cluster = self._next(cluster)
 
     def _read_root(self) -> bytes:
-        data = self._disk.read(self._root, self._root_size)
+        # The largest takes up twice as much as comes in one piece.
+        data = b''.join(
+            self._disk.read(self._root + at,
+                            min(reader.MAX_READ, self._root_size - at))
+            for at in range(0, self._root_size, reader.MAX_READ))
         if len(data) < self._root_size:
             raise Damaged('the root directory lies behind the partition')
         return data
@@ -269,11 +281,13 @@ class Volume:
         clusters = array.array('I')
         cluster = entry.cluster
         count = -(-entry.size // self.cluster_size)
-        self._budget.spend(count)
+        self._budget.spend(count // 4)
         for _ in range(count):
             self._check(cluster, entry.name)
             clusters.append(cluster)
             cluster = self._next(cluster)
+        if len(set(clusters)) < count:
+            raise Damaged(f'the clusters of {entry.name} run in a circle')
         if clusters:
             # The one that may reach over the end of the partition.
             highest = max(clusters)
@@ -310,9 +324,16 @@ class Volume:
         if page is None:
             if len(self._pages) > 256:
                 self._pages.clear()
+            self._budget.spend(_PAGE // _ENTRY_SIZE)
             page = self._pages[number] = self._disk.read(
                 self._fat + number * _PAGE, _PAGE)
         return page
+
+
+def _upper(name: str) -> bytes:
+    # Of bytes, ASCII only: of text, a dotless i or a ligature would become
+    # letters that firmware does not take it for.
+    return name.encode().upper()
 
 
 def _short_name(name: bytes) -> str:
@@ -323,6 +344,8 @@ def _short_name(name: bytes) -> str:
 
 def _long_name(parts: list[bytes], name: bytes) -> str | None:
     """The long name in entries that belong to a short one, else None."""
+    if not parts:
+        return None
     checksum = 0
     for byte in name:
         checksum = ((checksum >> 1) + (checksum << 7 & 0xff) + byte) & 0xff

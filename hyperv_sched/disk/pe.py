@@ -4,11 +4,12 @@
 ``MZ``; at 60 the offset of ``PE\\0\\0``. Behind that, little endian:
 machine u16, number of sections u16 at 2, symbol table u32 at 8, number of
 symbols u32 at 12, size of the optional header u16 at 16. The optional
-header begins at 20 with its magic u16 (PE32+: 0x20b). It has size of
+header begins at 20 with its magic u16 (PE32+: 0x20b). It has entry point
+u32 at 16, alignment of sections u32 at 32, size in memory u32 at 56, size of
 headers u32 at 60, subsystem u16 at 68, number of directories u32 at 108
 and, the fifth of these, offset u32 and size u32 of the signatures at 144.
-The sections come behind, in 40 bytes each: name, size u32 at 16, offset u32
-at 20.
+The sections come behind, in 40 bytes each: name, size in memory u32 at 8,
+address u32 at 12, size u32 at 16, offset u32 at 20.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ _PE32 = 0x10b
 _PE32_PLUS = 0x20b
 _COFF = struct.Struct('<4sHH4xIIH2xH')
 _OPTIONAL_OFFSET = 24
-#: Of a PE32+ header: size of headers, subsystem, number of directories.
-_OPTIONAL = struct.Struct('<60xI4xH38xI')
+#: Of a PE32+ header: entry point, alignment, size in memory, size of headers,
+#: subsystem, number of directories.
+_OPTIONAL = struct.Struct('<16xI12xI20xII4xH38xI')
 _SECURITY_DIRECTORY = 4
 _DIRECTORY = struct.Struct('<II')
 _SECURITY_OFFSET = (_OPTIONAL_OFFSET + _OPTIONAL.size
                     + _SECURITY_DIRECTORY * _DIRECTORY.size)
-_SECTION = struct.Struct('<8s8xII16x')
+_SECTION = struct.Struct('<8sIIII16x')
 _SYMBOL_SIZE = 18
 _HEAD_SIZE = 512
 #: Programs have some ten.
@@ -80,8 +82,8 @@ def read(file: File) -> Program:
      magic) = _COFF.unpack_from(head)
     if signature != b'PE\0\0' or magic not in (_PE32, _PE32_PLUS):
         raise NotAProgram('no PE header')
-    headers_size, subsystem, directories = _OPTIONAL.unpack_from(
-        head, _OPTIONAL_OFFSET)
+    (entry_point, alignment, memory, headers_size, subsystem,
+     directories) = _OPTIONAL.unpack_from(head, _OPTIONAL_OFFSET)
     program = Program(
         _MACHINES.get(machine, f'{machine:#x}'),
         _SUBSYSTEMS.get(subsystem, str(subsystem)), False, False)
@@ -91,7 +93,10 @@ def read(file: File) -> Program:
         return program
     if headers_size > file.size:
         raise NotAProgram('the headers are cut off')
-    names = _sections(file, start + _OPTIONAL_OFFSET + optional_size, sections)
+    if not alignment or not sections or entry_point >= memory:
+        raise NotAProgram('it has no code to start')
+    names = _sections(
+        file, start + _OPTIONAL_OFFSET + optional_size, sections, memory)
     strings = symbols + symbol_count * _SYMBOL_SIZE
     return dataclasses.replace(
         program,
@@ -100,13 +105,16 @@ def read(file: File) -> Program:
                     for name in names))
 
 
-def _sections(file: File, at: int, count: int) -> list[bytes]:
+def _sections(file: File, at: int, count: int, memory: int) -> list[bytes]:
     """The names of the sections, all of which must be there."""
     table = file.read(at, count * _SECTION.size)
     if count > _MAX_SECTIONS or len(table) < count * _SECTION.size:
         raise NotAProgram(f'a table of {count} sections is cut off')
     names = []
-    for name, size, offset in _SECTION.iter_unpack(table):
+    for name, extent, address, size, offset in _SECTION.iter_unpack(table):
+        if extent and address + extent > memory:
+            raise NotAProgram(f'it takes {memory} bytes of memory, a section '
+                              f'ends at {address + extent}')
         if size and offset + size > file.size:
             raise NotAProgram(f'cut off: it has {file.size} bytes, a section '
                               f'ends at {offset + size}')

@@ -20,6 +20,8 @@ _FALLBACK = 'fbx64.efi'
 _SECOND_STAGE = 'grubx64.efi'
 _CSV = ('BOOTX64.CSV', 'BOOT.CSV')
 _MAX_CSV = 64 * 1024
+#: Of names in FAT; what is longer names nothing.
+_MAX_NAME = 255
 #: Looked for to tell why there is nothing to start; firmware does not.
 _ELSEWHERE = (('EFI', 'BOOT', 'BOOTIA32.EFI'), ('EFI', 'BOOT', 'BOOTAA64.EFI'),
               ('EFI', 'Microsoft', 'Boot', 'bootmgfw.efi'))
@@ -116,6 +118,7 @@ def _boot_option(volume: fat.Volume) -> tuple[str, ...] | None:
             line = data.decode('utf-16-le', 'replace').lstrip('\ufeff')
             program, comma, _ = line.partition('\n')[0].partition(',')
             if comma and program:
+                program = program[:_MAX_NAME + 1]
                 return _BOOT[0], entry.name, program
     return None
 

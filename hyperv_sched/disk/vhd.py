@@ -39,6 +39,8 @@ _ABSENT = 0xffffffff
 #: Hyper-V's own limit for the format.
 _MAX_SIZE = 2040 * 1024 ** 3
 _MAX_BLOCK_SIZE = 256 * 1024 ** 2
+#: A disk of the largest size in the smallest blocks that Hyper-V makes.
+_MAX_BLOCKS = _MAX_SIZE // (512 * 1024)
 _PIECE = 64 * 1024
 
 
@@ -140,6 +142,10 @@ class DynamicDisk:
             raise content.Damaged(
                 'vhd-malformed', f'blocks of {self.block_size} bytes')
         self._blocks = -(-size // self.block_size)
+        if self._blocks > _MAX_BLOCKS:
+            raise content.Damaged(
+                'vhd-malformed', f'{self._blocks} blocks of '
+                f'{self.block_size} bytes')
         if self._blocks > entries or (
                 self._table + 4 * self._blocks > image.size):
             raise content.Damaged(
@@ -179,8 +185,10 @@ class DynamicDisk:
         for first in range(0, self._blocks, _PIECE // 4):
             count = min(_PIECE // 4, self._blocks - first)
             table = self._image.read(self._table + 4 * first, 4 * count)
-            for block, (sector,) in enumerate(
-                    struct.iter_unpack('>I', table), first):
+            sectors = struct.unpack(f'>{count}I', table)
+            if max({*sectors} - {_ABSENT}, default=0) <= min(limit, last):
+                continue
+            for block, sector in enumerate(sectors, first):
                 if sector != _ABSENT and sector > (
                         last if block == self._blocks - 1 else limit):
                     raise content.Damaged(

@@ -218,8 +218,7 @@ RULES = (
          'Make the file system anew (mkfs.fat) and install the loader on it',
          references.FAT),
     Rule('HV325', 'fat32-too-few-clusters', 'error',
-         'the EFI system partition has {actual}, firmware takes FAT32 of '
-         '65525 and more',
+         'firmware takes FAT32 of 65525 clusters and more: {actual}',
          '65525 clusters, or FAT16',
          'Make the file system anew: mkfs.fat without -F 32, or with smaller '
          'clusters (-s 1)', references.FAT_DXE),

@@ -64,7 +64,7 @@ RULES = (
          'windows or linux',
          'Set os_type=windows or os_type=linux', references.SECURE_BOOT),
     Rule('HV112', 'secure-boot-linux-version', 'error',
-         'Secure Boot of Linux needs hosts of version 10.0, but '
+         'Secure Boot of all but Windows needs hosts of version 10.0, but '
          'hypervisor_version_requires ({actual}) admits older ones',
          '>=10.0',
          "Set hypervisor_version_requires='>=10.0'", references.SECURE_BOOT),
@@ -85,8 +85,8 @@ RULES = (
          'scsi',
          'Set {property}=scsi', references.PLAN),
     Rule('HV116', 'os-type-case', 'warning',
-         "os_type is '{actual}': compute-hyperv knows it in lower case only "
-         'and takes the wrong Secure Boot template',
+         "os_type is '{actual}': compute-hyperv knows it in lower case only, "
+         'so that Windows gets the Secure Boot template for Linux',
          'lower case',
          'Write os_type in lower case', references.USAGE),
     Rule('HV117', 'serial-port-number', 'error',

@@ -47,6 +47,13 @@ def _at_least(minimum: str) -> Callable[[Document], dict[str, str]]:
     return fix
 
 
+def _linux_secure_boot(document: Document) -> dict[str, str]:
+    """Newer hosts, unless the system is Windows once it is spelt right."""
+    if document['os_type'].lower() == 'windows':
+        return {}
+    return _at_least(str(versions.WINDOWS_SERVER_2016))(document)
+
+
 def _disk_bus(document: Document) -> dict[str, str]:
     return {name: 'scsi' for name in ('hw_disk_bus', 'hw_cdrom_bus')
             if document.get(name, '').lower() == 'ide'}
@@ -57,7 +64,7 @@ _FIXES: dict[str, Callable[[Document], dict[str, str]]] = {
     'HV102': lambda _: {'hypervisor_type': 'hyperv'},
     'HV103': _hypervisor_type,
     'HV106': _at_least(str(versions.GENERATION_2_MINIMUM)),
-    'HV112': _at_least(str(versions.WINDOWS_SERVER_2016)),
+    'HV112': _linux_secure_boot,
     'HV115': _disk_bus,
     'HV116': lambda document: {'os_type': document['os_type'].lower()},
     'HV121': lambda _: {'hw_vm_mode': 'hvm'},

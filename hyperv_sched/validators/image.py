@@ -61,14 +61,20 @@ def _judges() -> list[_Judge]:
             for members, clauses in by_members.items()]
 
 
-def is_hyperv(document: Mapping[str, Any]) -> bool:
-    """Whether the rules speak of such an image once its file is seen.
+@functools.cache
+def _concerns() -> Any:
+    schema = image_schema.load()
+    return keywords.Validator(schema).evolve(
+        schema=schema['$defs']['concerns-hyperv'])
 
-    :param document: as :func:`hyperv_sched.document.normalise` returns it.
+
+def concerns_hyperv(document: Mapping[str, Any]) -> bool:
+    """Whether an image in a cloud of several hypervisors is for Hyper-V.
+
+    :func:`validate` takes a file that nobody has assigned to a hypervisor
+    for Hyper-V's: somebody asks about it. In a cloud only VHD and VHDX are.
     """
-    scope = keywords.Validator(image_schema.load()).evolve(
-        schema={'$ref': '#/$defs/hyperv'})
-    return bool(scope.is_valid({**document, 'content': {}}))
+    return bool(_concerns().is_valid(document))
 
 
 def validate(document: Mapping[str, Any],

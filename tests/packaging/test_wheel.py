@@ -17,6 +17,8 @@ import zipfile
 
 import testtools
 
+from tests import guests
+
 TOP = pathlib.Path(__file__).parents[2]
 DISTRIBUTION = 'hyperv-sched'
 NOVA_CONF = '''
@@ -107,10 +109,17 @@ class LaptopTestCase(WheelFixtureTestCase):
 
     def test_lint_works_with_the_exit_codes_of_the_contract(self):
         disk = pathlib.Path(self.directory.name, 'disk')
-        for kind, machine_type, expected in (
-                ('vhdx', 'hyperv-gen2', 0), ('vpc', 'hyperv-gen2', 1),
-                ('vpc', 'hyperv-gen1', 0), ('qcow2', 'hyperv-gen1', 1)):
-            run('qemu-img', 'create', '-q', '-f', kind, disk, '8M')
+        raw = disk.with_name('raw')
+        uefi = guests.bootable(size=8 * 1024 ** 2)
+        bios = guests.bios_bootable(size=8 * 1024 ** 2)
+        for kind, guest, machine_type, expected in (
+                ('vhdx', uefi, 'hyperv-gen2', 0),
+                ('vhdx', bios, 'hyperv-gen2', 1),
+                ('vpc', uefi, 'hyperv-gen2', 1),
+                ('vpc', bios, 'hyperv-gen1', 0),
+                ('qcow2', bios, 'hyperv-gen1', 1)):
+            raw.write_bytes(guest)
+            run('qemu-img', 'convert', '-f', 'raw', '-O', kind, raw, disk)
             self.assertEqual(expected, self.lint(
                 disk, '--property', f'hw_machine_type={machine_type}',
                 '--property', 'hypervisor_type=hyperv'), kind)

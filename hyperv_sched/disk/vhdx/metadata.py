@@ -116,6 +116,7 @@ def _items(image: reader.Reader,
     table = image.read(region.offset + _FIRST_ENTRY, count * _ENTRY.size)
     items: dict[bytes, tuple[int, int]] = {}
     users: set[bytes] = set()
+    places = []
     for guid, offset, length, flags in _ENTRY.iter_unpack(table):
         item = f'metadata item {uuid.UUID(bytes_le=guid)}'
         # A user's item may have the GUID of one of the system.
@@ -130,10 +131,19 @@ def _items(image: reader.Reader,
             raise content.Damaged(
                 'vhdx-malformed', f'{item} lies at {offset}, {length} bytes, '
                 'which is outside of its region')
+        if length:
+            places.append((offset, length))
         if flags & _IS_USER:
             users.add(guid)
         else:
             items[guid] = offset, length
+    places.sort()
+    for (first, length), (second, _) in zip(
+            places, places[1:], strict=False):
+        if first + length > second:
+            raise content.Damaged(
+                'vhdx-malformed', f'metadata items at {first} and {second} '
+                'share a place')
     return items
 
 

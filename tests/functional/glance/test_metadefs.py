@@ -10,6 +10,7 @@ from tests.functional.glance import api
 
 SHIPPED = (pathlib.Path(__file__).parents[3] /
            'etc/metadefs/compute-hyperv-generation.json')
+NAMESPACES = '/v2/metadefs/namespaces'
 
 
 class MetadefsTestCase(testtools.TestCase):
@@ -17,33 +18,65 @@ class MetadefsTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.glance = self.useFixture(api.GlanceAPI())
+        self.shipped = json.loads(SHIPPED.read_text())
+        self.address = f'{NAMESPACES}/{self.shipped["namespace"]}'
 
     def load(self, path=SHIPPED, *flags):
         self.glance.manage('db', 'load_metadefs', '--path', str(path), *flags)
 
+    def load_changed(self, definitions, *flags):
+        path = self.glance.root / 'changed.json'
+        path.write_text(json.dumps(definitions))
+        self.load(path, *flags)
+
     def read_back(self):
-        _, text = self.glance.request(
-            '/v2/metadefs/namespaces/OS::Compute::HyperVGeneration')
-        return json.loads(text)
+        """The definitions as the API has them, without what it adds."""
+        status, text = self.glance.request(self.address)
+        self.assertEqual(200, status, text)
+        found = json.loads(text)
+        for thing in (found, *found['resource_type_associations']):
+            for name in ('created_at', 'updated_at', 'owner', 'self',
+                         'schema'):
+                thing.pop(name, None)
+        return found
 
-    def test_glance_manage_loads_them_and_the_api_returns_them(self):
+    def assert_loaded(self, definitions):
+        """They are there, whole, and nothing else is."""
+        def ordered(definitions):
+            associations = definitions['resource_type_associations']
+            return {**definitions, 'resource_type_associations': sorted(
+                associations, key=lambda each: each['name'])}
+        self.assertEqual(ordered(definitions), ordered(self.read_back()))
+
+    def changed(self):
+        changed = json.loads(SHIPPED.read_text())
+        changed['display_name'] = 'Generation'
+        changed['resource_type_associations'].pop()
+        changed['properties']['hw_machine_type'].update(
+            title='Generation', enum=['hyperv-gen1'])
+        changed['properties']['more'] = {'title': 'More', 'type': 'string'}
+        del changed['properties']['hypervisor_version_requires']
+        return changed
+
+    def test_glance_manage_loads_them_and_the_api_offers_them(self):
         self.load()
-        shipped, found = json.loads(SHIPPED.read_text()), self.read_back()
-        for key in ('namespace', 'display_name', 'description', 'visibility',
-                    'protected', 'properties'):
-            self.assertEqual(shipped[key], found[key], key)
-        self.assertEqual(
-            [a['name'] for a in shipped['resource_type_associations']],
-            sorted((a['name'] for a in found['resource_type_associations']),
-                   reverse=True))
+        self.assert_loaded(self.shipped)
+        for kind in ('OS::Glance::Image', 'OS::Cinder::Volume'):
+            _, text = self.glance.request(
+                f'{NAMESPACES}?resource_types={kind}')
+            self.assertIn(self.shipped['namespace'], [
+                n['namespace'] for n in json.loads(text)['namespaces']], kind)
 
-    def test_newer_definitions_replace_older_ones(self):
-        older = json.loads(SHIPPED.read_text())
-        older['properties']['hw_machine_type']['enum'] = ['hyperv-gen1']
-        older['properties']['gone'] = {'title': 'Gone', 'type': 'string'}
-        path = self.glance.root / 'older.json'
-        path.write_text(json.dumps(older))
-        self.load(path)
+    def test_newer_definitions_replace_older_ones_where_told_so(self):
+        self.load_changed(self.changed())
+        self.load()
+        self.assert_loaded(self.changed())
         self.load(SHIPPED, '--merge', '--overwrite')
-        self.assertEqual(json.loads(SHIPPED.read_text())['properties'],
-                         self.read_back()['properties'])
+        self.assert_loaded(self.shipped)
+
+    def test_api_takes_the_file_as_it_is_and_glance_manage_the_next(self):
+        status, text = self.glance.request(NAMESPACES, 'POST', self.shipped)
+        self.assertEqual(201, status, text)
+        self.assert_loaded(self.shipped)
+        self.load_changed(self.changed(), '--merge', '--overwrite')
+        self.assert_loaded(self.changed())

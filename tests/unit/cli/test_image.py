@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import pathlib
+import shlex
 import sys
 import tempfile
 from unittest import mock
@@ -258,6 +259,21 @@ class DocumentsTestCase(CommandTestCase):
             self.assertIn('--documents', err)
 
 
+class PreCommitTestCase(CommandTestCase):
+
+    def test_hook_judges_the_files_that_it_is_for(self):
+        top = pathlib.Path(__file__).parents[3]
+        hook, = yaml.safe_load((top / '.pre-commit-hooks.yaml').read_text())
+        wrong = self.file('disk.image.json',
+                          b'{"hw_machine_type": "hyperv-gen1"}')
+        self.assertRegex(wrong, hook['files'])
+        self.assertNotRegex('package.json', hook['files'])
+        name, *argv = shlex.split(hook['entry'])
+        code, out, _ = self.run_command(*argv, wrong)
+        self.assertEqual(('hyperv-sched', 1), (name, code))
+        self.assertIn(wrong, out)
+
+
 class HostileDocumentTestCase(CommandTestCase):
     """One message with exit code 2, or findings; no traceback."""
 
@@ -437,6 +453,14 @@ class SarifTestCase(CommandTestCase):
             self.assertEqual(expected, [
                 place['logicalLocations'][0]['fullyQualifiedName']
                 for place in places])
+
+    def test_columns_cannot_be_chosen(self):
+        code, _, err = self.run_command(
+            'image', 'lint', '-f', 'sarif', '-c', 'code', '--property',
+            'hw_machine_type=hyperv-gen3')
+        self.assertEqual(
+            (2, '-f sarif has no columns to choose from: leave -c away\n'),
+            (code, err))
 
 
 class InspectTestCase(CommandTestCase):

@@ -62,6 +62,16 @@ class LoaderTestCase(base.TestCase):
         self.assertLoaderFails('loader-not-efi-app', {
             LOADER: guests.program(signed=True, size=1200)[:-1]})
 
+    def test_no_code(self):
+        for offset, value in ((64 + 6, bytes(2)),          # sections
+                              (88 + 16, b'\0\x20\0\0'),   # entry point
+                              (88 + 32, bytes(4)),         # alignment
+                              (88 + 56, b'\0\x11\0\0')):  # memory
+            program = bytearray(guests.program())
+            program[offset:offset + len(value)] = value
+            self.assertLoaderFails('loader-not-efi-app', {
+                LOADER: bytes(program)})
+
 
 class ShimTestCase(base.TestCase):
 

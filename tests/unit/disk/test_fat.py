@@ -58,6 +58,11 @@ class FilesTestCase(base.TestCase):
         found = volume(guests.fat({'EFI/' + name: b'content'}))
         self.assertIsNotNone(found.find('EFI', name.swapcase()))
 
+    def test_are_not_found_by_letters_that_become_theirs(self):
+        for name in ('BOOTX64.EF\u0131', 'BOOTX64.E\ufb01'):
+            entry = fat.Entry(name, 'BOOTX6~1.EFI', False, 2, 1024)
+            self.assertFalse(entry.matches('BOOTX64.EFI'), name)
+
     def test_long_name_of_another_entry_is_none(self):
         image = bytearray(guests.fat({'a long name.efi': b''}))
         at = image.index(b'A LONG N')
@@ -85,6 +90,11 @@ class FilesTestCase(base.TestCase):
 
 
 class LimitsTestCase(base.TestCase):
+
+    def test_largest_root_directory(self):
+        self.assertStarts(guests.gpt([(guests.ESP, 64, guests.fat(
+            FILES, clusters=5000, bits=16, root_entries=65520))],
+            size=8 * 1024 ** 2))
 
     def test_fat32_has_at_least_65525_clusters(self):
         self.assertRaises(fat.TooFewClusters, volume,

@@ -119,6 +119,7 @@ class MetadataTestCase(base.TestCase):
                       (METADATA + 10, u16(4)), (entry, bytes(16)),
                       (entry, VHDX[entry + 32:entry + 48]),
                       (entry + 16, u32(KIB)), (entry + 16, u32(MIB)),
+                      (entry + 16, u32(64 * KIB + 4)),
                       (entry + 20, u32(4)), (entry + 20, u32(2 * MIB))):
             self.assertDefects(['vhdx-malformed'], changed(patch))
 

@@ -175,6 +175,23 @@ class KeptVerdictsTestCase(base.TestCase):
                 broken, {f.code for f in validators.validate(document)})
 
 
+class ConcernTestCase(base.TestCase):
+
+    def test_what_a_cloud_has_for_hyperv(self):
+        for document, expected in (
+                ({'hw_machine_type': 'hyperv-gen2'}, True),
+                ({'hw_machine_type': 'Hyper-V gen9'}, True),
+                ({'hypervisor_type': 'hyperv', 'disk_format': 'raw'}, True),
+                ({'disk_format': 'vhd'}, True),
+                ({'disk_format': 'raw', 'content': {'format': 'vhdx'}}, True),
+                ({'disk_format': 'raw', 'content': {'format': 'raw'}}, False),
+                ({'disk_format': 'vhdx', 'hypervisor_type': 'qemu'}, False),
+                ({'disk_format': 'vhd', 'hw_machine_type': 'q35'}, False),
+                ({'disk_format': 'qcow2'}, False), ({}, False)):
+            self.assertIs(
+                expected, validators.concerns_hyperv(document), document)
+
+
 class SchemaTestCase(base.TestCase):
 
     def test_is_valid_json_schema(self):

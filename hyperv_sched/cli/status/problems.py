@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a check finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+import dataclasses
+import difflib
+
+from oslo_upgradecheck import upgradecheck
+
+from hyperv_sched import rules
+
+#: How alike two names are that are taken for one, misspelt. Nova's own
+#: filters and Glance's own plugins are all less like ours.
+ALIKE = 0.75
+
+#: Characters of a configuration's value that a message repeats.
+MAX_SHOWN = 200
+
+
+class BadInput(Exception):
+    """No check can be run; the text names the file and the reason."""
+
+
+class Skip(Exception):
+    """The check does not apply here; the text says why."""
+
+
+class InvalidOption(Exception):
+    """The service itself could not read the option; the text says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong, why it matters, and the way out."""
+
+    code: upgradecheck.Code
+    text: str
+
+
+def failure(text: str) -> Problem:
+    """Something is not enforced, or a service does not start."""
+    return Problem(upgradecheck.Code.FAILURE, text)
+
+
+def warning(text: str) -> Problem:
+    """It works, with less than it could do; or it could not be tried."""
+    return Problem(upgradecheck.Code.WARNING, text)
+
+
+def shown(value: object) -> str:
+    """Show what a configuration says, bounded and on one line."""
+    if isinstance(value, list):
+        value = ', '.join(value)
+    return rules.printable(value, limit=MAX_SHOWN)
+
+
+def misspelt(wanted: str, names: Iterable[str]) -> str | None:
+    """Find the name that was meant to be the wanted one.
+
+    Of a dotted name the last part counts, too: the class.
+    """
+    names = list(names)
+    found = _closest(_fold(wanted), {_fold(name): name for name in names})
+    if found is None and '.' in wanted:
+        found = _closest(_fold(_last(wanted)),
+                         {_fold(_last(name)): name for name in names})
+    return found
+
+
+def _closest(wanted: str, names: Mapping[str, str]) -> str | None:
+    close = difflib.get_close_matches(wanted, names, n=1, cutoff=ALIKE)
+    return names[close[0]] if close else next(
+        (name for folded, name in names.items() if wanted in folded), None)
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace('-', '').replace('_', '')
+
+
+def _last(name: str) -> str:
+    return name.rpartition('.')[2]

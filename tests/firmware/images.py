@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Disk images, made step by step with the tools that people use.
+
+A step takes the image that the steps before it have made and goes on from
+there: a disk, partitions on it, a file system in one of them, files in that,
+and a container round it all.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+import dataclasses
+import gzip
+import pathlib
+import shutil
+import struct
+import subprocess
+
+from tests.firmware import loaders
+
+MIB = 1024 * 1024
+
+
+@dataclasses.dataclass
+class Image:
+    """An image in the making; sizes and offsets are in bytes."""
+
+    directory: pathlib.Path
+    """It may use this as it likes."""
+    path: pathlib.Path = dataclasses.field(init=False)
+    """The file that is uploaded."""
+    format: str = 'raw'
+    """Of that file, by QEMU's name."""
+    disk: pathlib.Path = dataclasses.field(init=False)
+    """The disk as a guest sees it, without a container."""
+    medium: str = 'hd'
+    """What a virtual computer takes it for: hd or cd."""
+    sector_size: int = 512
+    start: int = 0
+    """Of the volume that is being filled: a partition or all of the disk."""
+    length: int = 0
+
+    def __post_init__(self) -> None:
+        self.path = self.disk = self.directory / 'disk.raw'
+
+
+Step = Callable[[Image], None]
+
+
+def build(steps: Iterable[Step], directory: pathlib.Path) -> Image:
+    image = Image(directory)
+    for step in steps:
+        step(image)
+    return image
+
+
+def run(*command: object, script: str | None = None) -> str:
+    """Run a tool that must succeed; give what it prints."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, input=script, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f'{words} failed: {done.stdout}')
+    return done.stdout
+
+
+# The disk and its partitions.
+
+def disk(mib: int = 48, sector_size: int = 512) -> Step:
+    """Begin with an empty disk."""
+    def step(image: Image) -> None:
+        resize(mib * MIB)(image)
+        image.sector_size, image.length = sector_size, mib * MIB
+    return step
+
+
+def resize(size: int) -> Step:
+    """Grow or shrink the disk; what lies on it knows nothing of it."""
+    def step(image: Image) -> None:
+        with open(image.disk, 'ab') as file:
+            file.truncate(size)
+    return step
+
+
+def gpt(*partitions: str, options: Iterable[str] = ()) -> Step:
+    """Write a GPT, a line of sfdisk a partition; fill the first.
+
+    By default it is one EFI system partition.
+    """
+    return _sfdisk('gpt', options, partitions or ('start=2048, type=U',))
+
+
+def mbr(*partitions: str) -> Step:
+    """Write an MBR, a line of sfdisk a partition; fill the first."""
+    return _sfdisk('dos', (), partitions)
+
+
+def _sfdisk(label: str, options: Iterable[str],
+            partitions: Iterable[str]) -> Step:
+    def step(image: Image) -> None:
+        run('sfdisk', '--quiet', '--no-reread', '--no-tell-kernel',
+            image.disk,
+            script='\n'.join((f'label: {label}', *options, *partitions)))
+        fill(0)(image)
+    return step
+
+
+def sectors(size: int) -> Step:
+    """Present the disk with sectors of another size."""
+    def step(image: Image) -> None:
+        image.sector_size = size
+    return step
+
+
+def gpt_4k() -> Step:
+    """Write a GPT of one ESP for sectors of 4096 bytes."""
+    def step(image: Image) -> None:
+        run('fdisk', '--sector-size', 4096, image.disk,
+            script='g\nn\n\n\n\nt\n1\nw\n')
+        image.start = MIB
+        image.length = image.disk.stat().st_size - 2 * MIB
+    return step
+
+
+def fill(index: int) -> Step:
+    """Go on with another partition; the first is 0."""
+    def step(image: Image) -> None:
+        geometry = run('fdisk', '--list', '--output', 'Start,Sectors',
+                       image.disk).split('Sectors\n')[1]
+        start, sectors = geometry.splitlines()[index].split()
+        image.start = int(start) * image.sector_size
+        image.length = int(sectors) * image.sector_size
+    return step
+
+
+def sgdisk(*options: str) -> Step:
+    """Have sgdisk change the GPT."""
+    def step(image: Image) -> None:
+        run('sgdisk', *options, image.disk)
+    return step
+
+
+# File systems.
+
+def fat(bits: int = 32, *options: object, clusters: int = 0,
+        sector_size: int = 512) -> Step:
+    """Make a FAT file system in the volume.
+
+    :param clusters: exactly so many, of one sector each; as many as the
+        volume has room for where it is 0.
+    """
+    def step(image: Image) -> None:
+        size, exact = image.length, ()
+        if clusters:
+            sectors, exact = _fat_layout(bits, clusters)
+            size = sectors * sector_size
+        run('mkfs.fat', '-F', bits, '-S', sector_size, '-s', 1, *exact,
+            *options, f'--offset={image.start // sector_size}', image.disk,
+            size // 1024)
+    return step
+
+
+def _fat_layout(bits: int, clusters: int) -> tuple[int, tuple[object, ...]]:
+    """How many sectors take that many clusters, and mkfs.fat's options."""
+    reserved = 32 if bits == 32 else 1
+    table = -(-(clusters + 2) * bits // (8 * 512))
+    root = 0 if bits == 32 else 512 * 32 // 512
+    rest = 2 * table + root + clusters
+    # mkfs.fat takes a size in units of two sectors.
+    reserved += (reserved + rest) % 2
+    return reserved + rest, ('-a', '-R', reserved, '-r', 512)
+
+
+def ext4() -> Step:
+    """Make a file system that firmware does not know."""
+    def step(image: Image) -> None:
+        run('mke2fs', '-q', '-t', 'ext4', '-E', f'offset={image.start}',
+            image.disk, f'{image.length // 1024}k')
+    return step
+
+
+def exfat() -> Step:
+    """Make another one, which is no FAT in spite of its name."""
+    def step(image: Image) -> None:
+        volume = image.directory / 'volume'
+        with open(volume, 'wb') as file:
+            file.truncate(image.length)
+        run('mkfs.exfat', volume)
+        with open(image.disk, 'r+b') as target:
+            target.seek(image.start)
+            target.write(volume.read_bytes())
+    return step
+
+
+def put(name: str, content: loaders.Loader) -> Step:
+    """Copy a file onto the FAT volume, with its directories."""
+    def step(image: Image) -> None:
+        volume = ('-i', f'{image.disk}@@{image.start}')
+        for parent in reversed(pathlib.PurePosixPath(name).parents[:-1]):
+            # It may be there.
+            subprocess.run(['mmd', '-D', 's', *volume, f'::{parent}'],
+                           stderr=subprocess.DEVNULL, check=False)
+        source = image.directory / 'file'
+        source.write_bytes(content())
+        run('mcopy', '-D', 'o', *volume, source, f'::{name}')
+        source.unlink()
+    return step
+
+
+def mtools(command: str, *arguments: str) -> Step:
+    """Run another of mtools' commands on the volume."""
+    def step(image: Image) -> None:
+        run(command, '-i', f'{image.disk}@@{image.start}', *arguments)
+    return step
+
+
+# Bytes changed by hand.
+
+def poke(layout: str, offset: int, value: object) -> Step:
+    """Write a field of the disk; a negative offset counts from its end."""
+    def step(image: Image) -> None:
+        at = offset + (image.disk.stat().st_size if offset < 0 else 0)
+        _poke(image.disk, layout, at, value)
+    return step
+
+
+def poke_volume(layout: str, offset: int, value: object) -> Step:
+    """Write a field of the volume."""
+    def step(image: Image) -> None:
+        _poke(image.disk, layout, image.start + offset, value)
+    return step
+
+
+def poke_entry(name: bytes, layout: str, offset: int, value: object) -> Step:
+    """Write a field of a FAT directory entry, found by its short name."""
+    def step(image: Image) -> None:
+        at = image.disk.read_bytes().index(name)
+        _poke(image.disk, layout, at + offset, value)
+    return step
+
+
+def _poke(path: pathlib.Path, layout: str, offset: int,
+          value: object) -> None:
+    with open(path, 'r+b') as file:
+        file.seek(offset)
+        file.write(struct.pack(layout, value))
+
+
+def boot_sector(code: loaders.Loader) -> Step:
+    """Put code for BIOS into LBA 0, ahead of the partition table."""
+    return poke('440s', 0, code())
+
+
+def bios_boot(lba: int) -> Step:
+    """Install GRUB for BIOS, its core image from a sector on.
+
+    grub-bios-setup does the same, to block devices only: it tells the boot
+    sector where the core image begins, and that where it goes on.
+    """
+    def step(image: Image) -> None:
+        core = loaders.grub_bios()
+        sector = bytearray(loaders.grub_boot_sector()[:440])
+        struct.pack_into('<Q', sector, 0x5c, lba)
+        with open(image.disk, 'r+b') as file:
+            file.write(sector)
+            file.seek(lba * 512)
+            file.write(core)
+            file.seek(lba * 512 + 512 - 12)
+            file.write(struct.pack('<Q', lba + 1))
+    return step
+
+
+# Containers.
+
+def convert(image_format: str, *options: str) -> Step:
+    """Have qemu-img put the disk into a container."""
+    def step(image: Image) -> None:
+        image.path = image.directory / f'disk.{image_format}'
+        image.format = image_format
+        settings = ('-o', ','.join(options)) if options else ()
+        run('qemu-img', 'convert', '-f', 'raw', '-O', image_format,
+            *settings, image.disk, image.path)
+    return step
+
+
+def vhdx(*options: str) -> Step:
+    """Make a VHDX of it, as qemu-img does."""
+    return convert('vhdx', *options)
+
+
+def compress() -> Step:
+    """Compress the file, which is then a disk no more."""
+    def step(image: Image) -> None:
+        packed = image.directory / 'disk.gz'
+        with (open(image.path, 'rb') as source,
+              gzip.open(packed, 'wb', compresslevel=1) as target):
+            shutil.copyfileobj(source, target)
+        image.path, image.format = packed, 'raw'
+    return step
+
+
+def iso() -> Step:
+    """Make a medium that boots from the volume, the El Torito way."""
+    def step(image: Image) -> None:
+        tree = image.directory / 'tree'
+        tree.mkdir()
+        shutil.copy(image.disk, tree / 'efi.img')
+        image.path, image.medium = image.directory / 'disk.iso', 'cd'
+        run('xorriso', '-as', 'mkisofs', '-quiet', '-o', image.path,
+            '-e', 'efi.img', '-no-emul-boot', tree)
+    return step
+
+
+def burnt(image: Image) -> None:
+    """Take the medium for a disk."""
+    image.disk, image.medium = image.path, 'hd'
+
+
+def content(data: bytes) -> Step:
+    """Upload something that is no image of a disk."""
+    def step(image: Image) -> None:
+        image.path.write_bytes(data)
+    return step
+
+
+def cut(size: int) -> Step:
+    """Lose the end of the file, or where negative so much of it."""
+    def step(image: Image) -> None:
+        with open(image.path, 'r+b') as file:
+            file.truncate(size + (
+                image.path.stat().st_size if size < 0 else 0))
+    return step

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that firmware starts: real ones, and real ones spoilt.
+
+Whatever is meant to run ends in printing :data:`MARKER`.
+"""
+
+from collections.abc import Callable
+import functools
+import pathlib
+import struct
+import subprocess
+import tempfile
+
+#: Only a program that firmware has started prints this.
+MARKER = 'HYPERV-SCHED-STARTED'
+
+_ROOT = pathlib.Path(__file__).parents[2]
+#: Where tools/common.sh unpacks packages that would install themselves as
+#: this computer's own loader.
+_UNPACKED = _ROOT / '.venv' / 'loaders' / 'usr' / 'lib'
+
+GRUB_CONFIG = f'echo {MARKER}\n'
+#: What BIOS itself prints on a serial line loses its way at times.
+_BIOS_CONFIG = f'serial\nterminal_output serial\n{GRUB_CONFIG}'
+
+Loader = Callable[[], bytes]
+
+
+def _grub(platform: str, config: str, *modules: str) -> bytes:
+    with tempfile.TemporaryDirectory() as directory:
+        early = pathlib.Path(directory, 'early.cfg')
+        early.write_text(config)
+        core = pathlib.Path(directory, 'core')
+        subprocess.run(
+            ['grub-mkimage', '-O', platform, '-o', core, '-p', '/nowhere',
+             '-c', early, 'echo', *modules], check=True)
+        return core.read_bytes()
+
+
+@functools.cache
+def grub() -> bytes:
+    """GRUB for x86-64 UEFI, unsigned: prints the marker at once."""
+    return _grub('x86_64-efi', GRUB_CONFIG)
+
+
+@functools.cache
+def grub_ia32() -> bytes:
+    """The same for 32-bit UEFI."""
+    return _grub('i386-efi', GRUB_CONFIG)
+
+
+@functools.cache
+def grub_bios() -> bytes:
+    """GRUB's core image for BIOS, to be started by its boot sector."""
+    return _grub('i386-pc', _BIOS_CONFIG, 'biosdisk', 'serial', 'terminal')
+
+
+def grub_boot_sector() -> bytes:
+    """GRUB's boot code for LBA 0, which starts the core image."""
+    return pathlib.Path('/usr/lib/grub/i386-pc/boot.img').read_bytes()
+
+
+def syslinux_boot_sector() -> bytes:
+    """Boot code for LBA 0 that looks for a BIOS loader, and says so."""
+    return (_UNPACKED / 'syslinux' / 'mbr' / 'gptmbr.bin').read_bytes()
+
+
+def systemd_boot() -> bytes:
+    """The boot menu of systemd, unsigned."""
+    return pathlib.Path(
+        '/usr/lib/systemd/boot/efi/systemd-bootx64.efi').read_bytes()
+
+
+def shim() -> bytes:
+    """The first stage that Microsoft's UEFI CA signed."""
+    return (_UNPACKED / 'shim' / 'shimx64.efi.signed').read_bytes()
+
+
+def fallback() -> bytes:
+    """shim's fbx64.efi: starts what a BOOTX64.CSV names."""
+    return (_UNPACKED / 'shim' / 'fbx64.efi.signed').read_bytes()
+
+
+def signed_grub() -> bytes:
+    r"""Debian's GRUB, which reads \EFI\debian\grub.cfg."""
+    return (_UNPACKED / 'grub' / 'x86_64-efi-signed'
+            / 'grubx64.efi.signed').read_bytes()
+
+
+def text(content: str | bytes) -> Loader:
+    """Give a file's content as it is."""
+    data = content.encode() if isinstance(content, str) else content
+    return lambda: data
+
+
+def cut(loader: Loader, size: int) -> Loader:
+    """Keep the first bytes of a program only."""
+    return lambda: loader()[:size]
+
+
+def tailed(loader: Loader) -> Loader:
+    """Add what no header speaks of."""
+    return lambda: loader() + b'?' * 1000
+
+
+def stamped(loader: Loader, layout: str, offset: int,
+            value: object) -> Loader:
+    """Write over a field of the PE header, counted from its signature."""
+    def spoil() -> bytes:
+        program = bytearray(loader())
+        start = struct.unpack_from('<I', program, 0x3c)[0]
+        struct.pack_into(layout, program, start + offset, value)
+        return bytes(program)
+    return spoil
+
+
+def machine(loader: Loader, value: int) -> Loader:
+    """Claim to be built for another machine."""
+    return stamped(loader, '<H', 4, value)
+
+
+def subsystem(loader: Loader, value: int) -> Loader:
+    """Claim to be another kind of program than an EFI application."""
+    return stamped(loader, '<H', 24 + 68, value)

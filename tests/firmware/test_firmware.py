@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The linter says of an image what firmware does with it.
+
+Each image is judged on both sides, by the one table in
+:mod:`tests.firmware.corpus`.
+"""
+
+import collections
+import pathlib
+import tempfile
+
+import testtools
+
+from hyperv_sched import disk
+from hyperv_sched import rules
+from hyperv_sched import validators
+from tests.firmware import boot
+from tests.firmware import corpus
+from tests.firmware import images
+
+GENERATION_2 = {
+    'hw_machine_type': 'hyperv-gen2',
+    'hypervisor_type': 'hyperv',
+    'hypervisor_version_requires': '>=6.3',
+}
+TELLING = [record for record in corpus.CORPUS if record.telling]
+OTHERS = [record for record in corpus.CORPUS if not record.telling]
+
+
+def each(records):
+    """Give a test case one test a record, which hands it to check()."""
+    def decorate(case):
+        for record in records:
+            def test(self, record=record):
+                self.check(record, self.build(record))
+            name = f"test_{record.name.replace('-', '_')}"
+            setattr(case, name, test)
+        return case
+    return decorate
+
+
+class ImageTestCase(testtools.TestCase):
+
+    def build(self, record):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return images.build(record.steps, pathlib.Path(directory.name))
+
+
+@each(corpus.CORPUS)
+class LinterTestCase(ImageTestCase):
+    """The table against the linter."""
+
+    def check(self, record, image):
+        found = collections.defaultdict(set)
+        for finding in validators.validate({
+                **GENERATION_2, **record.properties,
+                'content': disk.inspect(image.path).as_dict()}):
+            found[finding.severity].add(finding.code)
+        self.assertEqual(record.errors, found['error'] | found['unknown'])
+        self.assertLessEqual(record.warnings, found['warning'])
+
+
+class FirmwareTestCase(ImageTestCase):
+
+    def check(self, record, image):
+        self.assertEqual(record.boots, boot.starts(
+            record.machine, image, in_container=not record.bare))
+
+
+@each(TELLING)
+class TellingFirmwareTestCase(FirmwareTestCase):
+    """The table against firmware: a few images of each kind."""
+
+
+@each(OTHERS)
+class OtherFirmwareTestCase(FirmwareTestCase):
+    """The table against firmware: all the rest, for a quarter of an hour."""
+
+
+class CorpusTestCase(testtools.TestCase):
+
+    def test_each_rule_on_files_has_an_image(self):
+        shown = frozenset().union(*(
+            record.errors | record.warnings for record in corpus.CORPUS))
+        self.assertEqual(
+            {code for code in rules.CATALOGUE if code[:3] in ('HV2', 'HV3')},
+            shown)
+
+    def test_each_name_is_given_once(self):
+        names = [record.name for record in corpus.CORPUS]
+        self.assertCountEqual(set(names), names)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The import plugin in a real Glance, by each import method."""
+
+import pathlib
+import uuid
+
+import fixtures
+
+from tests import guests
+from tests import samples
+from tests.functional.glance import api
+
+GENERATION_2 = {
+    'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen2',
+    'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
+GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+BIOS = samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
+
+PLUGIN = '''
+[image_import_opts]
+image_import_plugins = [hyperv_generation]
+'''
+
+
+class ImportTestCase(api.APITestCase):
+
+    def staged(self, data, **members):
+        image_id = self.glance.create(**members)
+        self.stage(image_id, data)
+        return image_id
+
+    def stage(self, image_id, data):
+        status, text = self.glance.put(image_id, data, 'stage')
+        self.assertEqual(204, status, text)
+        status, text = self.glance.import_image(image_id)
+        self.assertEqual(202, status, text)
+
+    def assertRefused(self, image_id, code):
+        task = self.glance.task(image_id)
+        self.assertEqual('failure', task['status'])
+        self.assertIn(code, task['message'])
+        self.assertNotIn('Internal Error', task['message'])
+
+    def assertActive(self, image_id):
+        task = self.glance.task(image_id)
+        self.assertEqual('success', task['status'], self.glance.said())
+        image = self.glance.show(image_id)
+        self.assertEqual('active', image['status'])
+        return image
+
+
+class GlanceDirectTestCase(ImportTestCase):
+
+    options = {'config': PLUGIN}
+
+    def test_good_image_becomes_active_as_it_is(self):
+        image = self.assertActive(
+            self.staged(GOOD, **GENERATION_2))
+        self.assertNotIn('trait:CUSTOM_HYPERV_GEN2', image)
+
+    def test_what_would_not_run_is_refused_with_the_reason(self):
+        for data, members, code in (
+                (GOOD, {'disk_format': 'vhd'}, 'HV201'),
+                (samples.fixed_vhd(guest=guests.bootable()), {}, 'HV202'),
+                (samples.vhdx(flags=2), {}, 'HV206'),
+                (samples.vhdx(log_guid=uuid.uuid4()), {}, 'HV207'),
+                (GOOD[:-1], {}, 'HV208'), (b'', {}, 'HV205'),
+                (BIOS, {}, 'HV302'),
+                (GOOD, {'hw_machine_type': 'hyperv-gen1'}, 'HV341'),
+                (GOOD, {'hw_disk_bus': 'ide'}, 'HV115')):
+            image_id = self.staged(
+                data, **{**GENERATION_2, **members})
+            self.assertRefused(image_id, code)
+
+    def test_refused_image_can_be_corrected_and_imported_again(self):
+        image_id = self.staged(
+            GOOD, **{**GENERATION_2, 'disk_format': 'vhd'})
+        self.assertRefused(image_id, 'HV201')
+        self.assertEqual('queued', self.glance.show(image_id)['status'])
+        self.assertFalse((self.glance.root / 'staging' / image_id).exists())
+        self.glance.patch(image_id, disk_format='vhdx')
+        self.stage(image_id, GOOD)
+        self.assertActive(image_id)
+
+    def test_images_of_other_hypervisors_pass(self):
+        for data, members in (
+                (samples.qcow2(), {'disk_format': 'qcow2'}),
+                (samples.qcow2(), {'disk_format': 'qcow2',
+                                   'hw_machine_type': 'q35',
+                                   'hypervisor_type': 'qemu'}),
+                (guests.bootable(), {'disk_format': 'raw'})):
+            self.assertActive(self.staged(data, **members))
+
+    def test_two_at_once_have_their_own_verdicts(self):
+        good = self.glance.create(**GENERATION_2)
+        bad = self.glance.create(**GENERATION_2)
+        self.glance.put(good, GOOD, 'stage')
+        self.glance.put(bad, BIOS, 'stage')
+        self.glance.import_image(bad)
+        self.glance.import_image(good)
+        self.assertRefused(bad, 'HV302')
+        self.assertActive(good)
+
+    def test_more_than_a_gibibyte(self):
+        path = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path, 'disk.vhdx')
+        with path.open('wb') as file:
+            file.write(GOOD)
+            file.truncate(1025 * samples.MIB)
+        with path.open('rb') as file:
+            image_id = self.staged(file, **GENERATION_2)
+        self.assertActive(image_id)
+
+
+class IgnoredRulesTestCase(ImportTestCase):
+
+    options = {'config': PLUGIN + '[hyperv_sched]\nignored_rules = HV115\n'}
+
+    def test_are_not_refused(self):
+        self.assertActive(self.staged(
+            GOOD, hw_disk_bus='ide', **GENERATION_2))
+
+
+class LearnedPropertiesTestCase(ImportTestCase):
+
+    options = {'config': PLUGIN + (
+        '[hyperv_sched]\nimport_sets_properties = hw_machine_type,'
+        'hypervisor_type,hypervisor_version_requires,'
+        'trait:CUSTOM_HYPERV_GEN2\n')}
+
+    def test_are_set_where_they_are_missing(self):
+        image = self.assertActive(self.staged(
+            GOOD, disk_format='vhdx', hypervisor_version_requires='>=10.0'))
+        self.assertEqual(
+            ('hyperv-gen2', 'hyperv', '>=10.0', 'required'),
+            (image['hw_machine_type'], image['hypervisor_type'],
+             image['hypervisor_version_requires'],
+             image['trait:CUSTOM_HYPERV_GEN2']))
+
+    def test_a_value_that_is_wrong_is_refused_and_not_changed(self):
+        image_id = self.staged(GOOD, disk_format='vhdx',
+                               hw_machine_type='hyperv-gen1')
+        self.assertRefused(image_id, 'HV341')
+        self.assertEqual('hyperv-gen1',
+                         self.glance.show(image_id)['hw_machine_type'])
+
+    def test_images_of_other_hypervisors_get_nothing(self):
+        image = self.assertActive(self.staged(
+            guests.bootable(), disk_format='raw'))
+        self.assertNotIn('hypervisor_type', image)
+
+
+class WebDownloadTestCase(ImportTestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.port = cls.serve({'good': GOOD, 'bios': BIOS})
+        cls.options = {'config': PLUGIN + (
+            '[import_filtering_opts]\nallowed_hosts = [127.0.0.1]\n'
+            f'allowed_ports = [{cls.port}]\n')}
+        super().setUpClass()
+
+    def download(self, name):
+        image_id = self.glance.create(**GENERATION_2)
+        status, text = self.glance.import_image(
+            image_id, 'web-download',
+            uri=f'http://127.0.0.1:{self.port}/{name}')
+        self.assertEqual(202, status, text)
+        return image_id
+
+    def test_accepted(self):
+        self.assertActive(self.download('good'))
+
+    def test_refused(self):
+        image_id = self.download('bios')
+        self.assertRefused(image_id, 'HV302')
+        self.assertEqual('queued', self.glance.show(image_id)['status'])

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The installed command, over the samples of a real Nova and Glance.
+
+Each mistake is made in a configuration that was right before, and seen by
+what the services themselves read and import.
+"""
+
+import functools
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import fixtures
+import testtools
+
+TOP = pathlib.Path(__file__).parents[2]
+BIN = pathlib.Path(sys.executable).parent
+CONTEXT = 'authtoken context'
+FILTER = '[filter:hyperv_generation]\nuse = egg:hyperv-sched#hyperv_generation'
+
+
+def run(*argv, cwd='/', **kwargs):
+    return subprocess.run(argv, text=True, capture_output=True, check=False,
+                          cwd=cwd, **kwargs)
+
+
+@functools.cache
+def sample(*namespaces):
+    """The sample configuration of a service."""
+    done = run(BIN / 'oslo-config-generator', *(
+        word for namespace in namespaces
+        for word in ('--namespace', namespace)))
+    if done.returncode:
+        raise AssertionError(done.stderr)
+    return done.stdout
+
+
+def put(text, group, option, *values):
+    """Set an option below the head of its group in a sample."""
+    lines = ''.join(f'{option} = {value}\n' for value in values)
+    head = f'[{group}]\n'
+    if head not in text:
+        text += head
+    return text.replace(head, head + lines, 1)
+
+
+class StatusTestCase(testtools.TestCase):
+
+    environment = {}
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.directory = pathlib.Path(directory.name)
+        cls.samples = {
+            'nova': sample('nova.conf', 'hyperv_sched'),
+            'glance': sample('glance.api', 'glance'),
+            'paste': pathlib.Path(
+                sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()}
+
+    def status(self, *argv, **texts):
+        """Run the checks over these texts; return exit code and results."""
+        options = []
+        for name, text in texts.items():
+            path = self.directory / f'{name}.conf'
+            path.write_text(text)
+            options += ['--glance-paste' if name == 'paste' else
+                        f'--{name}-conf', path]
+        done = run(BIN / 'hyperv-sched-status', 'upgrade', 'check', '--json',
+                   *options, *argv, env=self.environment)
+        self.assertIn(done.returncode, (0, 1, 2), done.stderr)
+        return done.returncode, {
+            check['check']: check
+            for check in json.loads(done.stdout)['checks']}
+
+    def assertMistake(self, code, name, words, **texts):
+        """The mistake is the worst, and in just this check."""
+        status, results = self.status(**texts)
+        self.assertEqual(code, status, results)
+        self.assertIn(words, results[name]['details'])
+        self.assertEqual([name], [
+            check['check'] for check in results.values()
+            if check['result'] > 0])
+
+
+class StartTestCase(testtools.TestCase):
+
+    def test_no_service_is_imported_before_a_check_needs_it(self):
+        done = run(sys.executable, '-W', 'ignore', '-c',
+                   'import sys\n'
+                   'import hyperv_sched.cli.status.command\n'
+                   'print(*sorted(sys.modules))', cwd=TOP)
+        modules = done.stdout.split()
+        self.assertIn('hyperv_sched.cli.status.command', modules)
+        self.assertEqual([], [
+            name for name in modules
+            if name.partition('.')[0] in ('nova', 'glance', 'openstack')
+            and name not in ('nova', 'nova.virt')])
+
+
+class SchedulerTestCase(StatusTestCase):
+
+    def nova(self, available=None, enabled=None):
+        text = self.samples['nova']
+        if available is None:
+            available = ('nova.scheduler.filters.all_filters',
+                         'hyperv_sched.filters.HyperVGenerationFilter')
+        if enabled is None:
+            enabled = ('ComputeFilter,HyperVGenerationFilter,'
+                       'ImagePropertiesFilter')
+        text = put(text, 'filter_scheduler', 'available_filters', *available)
+        return put(text, 'filter_scheduler', 'enabled_filters', enabled)
+
+    def test_right(self):
+        status, results = self.status(nova=self.nova())
+        self.assertEqual(0, status, results)
+        for name in ('Nova available filters', 'Nova enabled filters',
+                     'Nova version', 'Options of [hyperv_sched]'):
+            self.assertEqual(0, results[name]['result'])
+        for name in ('Nova compute driver', 'Glance import plugin'):
+            self.assertEqual(-1, results[name]['result'])
+
+    def test_sample_as_it_is_lacks_the_filter(self):
+        status, results = self.status(nova=self.samples['nova'])
+        self.assertEqual(2, status)
+        for name in ('Nova available filters', 'Nova enabled filters'):
+            self.assertIn('lacks the filter', results[name]['details'])
+
+    def test_misspelt(self):
+        self.assertMistake(
+            2, 'Nova enabled filters', 'HyperVGenerationFiltre',
+            nova=self.nova(enabled='ComputeFilter,HyperVGenerationFiltre'))
+        self.assertMistake(
+            2, 'Nova available filters', 'HyperVGenerationFiltre',
+            nova=self.nova(available=(
+                'nova.scheduler.filters.all_filters',
+                'hyperv_sched.filters.HyperVGenerationFiltre')))
+
+    def test_novas_own_filters_lost(self):
+        self.assertMistake(
+            2, 'Nova available filters', 'without ComputeFilter',
+            nova=self.nova(available=(
+                'hyperv_sched.filters.HyperVGenerationFilter',)))
+
+    def test_late(self):
+        self.assertMistake(
+            1, 'Nova enabled filters', 'the user is not told why',
+            nova=self.nova(
+                enabled='ImagePropertiesFilter,HyperVGenerationFilter'))
+
+    def test_no_filter_of_nova_is_taken_for_ours(self):
+        done = run(sys.executable, '-W', 'ignore', '-c',
+                   'from nova.scheduler import filters\n'
+                   'for cls in filters.all_filters(): print(cls.__name__)')
+        names = done.stdout.split()
+        self.assertIn('ImagePropertiesFilter', names)
+        _, results = self.status(nova=self.nova(enabled=','.join(names)))
+        self.assertIn('lacks the filter',
+                      results['Nova enabled filters']['details'])
+
+
+class ComputeTestCase(StatusTestCase):
+
+    def nova(self, driver='hyperv_sched.EnforcedDriver',
+             enforced='fake.FakeDriver'):
+        text = put(self.samples['nova'], 'DEFAULT', 'compute_driver', driver)
+        return put(text, 'hyperv_sched', 'compute_driver', enforced)
+
+    def test_right(self):
+        status, results = self.status(nova=self.nova())
+        self.assertEqual(0, status, results)
+        self.assertEqual(0, results['Nova compute driver']['result'])
+        self.assertEqual(0, results['Nova enforced driver']['result'])
+
+    def test_bare(self):
+        self.assertMistake(
+            2, 'Nova compute driver', 'nothing is enforced',
+            nova=self.nova(driver='compute_hyperv.driver.HyperVDriver'))
+
+    def test_misspelt(self):
+        self.assertMistake(
+            2, 'Nova compute driver', 'nova-compute does not start',
+            nova=self.nova(driver='hyperv_sched.EnforcedDrive'))
+
+    def test_enforced_driver_gone(self):
+        self.assertMistake(
+            2, 'Nova enforced driver', 'cannot be imported',
+            nova=self.nova(enforced='hyperv.driver.HyperVDriver'))
+
+    def test_enforced_on_what_is_no_driver(self):
+        self.assertMistake(
+            2, 'Nova enforced driver', 'it is no driver of Nova',
+            nova=self.nova(enforced='fake.FakeVirtAPI'))
+
+    def test_option_misspelt(self):
+        self.assertMistake(
+            1, 'Options of [hyperv_sched]', 'Write gen2_minimum_version.',
+            nova=put(self.nova(), 'hyperv_sched', 'gen2_min_version', '10.0'))
+
+
+class GlanceTestCase(StatusTestCase):
+
+    def texts(self, *changes, flavor='keystone', paste=None):
+        glance = put(self.samples['glance'], 'image_import_opts',
+                     'image_import_plugins', '[hyperv_generation]')
+        glance = put(glance, 'paste_deploy', 'flavor', flavor)
+        for change in changes:
+            glance = put(glance, *change)
+        return {'glance': glance, 'paste': paste or self.paste()}
+
+    def paste(self, old=CONTEXT, new=f'{CONTEXT} hyperv_generation',
+              section=FILTER):
+        text = self.samples['paste']
+        self.assertIn(old, text)
+        return f'{text.replace(old, new)}\n{section}\n'
+
+    def test_right_with_and_without_caching(self):
+        for flavor in ('keystone', 'keystone+cachemanagement'):
+            status, results = self.status(**self.texts(flavor=flavor))
+            self.assertEqual(0, status, results)
+            self.assertEqual(0, results['Glance API filter']['result'])
+            self.assertEqual(0, results['Glance import plugin']['result'])
+            self.assertEqual(-1, results['Nova enabled filters']['result'])
+
+    def test_samples_as_they_are_lack_both(self):
+        status, results = self.status(
+            glance=self.samples['glance'], paste=self.samples['paste'])
+        self.assertEqual(1, status)
+        self.assertIn('lacks', results['Glance import plugin']['details'])
+        self.assertIn('without the API filter',
+                      results['Glance API filter']['details'])
+
+    def test_plugin_misspelt(self):
+        texts = self.texts()
+        texts['glance'] = texts['glance'].replace(
+            '[hyperv_generation]', '[hyperv_generaton]')
+        self.assertMistake(2, 'Glance import plugin', 'hyperv_generaton',
+                           **texts)
+
+    def test_other_flavor(self):
+        self.assertMistake(2, 'Glance API filter', 'is without it',
+                           **self.texts(flavor='caching'))
+
+    def test_before_the_context(self):
+        self.assertMistake(
+            2, 'Glance API filter', 'is before context', **self.texts(
+                paste=self.paste(new='authtoken hyperv_generation context')))
+
+    def test_entry_point_misspelt(self):
+        self.assertMistake(
+            2, 'Glance API filter', 'hyperv_generaton', **self.texts(
+                paste=self.paste(section=FILTER[:-5] + 'aton')))
+
+    def test_report_only(self):
+        self.assertMistake(
+            1, 'Glance API filter', 'report_only', **self.texts(
+                paste=self.paste(section=FILTER + '\nreport_only = true')))
+
+    def test_options_of_glance(self):
+        for name, code, change in (
+                ('Glance parallel import', 2,
+                 ('image_import_opts', 'max_parallel_stores', '2')),
+                ('Glance content check', 2,
+                 ('image_format', 'require_image_format_match', 'false')),
+                ('Glance disk formats', 2,
+                 ('image_format', 'disk_formats', 'vhd,raw')),
+                ('Glance disk formats', 1,
+                 ('image_format', 'disk_formats', 'vhdx,raw'))):
+            self.assertMistake(code, name, change[1], **self.texts(
+                ('DEFAULT', 'enabled_backends', 'a:file,b:file'), change))
+
+    def test_broken_plugin(self):
+        broken = self.useFixture(fixtures.TempDir()).path
+        for module in ('taskflow', 'webob'):
+            pathlib.Path(broken, f'{module}.py').write_text(
+                'import no_such_module\n')
+        self.environment = {'PYTHONPATH': broken}
+        _, results = self.status(**self.texts())
+        for name in ('Glance import plugin', 'Glance API filter'):
+            self.assertEqual(2, results[name]['result'])
+            self.assertIn('no_such_module', results[name]['details'])
+
+
+class DefaultsTestCase(testtools.TestCase):
+    """Options read without their service have that service's defaults."""
+
+    def test_are_those_of_the_services_here(self):
+        done = run(sys.executable, '-W', 'ignore', '-c', '''
+import glance.opts
+import nova.conf.opts
+from hyperv_sched.cli.status import sources
+for theirs, ours in (
+        (nova.conf.opts.list_opts(), sources.NOVA_OPTS),
+        (glance.opts.list_api_opts() + glance.opts.list_image_import_opts(),
+         sources.GLANCE_OPTS)):
+    real = {(str(group or 'DEFAULT'), opt.name): opt
+            for group, opts in theirs for opt in opts}
+    for group, opts in ours.items():
+        for opt in opts:
+            found = real[group or 'DEFAULT', opt.name]
+            assert type(found) is type(opt), opt.name
+            assert found.type == opt.type, opt.name
+            assert found.default == opt.default, opt.name
+            print(opt.name)
+''', cwd=TOP)
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn('max_parallel_stores', done.stdout.split())

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Look for files that the disk reader does not keep its promises on.
+
+    tox -e fuzz -- -max_total_time=600 [DIRECTORY]
+
+Takes the options of libFuzzer, and directories to keep what is new in.
+Inputs are what tests.fuzz.sparse reads; one that was found is tried again by
+giving its name.
+"""
+
+import pathlib
+import random
+import sys
+import tempfile
+
+import atheris
+
+# Nothing to be found in those.
+from hyperv_sched import rules  # noqa: F401
+
+with atheris.instrument_imports(include=['hyperv_sched.disk']):
+    from tests.fuzz import promises
+
+from tests.fuzz import repair
+from tests.fuzz import seeds
+from tests.fuzz import sparse
+
+_MAX_LENGTH = 64 * 1024
+_WIDTHS = (1, 2, 4, 8)
+
+
+def try_one(data):
+    """Give one input to the reader."""
+    promises.keeps(sparse.Sparse.decode(data))
+
+
+def mutate(data, max_size, seed):
+    """Change a file in one to four places, most often so that it is read."""
+    choose = random.Random(seed)
+    file = sparse.Sparse.decode(data)
+    for _ in range(choose.randint(1, 4)):
+        choose.choices(
+            (_bytes, _number, _run, _size), (4, 8, 2, 1))[0](file, choose)
+    if choose.random() < 0.8:
+        repair.checksums(file, choose.choice((512, 512, 4096)))
+    encoded = file.encode()
+    return encoded if len(encoded) <= max_size else data
+
+
+def _bytes(file, choose):
+    if file.runs:
+        index = choose.randrange(len(file.runs))
+        offset, run = file.runs[index]
+        file.runs[index] = offset, bytearray(
+            atheris.Mutate(bytes(run), len(run) + 64))
+
+
+def _number(file, choose):
+    """Put a number that means something into one place."""
+    if not file.runs:
+        return
+    offset, run = choose.choice(file.runs)
+    width = choose.choice(_WIDTHS)
+    if len(run) < width:
+        return
+    start = choose.choice(range(0, len(run), 512))
+    at = min(start + choose.randrange(512), len(run) - width)
+    if choose.random() < 0.8:
+        at -= at % width
+    order = choose.choice(('little', 'little', 'little', 'big'))
+    old = int.from_bytes(run[at:at + width], order)
+    new = choose.choice((
+        0, 1, old + 1, old - 1, old * 2, old // 2, -1,
+        1 << choose.randrange(64), (1 << choose.randrange(64)) - 1,
+        file.size, file.size // 512, offset, offset // 512,
+        choose.getrandbits(8 * width), old ^ 1 << choose.randrange(64)))
+    run[at:at + width] = (new % (1 << 8 * width)).to_bytes(width, order)
+
+
+def _run(file, choose):
+    """Move, copy or drop a run."""
+    if not file.runs:
+        return
+    index = choose.randrange(len(file.runs))
+    offset, run = file.runs[index]
+    if choose.random() < 0.3:
+        del file.runs[index]
+        return
+    offset = choose.choice((
+        offset + 512, max(offset - 512, 0), file.size - len(run),
+        choose.choice(file.runs)[0], choose.getrandbits(24)))
+    file.runs.append((offset % 2 ** 64, bytearray(run)))
+    if choose.random() < 0.5:
+        del file.runs[index]
+
+
+def _size(file, choose):
+    file.size = choose.choice((
+        file.size + 1, max(file.size - 1, 0), file.size // 2, file.size * 2,
+        1 << choose.randrange(63), file.size + 512)) % sparse.MAX_SIZE
+
+
+def main():
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, file in enumerate(seeds.files()):
+            pathlib.Path(corpus, f'seed-{number}').write_bytes(file.encode())
+        files = [arg for arg in sys.argv[1:] if pathlib.Path(arg).is_file()]
+        atheris.Setup(
+            [sys.argv[0], f'-max_len={_MAX_LENGTH}', *sys.argv[1:],
+             *([] if files else [corpus])],
+            try_one, custom_mutator=mutate)
+        atheris.Fuzz()
+
+
+if __name__ == '__main__':
+    main()

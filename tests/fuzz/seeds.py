@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files to start from: one of each kind, most of them good."""
+
+from tests import guests
+from tests import samples
+from tests.fuzz import sparse
+
+_LOADER = 'EFI/BOOT/BOOTX64.EFI'
+_SHIM = {_LOADER: guests.program(shim=True, signed=True)}
+_FILES = (
+    _SHIM,
+    {**_SHIM, 'EFI/BOOT/grubx64.efi': guests.program()},
+    {**_SHIM, 'EFI/BOOT/fbx64.efi': guests.program(),
+     'EFI/system/BOOTX64.CSV': guests.boot_entries('shimx64.efi'),
+     'EFI/system/shimx64.efi': guests.program(shim=True),
+     'EFI/system/grubx64.efi': guests.program(machine=0xaa64)},
+    {'EFI/BOOT/BOOTIA32.EFI': guests.program(machine=0x14c, magic=0x10b),
+     'EFI/Microsoft/Boot/bootmgfw.efi': guests.program()})
+
+
+def _vhdx(disk, **options):
+    return samples.vhdx(virtual_size=len(disk), block_size=samples.MIB,
+                        guest=disk, **options)
+
+
+def _disks():
+    yield guests.bootable()
+    yield guests.bios_bootable()
+    for files in _FILES:
+        yield guests.gpt([(guests.ESP, 64, guests.fat(files))])
+    fat16 = guests.fat(_FILES[1], clusters=5000, bits=16, scatter=3)
+    yield guests.gpt([(guests.BASIC_DATA, 64, b'\1'),
+                      (guests.ESP, 128, fat16)], size=4 * samples.MIB)
+    record = bytearray(guests.mbr([(0xef, 64, 300), (0x05, 400, 400)]))
+    disk = bytearray(guests.bios_bootable())
+    disk[:512] = record
+    disk[400 * 512:401 * 512] = guests.mbr([(0x0c, 8, 300)])
+    volume = guests.loader()
+    disk[408 * 512:408 * 512 + len(volume)] = volume
+    yield bytes(disk)
+    yield guests.loader()
+
+
+def files():
+    """All seeds, sparse."""
+    disks = list(_disks())
+    for disk in disks:
+        yield sparse.Sparse.of(_vhdx(disk))
+        yield sparse.Sparse.of(disk)
+    fat32 = guests.fat(_FILES[2], clusters=65600, bits=32)
+    yield sparse.Sparse.of(guests.gpt(
+        [(guests.ESP, 64, fat32)], size=36 * samples.MIB))
+    yield sparse.Sparse.of(_vhdx(
+        guests.gpt([(guests.ESP, 64, guests.fat(_FILES[1], sector=4096))],
+                   sector=4096, size=4 * samples.MIB, first_usable=7),
+        logical_sector_size=4096))
+    largest = sparse.Sparse.of(samples.vhdx(
+        virtual_size=64 * 1024 ** 4, bat_size=17 * samples.MIB))
+    largest.size = 64 * samples.MIB
+    yield largest
+    yield sparse.Sparse.of(samples.fixed_vhd(guest=disks[0]))
+    yield sparse.Sparse.of(samples.dynamic_vhd(
+        virtual_size=samples.MIB, guest=disks[0]))
+    yield sparse.Sparse.of(samples.qcow2())
+    yield sparse.Sparse.of(b'')

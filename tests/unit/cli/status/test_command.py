@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import textwrap
+from unittest import mock
+
+from oslo_config import cfg
+
+from hyperv_sched.cli.status import command
+from hyperv_sched.cli.status import sources
+from tests.unit.cli.status import base
+from tests.unit.cli.status import test_nova_checks
+
+SCHEDULER = '[filter_scheduler]\n' + ''.join((
+    test_nova_checks.ALL, test_nova_checks.OURS, test_nova_checks.ENABLED))
+
+
+class CommandTestCase(base.StatusTestCase):
+
+    def run_command(self, *argv):
+        """Run it; return its exit code, its output and its complaints."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                code = command.main(argv)
+            except SystemExit as exc:
+                code = exc.code
+        return code, out.getvalue(), err.getvalue()
+
+    def check(self, *argv):
+        return self.run_command('upgrade', 'check', *argv)
+
+    def check_json(self, *argv):
+        code, out, err = self.check('--json', *argv)
+        return code, {check['check']: check
+                      for check in json.loads(out)['checks']}
+
+
+class ResultTestCase(CommandTestCase):
+
+    def test_success(self):
+        code, out, err = self.check(
+            '--nova-conf', self.write('nova.conf', SCHEDULER))
+        self.assertEqual((0, ''), (code, err))
+        self.assertIn('| Check: Nova enabled filters', out)
+
+    def test_worst_result_is_the_exit_code(self):
+        unknown = '[hyperv_sched]\ncolour = blue\n'
+        invalid = '[hyperv_sched]\ngen2_minimum_version = R2\n'
+        for text, expected in ((unknown, 1), (invalid, 2),
+                               (unknown + invalid, 2)):
+            self.assertEqual(expected, self.check(
+                '--nova-conf',
+                self.write('nova.conf', SCHEDULER + text))[0])
+
+    def test_skipped_is_no_success_and_no_failure(self):
+        code, checks = self.check_json(
+            '--nova-conf', self.write('nova.conf', SCHEDULER))
+        self.assertEqual(0, code)
+        self.assertEqual(
+            {'check': 'Glance disk formats', 'result': -1,
+             'details': 'no configuration of Glance was found.'},
+            checks['Glance disk formats'])
+        self.assertIn('Result: Skipped', self.check(
+            '--nova-conf', self.write('nova.conf', SCHEDULER))[1])
+
+    def test_files_are_told_in_full(self):
+        path = self.write('n' * 60 + '-' + 'n' * 60 + '.conf', SCHEDULER)
+        for argv in ((), ('--json',)):
+            self.assertIn(path, self.check('--nova-conf', path, *argv)[1])
+
+    def test_option_that_a_service_cannot_read_is_a_failure(self):
+        code, checks = self.check_json('--glance-conf', self.write(
+            'glance-api.conf',
+            '[image_import_opts]\nimage_import_plugins = no_op\n'))
+        self.assertEqual(2, code)
+        result = checks['Glance import plugin']
+        self.assertEqual(2, result['result'])
+        self.assertIn('image_import_plugins', result['details'])
+
+    def test_last_file_has_the_last_word_and_is_named(self):
+        wrong = self.write('wrong.conf', '[filter_scheduler]\n'
+                           'enabled_filters = ComputeFilter\n')
+        right = self.write('right.conf', SCHEDULER)
+        self.assertEqual(0, self.check(
+            '--nova-conf', wrong, '--nova-conf', right)[0])
+        code, checks = self.check_json(
+            '--nova-conf', right, '--nova-conf', wrong)
+        self.assertEqual(2, code)
+        self.assertIn(f'enabled_filters ({wrong}) lacks',
+                      checks['Nova enabled filters']['details'])
+
+
+class UsageTestCase(CommandTestCase):
+
+    def test_wrong_usage_is_not_taken_for_a_failed_check(self):
+        for argv in ((), ('upgrade',), ('upgrade', 'chekc'),
+                     ('upgrade', 'check', '--nova', 'x'),
+                     ('upgrade', 'check', '--glance-paste', 'x')):
+            code, out, err = self.run_command(*argv)
+            self.assertEqual((255, ''), (code, out), argv)
+            self.assertIn('hyperv-sched-status', err)
+
+    def test_help_tells_the_exit_codes(self):
+        for argv in (('--help',), ('upgrade', 'check', '--help')):
+            code, out, _ = self.run_command(*argv)
+            self.assertEqual(0, code)
+            self.assertIn(textwrap.dedent(command.EPILOG).strip(), out)
+
+
+class BadInputTestCase(CommandTestCase):
+
+    OPTIONS = (('--nova-conf',), ('--glance-conf',),
+               ('--glance-conf', None, '--glance-paste'))
+
+    def refuse(self, path, reason):
+        """One line that names the file and the reason, by any option."""
+        fine = self.write('fine.conf', '')
+        for option in self.OPTIONS:
+            argv = [fine if word is None else word for word in option]
+            code, out, err = self.check(*argv, str(path))
+            self.assertEqual((255, ''), (code, out), option)
+            self.assertEqual(1, err.count('\n'), err)
+            self.assertIn(str(path), err)
+            self.assertIn(reason, err)
+
+    def test_missing(self):
+        self.refuse('/nonexistent/file.conf', 'No such file')
+
+    def test_directory(self):
+        self.refuse(self.directory, 'not a regular file')
+
+    def test_pipe(self):
+        path = self.directory / 'pipe'
+        os.mkfifo(path)
+        self.refuse(path, 'not a regular file')
+
+    def test_unreadable(self):
+        # Permissions do not keep root from reading.
+        read_text = pathlib.Path.read_text
+
+        def refuse(path, *args):
+            if path.name == 'secret.conf':
+                raise PermissionError(13, 'Permission denied')
+            return read_text(path, *args)
+
+        with mock.patch('pathlib.Path.read_text', refuse):
+            self.refuse(self.write('secret.conf', ''), 'Permission denied')
+
+    def test_binary(self):
+        for data in (b'\x7fELF\0\0', b'\xff\xfe[\0D\0'):
+            path = self.directory / 'binary'
+            path.write_bytes(data)
+            self.refuse(path, 'not a text file')
+
+    def test_no_ini(self):
+        self.refuse(self.write('image.json', '{"a": 1}\n'), 'is no ')
+
+    def test_huge(self):
+        path = self.directory / 'huge'
+        with open(path, 'wb') as file:
+            file.truncate(sources.MAX_SIZE + 1)
+        self.refuse(path, 'larger than')
+
+    def test_a_password_in_a_broken_line_is_not_repeated(self):
+        path = self.write('nova.conf', 'password swordfish\n')
+        self.assertNotIn('swordfish', self.check('--nova-conf', path)[2])
+
+
+class DefaultsTestCase(CommandTestCase):
+    """What services find by themselves."""
+
+    def find(self, nova=(), glance=()):
+        found = {'nova': list(nova), 'glance': []}
+        home = self.directory / 'glance'
+        home.mkdir()
+        for name, text in glance:
+            (home / name).write_text(text)
+        for name, fake in (
+                ('find_config_files', lambda project, prog: found[project]),
+                ('find_config_dirs', lambda project, prog: [])):
+            patch = mock.patch.object(cfg, name, fake)
+            patch.start()
+            self.addCleanup(patch.stop)
+        patch = mock.patch.dict(os.environ, OS_GLANCE_CONFIG_DIR=str(home))
+        patch.start()
+        self.addCleanup(patch.stop)
+        return home
+
+    def test_nothing_there_is_no_success(self):
+        self.find()
+        code, out, err = self.check()
+        self.assertEqual((255, ''), (code, out))
+        self.assertIn('no configuration of Nova or Glance was found', err)
+
+    def test_host_of_nova_alone(self):
+        self.find(nova=[self.write('nova.conf', SCHEDULER)])
+        code, checks = self.check_json()
+        self.assertEqual(0, code)
+        self.assertEqual(-1, checks['Glance import plugin']['result'])
+        self.assertEqual(0, checks['Nova enabled filters']['result'])
+
+    def test_host_of_glance_alone_with_all_its_files(self):
+        home = self.find(glance=(
+            ('glance-api.conf', '[image_format]\ndisk_formats = vhdx,vhd\n'),
+            ('glance-image-import.conf', '[image_import_opts]\n'
+             'image_import_plugins = [hyperv_generation]\n'),
+            ('glance-api-paste.ini', '[app:glance-api]\n'
+             'paste.app_factory = glance.api.v2.router:API.factory\n')))
+        code, checks = self.check_json()
+        files = checks['Configuration files']['details']
+        for name in ('image-import.conf', 'api.conf', 'api-paste.ini'):
+            self.assertIn(f'{home}/glance-{name}', files)
+        self.assertEqual(0, checks['Glance import plugin']['result'])
+        self.assertEqual(1, checks['Glance API filter']['result'])
+        self.assertEqual(-1, checks['Nova enabled filters']['result'])
+        self.assertEqual(1, code)
+
+    def test_directory_that_may_not_be_entered_is_not_taken_for_empty(self):
+        home = self.find()
+        with mock.patch('os.access', return_value=False):
+            code, _, err = self.check()
+        self.assertEqual(255, code)
+        self.assertIn('Permission denied', err)
+        self.assertTrue(home.is_dir())
+
+
+class DirectoriesTestCase(CommandTestCase):
+
+    def test_directory_of_files_counts(self):
+        directory = self.directory / 'nova.conf.d'
+        directory.mkdir()
+        (directory / 'filter.conf').write_text(SCHEDULER)
+        main = self.write('nova.conf', '')
+        with mock.patch.object(cfg, 'find_config_files',
+                               lambda project, prog: [main]), \
+                mock.patch.object(cfg, 'find_config_dirs',
+                                  lambda project, prog: [str(directory)]):
+            found = sources.read()
+        self.assertEqual(
+            (main, str(directory / 'filter.conf')),
+            found.scheduler.files)
+        self.assertIn('HyperVGenerationFilter', found.scheduler.get(
+            'filter_scheduler', 'enabled_filters'))

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Distributions in a temporary directory on the path."""
+
+import contextlib
+import io
+import pathlib
+import sys
+import tempfile
+
+from hyperv_sched.cli.status import environment
+from tests.unit import base
+from tests.unit.cli.status import base as status_base
+
+GROUP = 'hyperv_sched.tests.plugins'
+
+
+class EnvironmentTestCase(base.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.site = pathlib.Path(directory.name)
+        sys.path.insert(0, directory.name)
+        self.addCleanup(sys.path.remove, directory.name)
+        for name in ('status_fine', 'status_broken', 'status_gone'):
+            self.addCleanup(sys.modules.pop, name, None)
+        (self.site / 'status_fine.py').write_text(
+            'print("noise")\nclass Thing:\n    factory = 1\n')
+        (self.site / 'status_broken.py').write_text(
+            'raise SystemExit("no\\x1b")\n')
+
+    def install(self, name, version='1.0', **entry_points):
+        home = self.site / f'{name.replace("-", "_")}-{version}.dist-info'
+        home.mkdir()
+        (home / 'METADATA').write_text(
+            f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n')
+        (home / 'entry_points.txt').write_text(f'[{GROUP}]\n' + ''.join(
+            f'{point} = {spec}\n' for point, spec in entry_points.items()))
+
+    def try_import(self, load):
+        return list(environment.try_import('It', 'status-service', load))
+
+
+class VersionTestCase(EnvironmentTestCase):
+
+    def test_of_what_is_installed(self):
+        self.install('status-service', '26.1.0')
+        self.assertEqual('26.1.0', environment.version('status-service'))
+
+    def test_none_of_what_is_not(self):
+        self.assertIsNone(environment.version('status-service'))
+
+    def test_major_number(self):
+        self.assertEqual(34, environment.major('34.0.0.0rc1'))
+
+
+class EntryPointTestCase(EnvironmentTestCase):
+
+    def test_found_in_any_distribution(self):
+        self.install('status-plugins', thing='status_fine:Thing')
+        self.assertEqual('status_fine:Thing', environment.entry_point(
+            GROUP, 'thing').value)
+
+    def test_not_found(self):
+        self.install('status-plugins', thing='status_fine:Thing')
+        self.assertIsNone(environment.entry_point(GROUP, 'think'))
+
+    def test_own(self):
+        # The first on the path is the one that counts.
+        self.install('hyperv-sched', thing='status_fine:Thing')
+        self.assertEqual(
+            'Thing', environment.load_own(GROUP, 'thing').__name__)
+
+    def test_of_others_is_not_own(self):
+        self.install('status-plugins', thing='status_fine:Thing')
+        self.assertRaises(LookupError, environment.load_own, GROUP, 'thing')
+
+
+class ImportTestCase(EnvironmentTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.install('status-service')
+
+    def test_fine_and_its_output_set_aside(self):
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), \
+                contextlib.redirect_stderr(io.StringIO()):
+            self.assertEqual([], self.try_import(
+                lambda: environment.import_path('status_fine.Thing')))
+        self.assertEqual('', out.getvalue())
+
+    def test_factory_within_a_class(self):
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(1, environment.import_factory(
+                'status_fine:Thing.factory'))
+
+    def test_whatever_a_module_raises_is_told(self):
+        for path, kind in (('status_broken.Thing', 'SystemExit'),
+                           ('status_gone.Thing', 'ModuleNotFoundError'),
+                           ('status_fine.Think', 'AttributeError'),
+                           ('Thing', 'ImportError')):
+            with contextlib.redirect_stderr(io.StringIO()):
+                found = self.try_import(
+                    lambda path=path: environment.import_path(path))
+            self.assertEqual([status_base.FAILURE],
+                             [problem.code for problem in found])
+            self.assertIn(kind, found[0].text)
+            self.assertNotIn('\x1b', found[0].text)

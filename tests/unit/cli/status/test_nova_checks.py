@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from hyperv_sched.cli.status import nova_checks
+from hyperv_sched.cli.status import problems
+from tests.unit.cli.status import base
+
+ALL = 'available_filters = nova.scheduler.filters.all_filters\n'
+OURS = 'available_filters = hyperv_sched.filters.HyperVGenerationFilter\n'
+ENABLED = ('enabled_filters = ComputeFilter, HyperVGenerationFilter, '
+           'ImagePropertiesFilter\n')
+HOST = '''
+[DEFAULT]
+compute_driver = hyperv_sched.EnforcedDriver
+[hyperv_sched]
+compute_driver = compute_hyperv.driver.HyperVDriver
+'''
+
+
+class NovaTestCase(base.StatusTestCase):
+
+    def judge(self, check, nova):
+        return list(check(self.read(nova=nova)))
+
+    def scheduler(self, check, *lines):
+        return self.judge(check, '[filter_scheduler]\n' + ''.join(lines))
+
+
+class AvailableFilterTestCase(NovaTestCase):
+
+    def judge_lines(self, *lines):
+        return self.scheduler(nova_checks.available_filter, *lines)
+
+    def test_right(self):
+        self.assertEqual([], self.judge_lines(ALL, OURS))
+
+    def test_not_configured(self):
+        self.assertProblem(base.FAILURE, 'lacks the filter',
+                           self.judge(nova_checks.available_filter, ''))
+
+    def test_missing_beside_others(self):
+        self.assertProblem(base.FAILURE, 'lacks the filter',
+                           self.judge_lines(ALL))
+
+    def test_misspelt_names_are_told_with_the_right_one(self):
+        for wrong in ('hyperv_sched.filters.HyperVGenerationFiler',
+                      'hyperv_sched.filter.HyperVGenerationFilter',
+                      'nova.scheduler.filters.HyperVGenerationFilter',
+                      'HyperVGenerationFilter',
+                      'hyperv-sched.filters.HyperVGenerationFilter'):
+            found = self.judge_lines(ALL, f'available_filters = {wrong}\n')
+            self.assertProblem(base.FAILURE, f'has {wrong}.', found)
+            self.assertIn(OURS.strip(), found[0].text)
+
+    def test_two_in_one_line(self):
+        ours, all_filters = self.judge_lines(
+            ALL.strip(), ',', OURS.partition(' = ')[2])
+        self.assertIn('on a line of its own', ours.text)
+        self.assertIn('no longer has nova.scheduler.filters.all_filters',
+                      all_filters.text)
+
+    def test_novas_own_filters_lost(self):
+        found = self.judge_lines(OURS, ENABLED)
+        self.assertProblem(
+            base.FAILURE, 'without ComputeFilter, ImagePropertiesFilter',
+            found)
+
+    def test_novas_own_filters_named_one_by_one(self):
+        self.assertEqual([], self.judge_lines(
+            OURS, 'available_filters = nova.scheduler.filters.'
+                  'compute_filter.ComputeFilter\n',
+            'enabled_filters = ComputeFilter, HyperVGenerationFilter\n'))
+
+    def test_not_importable(self):
+        self.importable.clear()
+        self.assertProblem(base.FAILURE, 'ModuleNotFoundError',
+                           self.judge_lines(ALL, OURS))
+
+    def test_not_tried_without_nova(self):
+        self.versions.clear()
+        self.assertProblem(base.WARNING, 'nova is not installed',
+                           self.judge_lines(ALL, OURS))
+
+    def test_skipped_without_nova_conf(self):
+        self.assertSkipped('no configuration of Nova',
+                           nova_checks.available_filter,
+                           self.read(glance=''))
+
+    def test_skipped_on_a_hyperv_host(self):
+        self.assertSkipped('this is a Hyper-V host',
+                           nova_checks.available_filter, self.read(nova=HOST))
+
+    def test_judged_where_a_hyperv_host_runs_a_scheduler(self):
+        self.assertProblem(
+            base.FAILURE, 'lacks the filter', self.judge(
+                nova_checks.available_filter,
+                HOST + '[filter_scheduler]\n' + ALL))
+
+
+class EnabledFilterTestCase(NovaTestCase):
+
+    def judge_list(self, *names):
+        return self.scheduler(nova_checks.enabled_filter,
+                              f'enabled_filters = {", ".join(names)}')
+
+    def test_right(self):
+        self.assertEqual([], self.judge_list(
+            'ComputeFilter', 'HyperVGenerationFilter',
+            'ImagePropertiesFilter'))
+
+    def test_not_configured(self):
+        self.assertProblem(base.FAILURE, 'lacks the filter',
+                           self.judge(nova_checks.enabled_filter, ''))
+
+    def test_misspelt(self):
+        for wrong in ('HyperVGenerationFiler', 'hypervgenerationfilter',
+                      'HyperV_GenerationFilter',
+                      'hyperv_sched.filters.HyperVGenerationFilter'):
+            self.assertProblem(
+                base.FAILURE, f'has {wrong}: nova-scheduler does not start',
+                self.judge_list('ComputeFilter', wrong))
+
+    def test_after_image_properties_filter(self):
+        self.assertProblem(base.WARNING, 'the user is not told why',
+                           self.judge_list('ImagePropertiesFilter',
+                                           'HyperVGenerationFilter'))
+
+    def test_twice(self):
+        self.assertProblem(base.WARNING, '2 times', self.judge_list(
+            'HyperVGenerationFilter', 'HyperVGenerationFilter'))
+
+    def test_skipped_on_a_hyperv_host(self):
+        self.assertSkipped('this is a Hyper-V host',
+                           nova_checks.enabled_filter, self.read(nova=HOST))
+
+
+class ComputeDriverTestCase(NovaTestCase):
+
+    def judge_driver(self, name, more=''):
+        return self.judge(nova_checks.compute_driver,
+                          f'[DEFAULT]\ncompute_driver = {name}\n{more}')
+
+    def test_right(self):
+        self.assertEqual([], self.judge(nova_checks.compute_driver, HOST))
+
+    def test_bare_driver_names_the_way_out(self):
+        found = self.judge_driver('compute_hyperv.driver.HyperVDriver')
+        self.assertProblem(base.FAILURE, 'nothing is enforced', found)
+        self.assertIn('"compute_driver = compute_hyperv.driver.HyperVDriver" '
+                      'below [hyperv_sched]', found[0].text)
+
+    def test_misspelt(self):
+        for wrong in ('hyperv_sched.EnforceDriver', 'EnforcedDriver',
+                      'hyperv_sched.enforceddriver',
+                      'hyprev_sched.EnforcedDriver',
+                      'nova.virt.hyperv_sched.EnforcedDriver'):
+            self.assertProblem(
+                base.FAILURE, f'{wrong}: nova-compute does not start',
+                self.judge_driver(wrong))
+
+    def test_not_set_beside_a_driver_to_enforce_on(self):
+        self.assertProblem(
+            base.FAILURE, 'has no default', self.judge(
+                nova_checks.compute_driver, '[hyperv_sched]\n'
+                'compute_driver = compute_hyperv.driver.HyperVDriver\n'))
+
+    def test_other_driver_beside_options_of_hyperv(self):
+        self.assertProblem(
+            base.FAILURE, 'libvirt.LibvirtDriver: nothing is enforced',
+            self.judge_driver('libvirt.LibvirtDriver',
+                              '[hyperv]\nvswitch_name = private\n'))
+
+    def test_not_importable(self):
+        del self.importable['nova.virt.hyperv_sched.EnforcedDriver']
+        self.assertProblem(base.FAILURE, 'cannot be imported',
+                           self.judge(nova_checks.compute_driver, HOST))
+
+    def test_skipped_on_other_hosts(self):
+        for nova in ('', '[DEFAULT]\ncompute_driver = libvirt.LibvirtDriver',
+                     '[filter_scheduler]\n' + ALL + OURS + ENABLED):
+            self.assertSkipped('no Hyper-V host', nova_checks.compute_driver,
+                               self.read(nova=nova))
+
+
+class EnforcedDriverTestCase(NovaTestCase):
+
+    def judge_driver(self, name):
+        return self.judge(
+            nova_checks.enforced_driver,
+            '[DEFAULT]\ncompute_driver = hyperv_sched.EnforcedDriver\n'
+            f'[hyperv_sched]\ncompute_driver = {name}')
+
+    def test_right(self):
+        self.assertEqual([], self.judge(nova_checks.enforced_driver, HOST))
+
+    def test_default_is_right(self):
+        self.assertEqual([], self.judge(
+            nova_checks.enforced_driver,
+            '[DEFAULT]\ncompute_driver = hyperv_sched.EnforcedDriver\n'))
+
+    def test_not_importable(self):
+        self.assertProblem(
+            base.FAILURE, 'compute_hyperv.HyperVDriver, named by '
+            '[hyperv_sched] compute_driver',
+            self.judge_driver('compute_hyperv.HyperVDriver'))
+
+    def test_no_driver(self):
+        self.importable['nova.virt.utils.Thing'] = object
+        self.assertProblem(base.FAILURE, 'it is no driver of Nova',
+                           self.judge_driver('utils.Thing'))
+
+    def test_itself(self):
+        self.assertProblem(base.FAILURE, 'would enforce on itself',
+                           self.judge_driver('hyperv_sched.EnforcedDriver'))
+
+
+class OptionsTestCase(NovaTestCase):
+
+    def judge_options(self, text):
+        return self.judge(nova_checks.options, text)
+
+    def test_right(self):
+        self.assertEqual([], self.judge_options(
+            HOST + 'gen2_minimum_version = 10.0\nignored_rules = HV106\n'))
+
+    def test_invalid_value_names_option_and_file(self):
+        found = self.judge_options(
+            '[hyperv_sched]\ngen2_minimum_version = R2\n')
+        self.assertProblem(base.FAILURE, 'gen2_minimum_version', found)
+        self.assertIn(str(self.directory), found[0].text)
+
+    def test_misspelt_option_names_the_right_one(self):
+        self.assertProblem(
+            base.WARNING, 'Write unknown_host_version.', self.judge_options(
+                '[hyperv_sched]\nunknown_hosts_version = accept\n'))
+
+    def test_other_unknown_option(self):
+        self.assertProblem(base.WARNING, 'Remove it.', self.judge_options(
+            '[hyperv_sched]\ncolour = blue\n'))
+
+    def test_misspelt_group(self):
+        for wrong in ('hyperv-sched', 'hyperv_shed', 'hypervsched'):
+            self.assertProblem(
+                base.WARNING, f'[{wrong}] in ',
+                self.judge_options(f'[{wrong}]\nerror_rules = HV106\n'))
+
+    def test_case_of_the_group_does_not_matter(self):
+        self.assertProblem(base.WARNING, 'colour', self.judge_options(
+            '[Hyperv_Sched]\ncolour = blue\n'))
+
+    def test_group_of_the_driver_is_none_of_ours(self):
+        self.assertEqual([], self.judge_options(
+            '[hyperv]\nvswitch_name = private\n'))
+
+    def test_in_glances_files(self):
+        found = list(nova_checks.options(self.read(
+            glance='[hyperv_sched]\ncolour = blue\n')))
+        self.assertProblem(base.WARNING, 'glance-api.conf', found)
+
+
+class VersionTestCase(NovaTestCase):
+
+    def test_old(self):
+        self.versions['nova'] = '25.1.0'
+        self.assertProblem(base.FAILURE, 'Nova 25.1.0',
+                           self.judge(nova_checks.version, ''))
+
+    def test_oldest_that_works(self):
+        self.versions['nova'] = '26.0.0'
+        self.assertEqual([], self.judge(nova_checks.version, ''))
+
+    def test_skipped_where_nova_is_not_installed(self):
+        del self.versions['nova']
+        self.assertSkipped('not installed', nova_checks.version,
+                           self.read(nova=''))
+
+    def test_skipped_without_its_configuration(self):
+        self.assertSkipped('no configuration', nova_checks.version,
+                           self.read(glance=''))
+
+
+class ProblemsTestCase(base.base.TestCase):
+
+    def test_shown_is_bounded_and_on_one_line(self):
+        self.assertEqual(r'a\nb\x1b', problems.shown('a\nb\x1b'))
+        self.assertEqual(problems.MAX_SHOWN, len(problems.shown('a' * 9999)))
