@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import re
 import sys
 from typing import Any
 
@@ -18,8 +17,11 @@ from cliff import show
 
 from hyperv_sched import rules
 from hyperv_sched.cli import base
+from hyperv_sched.cli import cloud
 from hyperv_sched.cli import inputs
+from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
+from hyperv_sched.cli import remote
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
            'required', 'fix', 'reference')
@@ -36,21 +38,6 @@ _EXIT_CODES = '\n'.join((
     '  0  no error, and nothing that could not be decided',
     '  1  at least one error, or something undecided',
     '  2  wrong usage, or a file that cannot be read'))
-
-
-def _property(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition('=')
-    if not name or not separator:
-        raise argparse.ArgumentTypeError(f'{text!r} is not NAME=VALUE')
-    return name, value
-
-
-def _gigabytes(text: str) -> int:
-    # int() would take blanks, signs and other digits, and very long ones.
-    if not re.fullmatch('[0-9]{1,9}', text):
-        raise argparse.ArgumentTypeError(
-            f'{rules.printable(text)!r} is not a whole number of GB')
-    return int(text)
 
 
 class Inspect(base.ExitCodes, show.ShowOne):
@@ -72,11 +59,12 @@ class Inspect(base.ExitCodes, show.ShowOne):
 
 
 class Lint(base.ExitCodes, lister.Lister):
-    """Check an image for Hyper-V before it is uploaded.
+    """Check an image for Hyper-V before it is uploaded, or in a cloud.
 
     Judges the properties that the image shall have and, where a FILE is
     given, what the file really is. Without FILE the properties alone are
-    judged. Nothing is changed.
+    judged. Images of a cloud are judged by both, and little of them is
+    downloaded for that. Nothing is changed.
     """
 
     _progress: progress.Progress | None = None
@@ -97,23 +85,23 @@ class Lint(base.ExitCodes, lister.Lister):
             '--documents', action='store_true',
             help='each FILE is what --image-json takes, not a disk image; '
                  'findings name the file')
-        parser.add_argument(
-            '--property', metavar='NAME=VALUE', action='append',
-            type=_property, dest='image_properties', default=[],
-            help='a property that the image shall have (repeat for more)')
-        parser.add_argument(
-            '--disk-format', metavar='F',
-            help='the disk_format that the image shall have')
-        parser.add_argument(
-            '--container-format', metavar='F',
-            help='the container_format that the image shall have')
-        parser.add_argument(
-            '--min-disk', metavar='GB', type=_gigabytes,
-            help='the min_disk that the image shall have')
+        options.add(parser)
         parser.add_argument(
             '--image-json', metavar='FILE',
             help='a document of the Image API, or of "openstack image show '
                  '-f json", or a list of them; - reads standard input')
+        parser.add_argument(
+            '--image', metavar='ID_OR_NAME', action='append',
+            dest='images', default=[],
+            help='an image that is in a cloud (repeat for more)')
+        parser.add_argument(
+            '--all-images', action='store_true',
+            help='all images of a cloud that may be seen')
+        parser.add_argument(
+            '--download', action='store_true',
+            help='download an image of a cloud whose store does not hand out '
+                 'parts; else its content is unknown')
+        cloud.add_options(parser)
         parser.add_argument(
             '--ignore', metavar='CODE', action='append', default=[],
             help='drop the findings of a rule (repeat for more)')
@@ -133,8 +121,6 @@ class Lint(base.ExitCodes, lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Iterator[tuple[Any, ...]]]:
-        from hyperv_sched import validators
-
         ignored, errors = _weights(parsed_args)
         total, subjects = self._subjects(parsed_args)
         self._progress = progress.Progress(sys.stderr, total)
@@ -144,9 +130,7 @@ class Lint(base.ExitCodes, lister.Lister):
         counts: collections.Counter[str] = collections.Counter()
         for subject in subjects:
             judged += 1
-            for finding in rules.weigh(
-                    validators.validate(subject.document(), subject.name),
-                    ignored, errors):
+            for finding in rules.weigh(subject.findings(), ignored, errors):
                 counts[finding.severity] += 1
                 rows.append({**vars(finding), 'file': subject.file})
             if parsed_args.fix:
@@ -169,10 +153,9 @@ class Lint(base.ExitCodes, lister.Lister):
 
     def _subjects(self, args: argparse.Namespace) -> tuple[
             int | None, Iterator[inputs.Subject]]:
-        given = dict(args.image_properties)
-        for name in ('disk_format', 'container_format', 'min_disk'):
-            if getattr(args, name) is not None:
-                given[name] = getattr(args, name)
+        given = options.given(args)
+        if args.images or args.all_images:
+            return self._in_cloud(args, given)
         if not args.documents:
             return inputs.subjects(args.files, args.image_json, given,
                                    self.complain)
@@ -180,6 +163,25 @@ class Lint(base.ExitCodes, lister.Lister):
             raise base.UsageError(
                 '--documents goes with FILE, and not with --image-json')
         return None, inputs.in_documents(args.files, given, self.complain)
+
+    def _in_cloud(self, args: argparse.Namespace, given: dict[str, Any],
+                  ) -> tuple[int | None, Iterator[inputs.Subject]]:
+        if args.files or args.image_json or args.documents or (
+                args.images and args.all_images):
+            raise base.UsageError(
+                '--image and --all-images go with no FILE, no --image-json, '
+                'and not with each other')
+        connection = cloud.connect(self.app, args.os_cloud)
+        found = (connection.all() if args.all_images else
+                 remote.images(connection, args.images, self.complain))
+        return len(args.images) or None, remote.subjects(
+            connection, found, given, self.complain,
+            self._show_bytes if args.download else None)
+
+    def _show_bytes(self, total: int) -> progress.Progress:
+        if self._progress is not None:
+            self._progress.clear()
+        return progress.Progress(sys.stderr, total, 'MiB', 1024 ** 2)
 
     def complain(self, reason: object) -> None:
         if self._progress is not None:

@@ -39,6 +39,8 @@ class Subject:
     file: str | None = None
     """What it was found in, as given; None for standard input and options."""
     content: dict[str, Any] | None = None
+    unread: str | None = None
+    """Why there is content that nobody has seen."""
 
     def document(self) -> dict[str, Any]:
         """The image document that the rules judge."""
@@ -46,6 +48,23 @@ class Subject:
         if self.content is not None:
             document['content'] = self.content
         return document
+
+    def findings(self) -> list[rules.Finding]:
+        """Judge it; what was not seen is unknown, never a pass."""
+        from hyperv_sched import validators
+
+        document = self.document()
+        findings = validators.validate(document, self.name)
+        if self.unread is not None:
+            findings.append(dataclasses.replace(
+                rules.CATALOGUE['HV204'].finding(
+                    self.name or image_document.label(document),
+                    severity='unknown'),
+                message='the content is not known: '
+                        f'{rules.printable(self.unread, 500)}',
+                fix='Read all of it, with "image lint --download", or judge '
+                    'the file that the image was made of'))
+        return findings
 
 
 Complain = Callable[[object], None]
@@ -64,18 +83,19 @@ def subjects(files: Sequence[str], json_file: str | None,
     """
     if not (files or json_file or given):
         raise base.UsageError(
-            'Nothing to judge: give a FILE, --property or --image-json')
+            'Nothing to judge: give a FILE, --property, --image-json or '
+            '--image')
     documents = [{}] if json_file is None else _read_json(json_file)
     if not documents or files and len(documents) > 1:
         raise base.UsageError(
             f'{json_file}: holds {len(documents)} images; with a FILE, give '
             'the document of one')
-    flat = _flat(documents, json_file, given, complain,
+    found = flat(documents, json_file, given, complain,
                  bare=json_file is None or bool(files))
     if files:
-        return len(files), _inspected(files, flat, complain)
+        return len(files), _inspected(files, found, complain)
     source = None if json_file == '-' else json_file
-    return len(documents), (Subject(one, file=source) for one in flat)
+    return len(documents), (Subject(one, file=source) for one in found)
 
 
 def in_documents(files: Sequence[str], given: Mapping[str, Any],
@@ -92,15 +112,15 @@ def in_documents(files: Sequence[str], given: Mapping[str, Any],
             continue
         if not documents:
             complain(f'{file}: holds 0 images')
-        for flat in _flat(documents, file, given, complain):
+        for one in flat(documents, file, given, complain):
             name = (file if len(documents) == 1
-                    else f'{file}#{image_document.label(flat)}')
-            yield Subject(flat, name=name, file=file)
+                    else f'{file}#{image_document.label(one)}')
+            yield Subject(one, name=name, file=file)
 
 
-def _flat(documents: Sequence[object], source: str | None,
-          given: Mapping[str, Any], complain: Complain,
-          bare: bool = False) -> Iterator[dict[str, Any]]:
+def flat(documents: Sequence[object], source: str | None,
+         given: Mapping[str, Any], complain: Complain,
+         bare: bool = False) -> Iterator[dict[str, Any]]:
     """Documents with what is given, in one level.
 
     :param bare: a document may say nothing of the image
@@ -108,9 +128,9 @@ def _flat(documents: Sequence[object], source: str | None,
     bad = 0
     for number, raw in enumerate(documents, 1):
         try:
-            flat = {**image_document.flatten(raw),
-                    **image_document.flatten(given)}
-            if not (bare or image_document.is_image(flat)):
+            one = {**image_document.flatten(raw),
+                   **image_document.flatten(given)}
+            if not (bare or image_document.is_image(one)):
                 raise image_document.InvalidDocument(
                     'is no image document: "openstack image show -f json" '
                     'and GET /v2/images print such')
@@ -119,17 +139,17 @@ def _flat(documents: Sequence[object], source: str | None,
             if bad <= MAX_COMPLAINTS:
                 complain(f'{source or "command line"}: image {number}: {exc}')
         else:
-            yield flat
+            yield one
     if bad > MAX_COMPLAINTS:
         complain(f'{source}: {bad - MAX_COMPLAINTS} more cannot be judged')
 
 
 def _inspected(files: Sequence[str], documents: Iterable[dict[str, Any]],
                complain: Complain) -> Iterator[Subject]:
-    for flat in documents:
+    for one in documents:
         for file in files:
             try:
-                yield Subject(flat, file, file, inspect(file))
+                yield Subject(one, file, file, inspect(file))
             except base.UsageError as exc:
                 complain(exc)
 

@@ -17,22 +17,27 @@ class Progress:
     :param stream: where the line is shown, if that is a terminal; standard
         error may be missing
     :param total: what there is to do; None where that is not known yet
+    :param unit: what is counted
+    :param scale: how much of it makes one that is shown
     """
 
-    def __init__(self, stream: TextIO | None, total: int | None) -> None:
+    def __init__(self, stream: TextIO | None, total: int | None,
+                 unit: str = 'images', scale: int = 1) -> None:
         self._stream = stream if stream and stream.isatty() else None
-        self._of = '' if total is None else f' of {total}'
+        self._of = '' if total is None else f' of {-(-total // scale)}'
+        self._unit = unit
+        self._scale = scale
         self._done = 0
         self._shown = 0
         self._next = time.monotonic() + PATIENCE
 
-    def count(self) -> None:
-        """One image more is done."""
-        self._done += 1
+    def count(self, more: int = 1) -> None:
+        """So much more is done."""
+        self._done += more
         if self._stream is None or time.monotonic() < self._next:
             return
         self.clear()
-        line = f'{self._done}{self._of} images'
+        line = f'{self._done // self._scale}{self._of} {self._unit}'
         self._stream.write(line)
         self._stream.flush()
         self._shown = len(line)

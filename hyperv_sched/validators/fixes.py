@@ -123,10 +123,10 @@ def command(document: Document, values: Mapping[str, str]) -> str:
         words += ['--property', f'{name}={value}']
     image = image_document.label(document)
     words += ['--', 'IMAGE' if image == '-' else image]
-    return ' '.join(map(_quote, words))
+    return ' '.join(map(quote, words))
 
 
-def _quote(word: str) -> str:
+def quote(word: str) -> str:
     """Quote for a shell, without the characters that a terminal obeys."""
     if word.isprintable():
         return shlex.quote(word)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image should say of itself, by what its file is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hyperv_sched import document as image_document
+from hyperv_sched import versions
+
+GENERATION_2 = 'hyperv-gen2'
+
+_GIB = 1024 ** 3
+#: What Glance has room for.
+_MAX_MIN_DISK = 2 ** 31 - 1
+#: Formats that Glance has under the same names.
+_DISK_FORMATS = ('iso', 'qcow2', 'raw', 'vdi', 'vhd', 'vhdx', 'vmdk')
+_WINDOWS = '\\efi\\microsoft\\'
+#: What Linux distributions start by, in any directory.
+_LINUX = ('shimx64.efi', 'grubx64.efi', 'fbx64.efi')
+
+
+def members(content: Mapping[str, Any],
+            given: Mapping[str, Any]) -> dict[str, Any]:
+    """Work out what is not given.
+
+    :param content: what :func:`hyperv_sched.disk.inspect` saw
+    :param given: under whatever names Nova reads
+    :raises image_document.InvalidDocument: see
+        :func:`hyperv_sched.document.normalise`.
+    """
+    said = image_document.normalise(given)
+    found: dict[str, Any] = {
+        'container_format': 'bare', 'hypervisor_type': 'hyperv'}
+    if content['format'] in _DISK_FORMATS:
+        found['disk_format'] = content['format']
+    size = -(-(content['virtual_size'] or 0) // _GIB)
+    if 0 < size <= _MAX_MIN_DISK:
+        found['min_disk'] = size
+    if content['generation']:
+        found['hw_machine_type'] = content['generation']
+    if {**found, **said}.get('hw_machine_type') == GENERATION_2:
+        found['hypervisor_version_requires'] = (
+            f'>={versions.GENERATION_2_MINIMUM}')
+    found.update(_system(content['loaders'] or ()))
+    return {name: value for name, value in found.items() if name not in said}
+
+
+def _system(loaders: Any) -> dict[str, str]:
+    """The operating system, where its loaders tell."""
+    if not loaders:
+        return {}
+    found = {}
+    paths = [loader['path'].lower() for loader in loaders]
+    if all(loader['machine'] == 'x64' for loader in loaders):
+        found['architecture'] = 'x86_64'
+    if any(path.startswith(_WINDOWS) for path in paths):
+        found['os_type'] = 'windows'
+    elif any(path.endswith(_LINUX) for path in paths):
+        found['os_type'] = 'linux'
+    return found

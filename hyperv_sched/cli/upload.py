@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hyperv-sched image upload."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import contextlib
+import hashlib
+import os
+import signal
+import sys
+from typing import Any
+from typing import BinaryIO
+import uuid
+
+from cliff import show
+
+from hyperv_sched import document as image_document
+from hyperv_sched import rules
+from hyperv_sched.cli import base
+from hyperv_sched.cli import cloud
+from hyperv_sched.cli import derived
+from hyperv_sched.cli import image
+from hyperv_sched.cli import inputs
+from hyperv_sched.cli import options
+from hyperv_sched.cli import progress
+from hyperv_sched.cli import text
+
+_MIB = 1024 ** 2
+
+VISIBILITIES = ('public', 'private', 'shared', 'community')
+
+#: Members of an image that are no properties of it: an option sets them, or
+#: Glance does.
+_OWN = frozenset((
+    'checksum', 'container_format', 'created_at', 'direct_url',
+    'disk_format', 'file', 'id', 'locations', 'min_disk', 'min_ram', 'name',
+    'os_hash_algo', 'os_hash_value', 'os_hidden', 'owner', 'properties',
+    'protected', 'schema', 'self', 'size', 'status', 'stores', 'tags',
+    'updated_at', 'virtual_size', 'visibility'))
+
+#: What is shown of the image that was made.
+_COLUMNS = ('id', 'name', 'status', 'visibility', 'disk_format',
+            'container_format', 'min_disk', 'size', 'os_hash_algo',
+            'os_hash_value', 'properties')
+
+_EXIT_CODES = '\n'.join((
+    'exit code:',
+    '  0    the image is in the cloud, whole',
+    '  1    refused: the findings have an error, or something undecided',
+    '  2    wrong usage, the file cannot be read, or the cloud refuses',
+    '  130  interrupted',
+    'No image is left behind except with 0.'))
+
+
+class Upload(base.ExitCodes, show.ShowOne):
+    """Upload a disk image with the properties that Hyper-V needs.
+
+    What is not given is worked out from the file. The image is judged as
+    "image lint" does, before anything is sent.
+    """
+
+    _silent = False
+
+    def get_epilog(self) -> str:
+        return _EXIT_CODES
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.add_argument('file', metavar='FILE', help='the disk image')
+        parser.add_argument('--name', required=True,
+                            help='the name that the image shall have')
+        options.add(parser)
+        parser.add_argument(
+            '--visibility', metavar='V', choices=VISIBILITIES,
+            help=f'who may see it: {", ".join(VISIBILITIES)}')
+        parser.add_argument(
+            '--dry-run', action='store_true',
+            help='print the "openstack image create" command that does the '
+                 'same, and send nothing')
+        parser.add_argument(
+            '--force', action='store_true',
+            help='upload whatever the findings are')
+        cloud.add_options(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
+            Sequence[str], Sequence[Any]]:
+        path = parsed_args.file
+        content = inputs.inspect(path)
+        document, known = _document(parsed_args, content)
+        findings = inputs.Subject(document, path, path, content).findings()
+        refused = not parsed_args.force and any(
+            finding.severity in ('error', 'unknown') for finding in findings)
+        if refused or parsed_args.formatter == 'table':
+            _tell(path, content, document, known, findings)
+        if refused:
+            self._silent = True
+            self.worsen(base.EXIT_FINDINGS)
+            if sys.stderr is not None:
+                print('\nNot uploaded; --force does it all the same.',
+                      file=sys.stderr)
+            return (), ()
+        if 'disk_format' not in document:
+            raise base.UsageError(
+                f'{path}: give --disk-format: Glance has none for '
+                f'{content["format"]}')
+        if parsed_args.dry_run:
+            self._silent = True
+            self.app.stdout.write(f'{_command(path, document)}\n')
+            return (), ()
+        connection = cloud.connect(self.app, parsed_args.os_cloud)
+        made = self._upload(connection, path, content, document)
+        return _COLUMNS, _row(made, document, parsed_args.formatter)
+
+    def produce_output(self, parsed_args: argparse.Namespace,
+                       column_names: Sequence[str],
+                       data: Sequence[Any]) -> int:
+        if self._silent:
+            return 0
+        result: int = super().produce_output(parsed_args, column_names, data)
+        return result
+
+    def _upload(self, connection: cloud.Images, path: str,
+                content: Mapping[str, Any],
+                document: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the image, or leave nothing behind."""
+        # Of our own making: known before Glance has answered.
+        image_id = str(uuid.uuid4())
+        with _open(path) as file, _termination_interrupts():
+            try:
+                connection.create({'id': image_id, **document})
+                body = _Body(file, content['file_size'])
+                try:
+                    connection.upload(image_id, body)
+                finally:
+                    body.shown.clear()
+                made = connection.get(image_id)
+                body.verify(made)
+                return made
+            except BaseException as exc:
+                self._undo(connection, image_id,
+                           isinstance(exc, KeyboardInterrupt))
+                raise
+
+    def _undo(self, connection: cloud.Images, image_id: str,
+              interrupted: bool) -> None:
+        why = 'interrupted: ' if interrupted else ''
+        with _signals(signal.SIG_IGN):
+            try:
+                if connection.delete(image_id):
+                    self.complain(f'{why}the unfinished image {image_id} is '
+                                  'deleted')
+            except cloud.CloudError as exc:
+                self.complain(
+                    f'{why}the unfinished image {image_id} is left behind: '
+                    f'{exc}. Delete it: openstack image delete {image_id}')
+
+
+class _Body:
+    """A file on its way into the cloud; requests asks for just this."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self.shown = progress.Progress(sys.stderr, size, 'MiB', _MIB)
+        self._file = file
+        self._before = _state(file)
+        self._size = self._left = size
+        self._hash = hashlib.sha512()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[bytes]:
+        while data := self.read(_MIB):
+            yield data
+
+    def read(self, length: int = -1) -> bytes:
+        """The next bytes, as many as the file had when it was judged."""
+        wanted = self._left if length < 0 else min(length, self._left)
+        data = self._file.read(wanted)
+        if wanted and not data:
+            raise base.UsageError('the file became shorter meanwhile')
+        self._left -= len(data)
+        self._hash.update(data)
+        self.shown.count(len(data))
+        return data
+
+    def verify(self, made: Mapping[str, Any]) -> None:
+        """Compare what the cloud has with what was sent, and judged.
+
+        :raises base.UsageError: it is not the same.
+        """
+        if _state(self._file) != self._before:
+            raise base.UsageError('the file changed while it was uploaded')
+        if made.get('status') != 'active' or made.get('size') != self._size:
+            raise base.UsageError(
+                f'the image is {made.get("status")} with '
+                f'{made.get("size")} bytes, not active with {self._size}')
+        algorithm = made.get('os_hash_algo')
+        if algorithm in hashlib.algorithms_available and (
+                made.get('os_hash_value') != self._digest(str(algorithm))):
+            raise base.UsageError(
+                f'the {algorithm} of the image is not that of the file')
+
+    def _digest(self, algorithm: str) -> str:
+        if algorithm == self._hash.name:
+            return self._hash.hexdigest()
+        found = hashlib.new(algorithm)
+        self._file.seek(0)
+        while data := self._file.read(_MIB):
+            found.update(data)
+        return found.hexdigest()
+
+
+def _state(file: BinaryIO) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[BinaryIO]:
+    try:
+        with open(path, 'rb') as file:
+            yield file
+    except OSError as exc:
+        raise base.UsageError(
+            f'{path}: cannot be read: {exc.strerror or exc}') from None
+
+
+@contextlib.contextmanager
+def _signals(handler: Any,
+             *, numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
+             ) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
+
+
+def _termination_interrupts() -> contextlib.AbstractContextManager[None]:
+    """Let a polite end (SIGTERM) clean up like an interrupt."""
+    return _signals(signal.default_int_handler)
+
+
+def _document(args: argparse.Namespace, content: Mapping[str, Any],
+              ) -> tuple[dict[str, Any], frozenset[str]]:
+    """The document to make, and what of it was given."""
+    for name, _ in args.image_properties:
+        if name in _OWN:
+            raise base.UsageError(
+                f'--property {name}: is no property but part of every image')
+    given = options.given(args)
+    if args.visibility:
+        given['visibility'] = args.visibility
+    try:
+        document = {'name': args.name, **derived.members(content, given),
+                    **given}
+    except image_document.InvalidDocument as exc:
+        raise base.UsageError(str(exc)) from None
+    return document, frozenset(('name', *given))
+
+
+def _tell(path: str, content: Mapping[str, Any],
+          document: Mapping[str, Any], known: frozenset[str],
+          findings: Sequence[rules.Finding]) -> None:
+    """Show people what is to be made, and what speaks against it."""
+    if sys.stderr is None:
+        return
+    kind = ' '.join(filter(None, (content['subformat'], content['format'])))
+    lines = {'file': f'{path} ({kind})', **document}
+    width = max(map(len, lines))
+    for name, value in lines.items():
+        source = '' if name in known or name == 'file' else '  (worked out)'
+        print(f'{rules.printable(name):<{width}}  '
+              f'{rules.printable(value, None)}{source}', file=sys.stderr)
+    if findings:
+        print(file=sys.stderr)
+        text.FindingsFormatter().emit_list(
+            image.TABLE_COLUMNS,
+            [[rules.printable(getattr(finding, column), None)
+              for column in image.TABLE_COLUMNS] for finding in findings],
+            sys.stderr, argparse.Namespace())
+
+
+def _command(path: str, document: Mapping[str, Any]) -> str:
+    """The command of the openstack client that makes the same image."""
+    from hyperv_sched.validators import fixes
+
+    words = ['openstack', 'image', 'create', '--file', path]
+    for name in ('disk_format', 'container_format', 'min_disk'):
+        if name in document:
+            words += [f'--{name.replace("_", "-")}', str(document[name])]
+    if 'visibility' in document:
+        words.append(f'--{document["visibility"]}')
+    for name, value in document.items():
+        if name not in _OWN:
+            words += ['--property', f'{name}={value}']
+    return ' '.join(map(fixes.quote, (*words, '--', document['name'])))
+
+
+def _row(made: Mapping[str, Any], document: Mapping[str, Any],
+         formatter: str) -> list[Any]:
+    row = {name: made.get(name) for name in _COLUMNS}
+    properties = {name: made.get(name) for name in document
+                  if name not in _OWN}
+    row['properties'] = properties
+    if formatter == 'table':
+        row['properties'] = '\n'.join(
+            f'{name}={rules.printable(value, None)}'
+            for name, value in properties.items())
+    if formatter not in image.STRUCTURED:
+        row['name'] = rules.printable(row['name'], None)
+    return [row[name] for name in _COLUMNS]
