@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperv_sched import document as image_document
-from hyperv_sched import versions
-
-GENERATION_2 = 'hyperv-gen2'
+from hyperv_sched.validators import learned
 
 _GIB = 1024 ** 3
 #: What Glance has room for.
@@ -38,11 +36,11 @@ def members(content: Mapping[str, Any],
     size = -(-(content['virtual_size'] or 0) // _GIB)
     if 0 < size <= _MAX_MIN_DISK:
         found['min_disk'] = size
-    if content['generation']:
-        found['hw_machine_type'] = content['generation']
-    if {**found, **said}.get('hw_machine_type') == GENERATION_2:
-        found['hypervisor_version_requires'] = (
-            f'>={versions.GENERATION_2_MINIMUM}')
+    generation = said.get('hw_machine_type', content['generation'])
+    if generation:
+        found.update(learned.of_generation(generation))
+        # Hosts have the trait only where the compute side is enforced.
+        found.pop('trait:CUSTOM_HYPERV_GEN2', None)
     found.update(_system(content['loaders'] or ()))
     return {name: value for name, value in found.items() if name not in said}
 

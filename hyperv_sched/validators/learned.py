@@ -26,6 +26,11 @@ def properties(content: Mapping[str, Any]) -> dict[str, str]:
     generation = content.get('generation')
     if generation is None or content.get('format') not in _FORMATS:
         return {}
+    return of_generation(generation)
+
+
+def of_generation(generation: str) -> dict[str, str]:
+    """The properties that an image of a generation needs."""
     values = {'hw_machine_type': generation, 'hypervisor_type': 'hyperv'}
     if generation == _GENERATION_2:
         values['hypervisor_version_requires'] = (

@@ -447,7 +447,7 @@ class SarifTestCase(CommandTestCase):
                 'image', 'lint', '-f', 'sarif', *argv)
             places = [result['locations'][0]
                       for result in json.loads(out)['runs'][0]['results']]
-            self.assertEqual({path}, {
+            self.assertEqual({pathlib.Path(path).as_uri()}, {
                 place['physicalLocation']['artifactLocation']['uri']
                 for place in places})
             self.assertEqual(expected, [
@@ -490,7 +490,7 @@ class InspectTestCase(CommandTestCase):
         code, out, err = self.run_command('image', 'inspect',
                                           str(self.directory))
         self.assertEqual((2, ''), (code, out))
-        self.assertIn('Not a regular file', err)
+        self.assertIn('Is a directory', err)
 
 
 class RuleShowTestCase(CommandTestCase):
