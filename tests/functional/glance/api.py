@@ -68,11 +68,13 @@ class GlanceAPI(fixtures.Fixture):
         for no filter
     :param policy: what is in policy.yaml
     :param roles: of the one who asks
+    :param anonymous: nobody says who asks, as clients without Keystone do
     """
 
     def __init__(self, files=(), config='', guard=None, policy='',
-                 roles='admin'):
+                 roles='admin', anonymous=False):
         super().__init__()
+        self.anonymous = anonymous
         self.policy = policy
         self.roles = roles
         self.files = files
@@ -95,9 +97,10 @@ class GlanceAPI(fixtures.Fixture):
     def _pipeline(self):
         stock = pathlib.Path(
             sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()
-        # Glance looks at who asks, as it does behind Keystone: what belongs
-        # to nobody it cannot store.
-        stock = stock.replace(' unauthenticated-context ', ' context ')
+        if not self.anonymous:
+            # Glance looks at who asks, as it does behind Keystone: what
+            # belongs to nobody it cannot store.
+            stock = stock.replace(' unauthenticated-context ', ' context ')
         if self.guard is None:
             return stock
         return stock.replace(
