@@ -177,13 +177,13 @@ class Volume:
         self._disk = disk
         self.sector_size = sector
         self.size = sectors * sector
-        self.cluster_size = sector * per_cluster
+        self.cluster_size: int = sector * per_cluster
         self._fat = reserved * sector
         self._root = self._fat + fats * fat_sectors * sector
         # Some FAT32 states root entries: firmware goes by its 16 bits.
         self._root_size = 0 if is_fat32 else root_entries * _ENTRY_SIZE
         self._root_cluster = root_cluster if is_fat32 else None
-        self._data = self._root + -(-self._root_size // sector) * sector
+        self._data: int = self._root + -(-self._root_size // sector) * sector
         # Firmware counts without a sign.
         self.clusters = (
             (sectors - self._data // sector) % 2 ** 64 // per_cluster)
@@ -196,11 +196,13 @@ class Volume:
         self._pages: dict[int, bytes] = {}
 
     def read_cluster(self, cluster: int, start: int, length: int) -> bytes:
-        data = self._disk.read(
-            self._data + (cluster - 2) * self.cluster_size + start, length)
+        data = self._disk.read(self._offset(cluster) + start, length)
         if len(data) < length:
             raise Damaged(f'cluster {cluster} lies behind the partition')
         return data
+
+    def _offset(self, cluster: int) -> int:
+        return self._data + (cluster - 2) * self.cluster_size
 
     def find(self, *names: str) -> Entry | None:
         """Find a file or a directory by its path.
@@ -292,9 +294,12 @@ class Volume:
             # The one that may reach over the end of the partition.
             highest = max(clusters)
             used = entry.size % self.cluster_size
-            self.read_cluster(
-                highest, 0, used if used and highest == clusters[-1]
+            end = self._offset(highest) + (
+                used if used and highest == clusters[-1]
                 else self.cluster_size)
+            if end > self._disk.size:
+                raise Damaged(f'cluster {highest} of {entry.name} lies '
+                              'behind the partition')
         return File(self, clusters, entry.size)
 
     def _check(self, cluster: int, whose: str) -> None:

@@ -35,11 +35,11 @@ class RawDisk:
 
 
 class Part:
-    """A range of a disk; it may reach over the end of it."""
+    """A range of a disk, as far as the disk has it."""
 
     def __init__(self, disk: Disk, offset: int, size: int) -> None:
         self.sector_size = disk.sector_size
-        self.size = size
+        self.size = max(0, min(size, disk.size - offset))
         self._disk = disk
         self._offset = offset
 

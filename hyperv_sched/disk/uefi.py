@@ -9,6 +9,7 @@ else grubx64.efi beside it (shim.c and fallback.c of rhboot/shim).
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from hyperv_sched.disk import fat
@@ -22,9 +23,11 @@ _CSV = ('BOOTX64.CSV', 'BOOT.CSV')
 _MAX_CSV = 64 * 1024
 #: Of names in FAT; what is longer names nothing.
 _MAX_NAME = 255
+#: Windows Boot Manager; BOOTX64.EFI is a copy of it.
+_WINDOWS = ('EFI', 'Microsoft', 'Boot', 'bootmgfw.efi')
 #: Looked for to tell why there is nothing to start; firmware does not.
 _ELSEWHERE = (('EFI', 'BOOT', 'BOOTIA32.EFI'), ('EFI', 'BOOT', 'BOOTAA64.EFI'),
-              ('EFI', 'Microsoft', 'Boot', 'bootmgfw.efi'))
+              _WINDOWS)
 
 #: How far a start came, by the defect that ended it.
 PROGRESS = ('loader-missing', 'fat-damaged', 'loader-not-efi-app',
@@ -51,6 +54,9 @@ def start(volume: fat.Volume, loaders: list[dict[str, Any]]) -> None:
             raise DoesNotStart('loader-missing', _hint(volume, loaders))
     except fat.Damaged as exc:
         raise DoesNotStart('fat-damaged', str(exc)) from None
+    # Tells Windows from others, whatever else there is.
+    with contextlib.suppress(DoesNotStart, fat.Damaged):
+        _load(volume, _WINDOWS, loaders)
 
 
 def _start(volume: fat.Volume, directory: tuple[str, ...], name: str,

@@ -20,6 +20,12 @@ class LoaderTestCase(base.TestCase):
               'machine': 'x64', 'subsystem': 'application', 'signed': True}],
             found.loaders)
 
+    def test_windows_is_told_by_its_boot_manager(self):
+        found = self.assertStarts(guests.gpt([(guests.ESP, 64, guests.fat({
+            LOADER: GRUB, 'EFI/Microsoft/Boot/bootmgfw.efi': GRUB}))]))
+        self.assertEqual('\\EFI\\Microsoft\\Boot\\bootmgfw.efi',
+                         found.loaders[-1]['path'])
+
     def test_missing(self):
         found = self.assertLoaderFails(
             'loader-missing', {'EFI/ubuntu/grubx64.efi': GRUB})
