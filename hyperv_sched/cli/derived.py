@@ -36,13 +36,25 @@ def members(content: Mapping[str, Any],
     size = -(-(content['virtual_size'] or 0) // _GIB)
     if 0 < size <= _MAX_MIN_DISK:
         found['min_disk'] = size
-    generation = said.get('hw_machine_type', content['generation'])
+    generation = said.get('hw_machine_type', _generation(content))
     if generation:
         found.update(learned.of_generation(generation))
         # Hosts have the trait only where the compute side is enforced.
         found.pop('trait:CUSTOM_HYPERV_GEN2', None)
     found.update(_system(content['loaders'] or ()))
     return {name: value for name, value in found.items() if name not in said}
+
+
+def _generation(content: Mapping[str, Any]) -> str | None:
+    """What the disk starts as, or was meant to.
+
+    A GPT that nothing starts from was made for UEFI: as generation 2 the
+    image gets the reason why it does not start.
+    """
+    if content['firmware'] == 'none' and content['partition_table'] == 'gpt':
+        return learned.GENERATION_2
+    generation: str | None = content['generation']
+    return generation
 
 
 def _system(loaders: Any) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hyperv_sched import versions
 
-_GENERATION_2 = 'hyperv-gen2'
+GENERATION_2 = 'hyperv-gen2'
 _FORMATS = ('vhd', 'vhdx')
 
 #: Each property, in the order in which it is told.
@@ -32,7 +32,7 @@ def properties(content: Mapping[str, Any]) -> dict[str, str]:
 def of_generation(generation: str) -> dict[str, str]:
     """The properties that an image of a generation needs."""
     values = {'hw_machine_type': generation, 'hypervisor_type': 'hyperv'}
-    if generation == _GENERATION_2:
+    if generation == GENERATION_2:
         values['hypervisor_version_requires'] = (
             f'>={versions.GENERATION_2_MINIMUM}')
         values['trait:CUSTOM_HYPERV_GEN2'] = 'required'

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands within the openstack client, where no cloud is needed."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import testtools
+
+from tests import guests
+from tests import samples
+
+OPENSTACK = pathlib.Path(sys.executable).with_name('openstack')
+
+
+class OpenStackClientTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = pathlib.Path(directory.name, 'disk.vhdx')
+        self.path.write_bytes(samples.vhdx(
+            block_size=samples.MIB, guest=guests.bootable()))
+
+    def openstack(self, *argv):
+        return subprocess.run(
+            [OPENSTACK, 'hyperv', 'image', *argv], text=True, check=False,
+            capture_output=True)
+
+    def test_inspect(self):
+        done = self.openstack('inspect', self.path, '-f', 'json')
+        self.assertEqual(
+            'hyperv-gen2', json.loads(done.stdout)['generation'])
+
+    def test_lint_has_the_exit_codes_of_its_own_command(self):
+        done = self.openstack('lint', self.path, '-f', 'json')
+        self.assertEqual(1, done.returncode, done.stderr)
+        self.assertEqual(
+            ['HV341'], [found['code'] for found in json.loads(done.stdout)])
+
+    def test_upload_tells_the_command_that_does_the_same(self):
+        done = self.openstack(
+            'upload', self.path, '--name', 'server', '--dry-run')
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertIn('hw_machine_type=hyperv-gen2', done.stdout)
