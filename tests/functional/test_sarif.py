@@ -12,9 +12,13 @@ import tempfile
 import jsonschema
 import testtools
 
+from tests import guests
 from tests import samples
 
 COMMAND = pathlib.Path(sys.executable).with_name('hyperv-sched')
+GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+#: One error for generation 2: HV202.
+VHD = samples.dynamic_vhd(guest=guests.bootable())
 GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
                 '--property', 'hypervisor_type=hyperv',
                 '--property', 'hypervisor_version_requires=>=6.3')
@@ -83,7 +87,7 @@ class SarifTestCase(testtools.TestCase):
 
     def test_no_findings(self):
         run = self.run_of(
-            self.file('good.vhdx', samples.vhdx()), *GENERATION_2)
+            self.file('good.vhdx', GOOD), *GENERATION_2)
         self.assertEqual([], run['results'])
 
     def test_every_severity(self):
@@ -105,12 +109,12 @@ class SarifTestCase(testtools.TestCase):
             'what?#100%.vhd': 'what%3F%23100%25.vhd',
             'below/this one.vhd': 'below/this%20one.vhd'}
         for name in names:
-            self.file(name, samples.dynamic_vhd())
+            self.file(name, VHD)
         run = self.run_of(*names, *GENERATION_2)
         self.assertEqual(list(names.values()), self.uris(run))
 
     def test_absolute_name_is_a_file_uri(self):
-        self.file('a disk.vhd', samples.dynamic_vhd())
+        self.file('a disk.vhd', VHD)
         for root, expected in ((f'{self.directory}', 'file://'),
                                (f'/{self.directory}', 'file:///')):
             run = self.run_of(f'{root}/a disk.vhd', *GENERATION_2)
