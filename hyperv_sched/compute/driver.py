@@ -11,7 +11,9 @@ from oslo_log import log as logging
 from oslo_utils import importutils
 
 from hyperv_sched import conf
+from hyperv_sched import objects
 from hyperv_sched.compute import enforcement
+from hyperv_sched.compute import traits
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
@@ -24,6 +26,8 @@ class EnforcedDriverMixin:
     Arguments are passed through as they come: Nova's drivers do not agree
     on their signatures from release to release.
     """
+
+    capabilities: dict[str, bool]
 
     def spawn(self, context: Any, instance: Any, image_meta: Any,
               *args: Any, **kwargs: Any) -> Any:
@@ -45,6 +49,28 @@ class EnforcedDriverMixin:
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
+    def update_provider_tree(self, provider_tree: Any, nodename: Any,
+                             *args: Any, **kwargs: Any) -> Any:
+        """Tell placement what the host can run, beside all else.
+
+        Nova turns capabilities into traits after this
+        (``nova/compute/resource_tracker.py`` ``_update_to_placement``).
+        """
+        result = super().update_provider_tree(  # type: ignore[misc]
+            provider_tree, nodename, *args, **kwargs)
+        host = objects.HostCapability.from_reported(
+            *self._reported_by(nodename))
+        found = traits.of(host, self._windows_version(), enforcement.policy())
+        provider_tree.remove_traits(nodename, *traits.OWNED - found)
+        provider_tree.add_traits(nodename, *found)
+        if host.is_hyperv:
+            # compute-hyperv runs Secure Boot and does not say so: Nova finds
+            # no host for it. The class's own dictionary is not ours.
+            self.capabilities = {
+                **self.capabilities,
+                'supports_secure_boot': traits.GENERATION_2 in found}
+        return result
+
     def _reported(self, instance: Any) -> tuple[object, object]:
         """The hypervisor and its version, from the driver itself.
 
@@ -52,11 +78,23 @@ class EnforcedDriverMixin:
         from.
         """
         nodes = self.get_available_nodes()  # type: ignore[attr-defined]
-        node = instance.node if instance.node in nodes else nodes[0]
+        return self._reported_by(
+            instance.node if instance.node in nodes else nodes[0])
+
+    def _reported_by(self, node: Any) -> tuple[object, object]:
         resources = self.get_available_resource(  # type: ignore[attr-defined]
             node)
         return (resources.get('hypervisor_type'),
                 resources.get('hypervisor_version'))
+
+    def _windows_version(self) -> object:
+        """The version with its build, where the driver has os-win.
+
+        compute-hyperv and Nova's own driver keep it in the same place.
+        """
+        hostops = getattr(self, '_hostops', None)
+        hostutils = getattr(hostops, '_hostutils', None)
+        return hostutils and hostutils.get_windows_version()
 
 
 def EnforcedDriver(virtapi: Any, *args: Any,

@@ -90,7 +90,7 @@ def _judge(context: Any, instance: Any, image_meta: Any,
         # The root is a volume, in whatever format Cinder made it.
         document.pop('disk_format', None)
     requirement = objects.ImageRequirement.from_document(document)
-    verdicts = compatibility.compile(requirement, _policy())
+    verdicts = compatibility.compile(requirement, policy())
     if verdicts is None:
         return None
     unusable = _unusable(context, document, requirement)
@@ -103,7 +103,8 @@ def _judge(context: Any, instance: Any, image_meta: Any,
         image_document.label(document), f'{here.code} {here.message}')
 
 
-def _policy() -> compatibility.Policy:
+def policy() -> compatibility.Policy:
+    """What the operator decides for this host."""
     # A driver knows its own version; one that does not is not to be trusted.
     return compatibility.Policy(generation_2_minimum=versions.Version(
         CONF.hyperv_sched.gen2_minimum_version))

@@ -168,3 +168,60 @@ class RebuildTestCase(cloud.EnforcedCloud):
         self._rebuild_server(server, image)
         self.assertEqual('ws2012', self.host_of(
             self.api.get_server(server['id'])))
+
+
+class TraitsTestCase(cloud.EnforcedCloud):
+    """Placement knows what each host can run."""
+
+    def traits(self, host, prefix='CUSTOM_'):
+        uuid = self._get_provider_uuid_by_host(host)
+        return {trait for trait in self._get_provider_traits(uuid)
+                if trait.startswith(prefix)}
+
+    def test_each_host_reports_its_own(self):
+        self.assertEqual(set(), self.traits('ws2012'))
+        self.assertEqual(set(), self.traits('kvm'))
+        self.assertEqual({'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2'},
+                         self.traits('ws2012r2'))
+        self.assertEqual(
+            {'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2',
+             'CUSTOM_HYPERV_WS2016', 'CUSTOM_HYPERV_WS2019',
+             'CUSTOM_HYPERV_WS2022'}, self.traits('ws2022'))
+
+    def test_what_is_not_true_goes_and_all_else_stays(self):
+        uuid = self._get_provider_uuid_by_host('ws2012')
+        others = set(self._get_provider_traits(uuid))
+        self._create_trait('CUSTOM_OF_AN_OPERATOR')
+        self._set_provider_traits(uuid, [
+            *others, 'CUSTOM_OF_AN_OPERATOR', 'CUSTOM_HYPERV_GEN2',
+            'CUSTOM_HYPERV_WS2022'])
+        self.computes['ws2012'].manager.reportclient.clear_provider_cache()
+        self._run_periodics()
+        self.assertEqual({*others, 'CUSTOM_OF_AN_OPERATOR'},
+                         set(self._get_provider_traits(uuid)))
+
+    def test_policy_takes_the_trait_back(self):
+        self.flags(gen2_minimum_version='10.0', group='hyperv_sched')
+        self._run_periodics()
+        self.assertEqual({'CUSTOM_HYPERV_WS2012R2'}, self.traits('ws2012r2'))
+
+    def test_image_that_asks_for_the_trait_goes_to_a_host_that_has_it(self):
+        image = self.image('gen2', **cloud.GENERATION_2, **{
+            'trait:CUSTOM_HYPERV_WS2019': 'required'})
+        server = self.boot(image)
+        self.assertEqual('ws2022', self.host_of(server))
+
+    def test_secure_boot_is_offered_where_generation_2_is(self):
+        trait = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
+        self.assertEqual(
+            ['ws2012r2', 'ws2022'],
+            [host for host in self.hosts if self.traits(host, trait)])
+        self.assertNotIn('supports_secure_boot',
+                         fakes.FakeHostDriver.capabilities)
+
+    def test_secure_boot_is_scheduled(self):
+        image = self.image('secure', os_secure_boot='required',
+                           os_type='windows', **cloud.GENERATION_2)
+        server = self.boot(image)
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertIn(self.host_of(server), ('ws2012r2', 'ws2022'))
