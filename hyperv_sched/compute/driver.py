@@ -49,6 +49,24 @@ class EnforcedDriverMixin:
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
+    def check_can_live_migrate_destination(
+            self, context: Any, instance: Any, *args: Any,
+            **kwargs: Any) -> Any:
+        """Called on the host that the guest would move to."""
+        enforcement.check_live_migration(
+            instance, lambda: self._reported(instance))
+        driver: Any = super()
+        return driver.check_can_live_migrate_destination(
+            context, instance, *args, **kwargs)
+
+    def pre_live_migration(self, context: Any, instance: Any,
+                           *args: Any, **kwargs: Any) -> Any:
+        """The last call before the guest moves: hosts may have changed."""
+        enforcement.check_live_migration(
+            instance, lambda: self._reported(instance))
+        return super().pre_live_migration(  # type: ignore[misc]
+            context, instance, *args, **kwargs)
+
     def update_provider_tree(self, provider_tree: Any, nodename: Any,
                              *args: Any, **kwargs: Any) -> Any:
         """Tell placement what the host can run, beside all else.

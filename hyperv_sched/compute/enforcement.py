@@ -82,21 +82,43 @@ def check_rebuild(context: Any, instance: Any, image_meta: Any,
         image_id=finding.image, reason=str(finding))
 
 
+def check_live_migration(instance: Any, reported: Reported) -> None:
+    """Refuse a running guest that this host could not run.
+
+    :raises nova.exception.MigrationPreCheckError: Nova tries the next host,
+        or says no; the guest runs on where it is.
+    """
+    finding = _unsupported_here(
+        image_document.from_image_meta(instance.image_meta), reported)
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.MigrationPreCheckError(reason=str(finding))
+
+
 def _judge(context: Any, instance: Any, image_meta: Any,
            reported: Reported) -> rules.Finding | None:
     """HV502 where the image is at fault, HV501 where the host is."""
+    if image_meta is None:
+        # A driver that spawns by itself, after a migration.
+        image_meta = instance.image_meta
     document = image_document.from_image_meta(image_meta)
     if not instance.image_ref:
         # The root is a volume, in whatever format Cinder made it.
         document.pop('disk_format', None)
-    requirement = objects.ImageRequirement.from_document(document)
-    verdicts = compatibility.compile(requirement, policy())
-    if verdicts is None:
-        return None
-    unusable = _unusable(context, document, requirement)
-    if unusable is not None:
-        return unusable
-    here = verdicts.of(*reported())
+    return _unusable(context, document) or _unsupported_here(
+        document, reported)
+
+
+def _unsupported_here(document: dict[str, Any],
+                      reported: Reported) -> rules.Finding | None:
+    """HV501, if the host cannot run what the image asks for.
+
+    Where a guest has come to be, its disk is no question any more.
+    """
+    verdicts = compatibility.compile(
+        objects.ImageRequirement.from_document(document), policy())
+    here = None if verdicts is None else verdicts.of(*reported())
     if here is None:
         return None
     return rules.CATALOGUE['HV501'].finding(
@@ -110,9 +132,12 @@ def policy() -> compatibility.Policy:
         CONF.hyperv_sched.gen2_minimum_version))
 
 
-def _unusable(context: Any, document: dict[str, Any],
-              requirement: objects.ImageRequirement) -> rules.Finding | None:
-    """The image's own fault, if it has one."""
+def _unusable(context: Any,
+              document: dict[str, Any]) -> rules.Finding | None:
+    """HV502, if the image itself is at fault."""
+    requirement = objects.ImageRequirement.from_document(document)
+    if requirement.generation is None and requirement.defect is None:
+        return None
     generation_2 = requirement.generation == image_requirement.GENERATION_2
     if (generation_2 and document.get('disk_format') == 'vhd'
             and 'id' in document):

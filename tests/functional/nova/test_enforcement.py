@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """hyperv_sched.EnforcedDriver in front of a driver, in nova-compute."""
 
+import functools
 from unittest import mock
 
 from nova.cmd import manage
 from nova.tests import fixtures as nova_fixtures
+from nova.tests.functional.api import client
 from nova.volume import cinder
 
 from tests.functional.nova import cloud
@@ -127,6 +129,84 @@ class MoveTestCase(cloud.EnforcedCloud):
         self._wait_for_migration_status(server, ['done'])
         self.assertEqual('ws2022', self.host_of(
             self.api.get_server(server['id'])))
+
+
+class LiveMigrationTestCase(cloud.EnforcedCloud):
+    """A running guest goes where it can run, or stays."""
+
+    hosts = ('ws2012', 'ws2019', 'ws2022')
+
+    def setUp(self):
+        self.flags(weight_classes=[fakes.OLDEST_FIRST],
+                   group='filter_scheduler')
+        # Where hosts report other versions, Nova itself has a say.
+        self.flags(skip_hypervisor_version_check_on_lm=True,
+                   group='workarounds')
+        super().setUp()
+        image = self.image('gen2', **cloud.GENERATION_2)
+        self.server = self.boot(image, az='nova:ws2022')
+        self.assertEqual('ACTIVE', self.server['status'])
+
+    def migrate(self, **where):
+        # Before 2.34 the answer waits for the checks; up to 2.67 they can be
+        # forced.
+        with mock.patch.object(self.api, 'microversion', '2.30'):
+            self.api.post_server_action(self.server['id'], {
+                'os-migrateLive': {'block_migration': 'auto', **where}})
+
+    def assert_unmoved(self):
+        server = self.api.get_server(self.server['id'])
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual('ws2022', self.host_of(server))
+        for host, guests in (('ws2022', [server['id']]), ('ws2012', [])):
+            self.assertEqual(
+                guests,
+                self.computes[host].manager.driver.list_instance_uuids())
+        self.assertEqual(
+            {self._get_provider_uuid_by_host('ws2022')},
+            set(self._get_allocations_by_server_uuid(server['id'])))
+
+    def refusal(self, **where):
+        refusal = self.assertRaises(
+            client.OpenStackApiException, self.migrate, **where)
+        self.assertEqual(400, refusal.response.status_code)
+        self.assert_unmoved()
+        return refusal.response.text
+
+    def test_forced_host_that_cannot_run_it_refuses_with_the_reason(self):
+        self.assertIn(
+            'Migration pre-check error: HV501 generation-unsupported-here: '
+            'this host cannot run the image: HV402',
+            self.refusal(host='ws2012', force=True))
+
+    def test_host_that_cannot_run_it_is_no_valid_host(self):
+        self.assertIn('No valid host was found', self.refusal(host='ws2012'))
+
+    def test_next_host_is_tried(self):
+        self.migrate(host=None)
+        self._wait_for_migration_status(self.server, ['completed'])
+        server = self.api.get_server(self.server['id'])
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual('ws2019', self.host_of(server))
+
+    def test_host_that_has_changed_since_the_check_is_refused(self):
+        driver = self.computes['ws2012'].manager.driver
+        unchecked = functools.partial(
+            fakes.FakeHostDriver.check_can_live_migrate_destination, driver)
+        with mock.patch.object(
+                driver, 'check_can_live_migrate_destination', unchecked):
+            self.migrate(host='ws2012', force=True)
+            self._wait_for_migration_status(self.server, ['failed', 'error'])
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None})
+        self.assert_unmoved()
+
+    def test_guest_that_asks_for_nothing_goes_anywhere(self):
+        self.server = self.boot(self.image('cirros'), az='nova:ws2022')
+        self.migrate(host='ws2012', force=True)
+        self._wait_for_migration_status(self.server, ['completed'])
+        self.assertEqual('ws2012', self.host_of(
+            self.api.get_server(self.server['id'])))
 
 
 class RebuildTestCase(cloud.EnforcedCloud):
