@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from nova import exception
+from nova.compute import vm_states
 from nova.virt import driver as nova_driver
 from oslo_config import cfg
 from oslo_log import log as logging
+from oslo_utils import excutils
 from oslo_utils import importutils
 
 from hyperv_sched import conf
@@ -48,6 +51,25 @@ class EnforcedDriverMixin:
                                   lambda: self._reported(instance))
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
+
+    def rescue(self, context: Any, instance: Any, network_info: Any,
+               image_meta: Any, rescue_password: Any, block_device_info: Any,
+               *args: Any, **kwargs: Any) -> Any:
+        """Refuse before the guest's disk is put aside.
+
+        Nova has powered the guest off before it asks: one that ran, runs on.
+        """
+        try:
+            enforcement.check_rescue(context, instance, image_meta,
+                                     lambda: self._reported(instance))
+        except exception.ImageUnacceptable:
+            with excutils.save_and_reraise_exception():
+                if instance.vm_state == vm_states.ACTIVE:
+                    self.power_on(  # type: ignore[attr-defined]
+                        context, instance, network_info, block_device_info)
+        return super().rescue(  # type: ignore[misc]
+            context, instance, network_info, image_meta, rescue_password,
+            block_device_info, *args, **kwargs)
 
     def check_can_live_migrate_destination(
             self, context: Any, instance: Any, *args: Any,

@@ -52,7 +52,7 @@ def check(context: Any, instance: Any, image_meta: Any,
     :raises nova.exception.ImageUnacceptable: the image is at fault.
     :raises nova.exception.ComputeResourcesUnavailable: the host is at fault.
     """
-    finding = _judge(context, instance, image_meta, reported)
+    finding = _judge(context, _document(instance, image_meta), reported)
     if finding is None:
         return
     LOG.warning('%s', finding)
@@ -71,7 +71,7 @@ def check_rebuild(context: Any, instance: Any, image_meta: Any,
 
     :raises nova.exception.ImageUnacceptable: the image cannot run here.
     """
-    finding = _judge(context, instance, image_meta, reported)
+    finding = _judge(context, _document(instance, image_meta), reported)
     if finding is None:
         return
     if finding.code == 'HV501':
@@ -88,26 +88,73 @@ def check_live_migration(instance: Any, reported: Reported) -> None:
     :raises nova.exception.MigrationPreCheckError: Nova tries the next host,
         or says no; the guest runs on where it is.
     """
-    finding = _unsupported_here(
-        image_document.from_image_meta(instance.image_meta), reported)
+    finding = _unsupported_here(_document(instance), reported)
     if finding is None:
         return
     LOG.warning('%s', finding)
     raise exception.MigrationPreCheckError(reason=str(finding))
 
 
-def _judge(context: Any, instance: Any, image_meta: Any,
+def check_rescue(context: Any, instance: Any, image_meta: Any,
+                 reported: Reported) -> None:
+    """Refuse an image that the guest's virtual machine cannot start from.
+
+    Nova puts the reason behind words of its own, and leaves the server in
+    ERROR whatever is raised.
+
+    :raises nova.exception.ImageUnacceptable: the image cannot be used here.
+    """
+    document = image_document.from_image_meta(image_meta)
+    finding = (_unusable(context, document)
+               or _other_generation(instance, document, reported)
+               or _unsupported_here(document, reported))
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.ImageUnacceptable(str(finding))
+
+
+def _judge(context: Any, document: dict[str, Any],
            reported: Reported) -> rules.Finding | None:
     """HV502 where the image is at fault, HV501 where the host is."""
-    if image_meta is None:
-        # A driver that spawns by itself, after a migration.
-        image_meta = instance.image_meta
-    document = image_document.from_image_meta(image_meta)
+    return _unusable(context, document) or _unsupported_here(
+        document, reported)
+
+
+def _document(instance: Any, image_meta: Any = None) -> dict[str, Any]:
+    """What a server is spawned from.
+
+    :param image_meta: None where a driver spawns by itself, as after a
+        migration.
+    """
+    document = image_document.from_image_meta(
+        instance.image_meta if image_meta is None else image_meta)
     if not instance.image_ref:
         # The root is a volume, in whatever format Cinder made it.
         document.pop('disk_format', None)
-    return _unusable(context, document) or _unsupported_here(
-        document, reported)
+    return document
+
+
+def _other_generation(instance: Any, document: dict[str, Any],
+                      reported: Reported) -> rules.Finding | None:
+    """HV504, if an image is not for the server's virtual machine.
+
+    A generation that is not set is the first, for the drivers.
+    """
+    server = _generation(_document(instance)) or (
+        image_requirement.GENERATION_1)
+    declared = _generation(document)
+    image = declared or image_requirement.GENERATION_1
+    if image == server or not objects.HostCapability.from_reported(
+            *reported()).is_hyperv:
+        return None
+    return rules.CATALOGUE['HV504'].finding(
+        image_document.label(document),
+        declared or f'{image} (the default)', server)
+
+
+def _generation(document: dict[str, Any]) -> str | None:
+    return objects.ImageRequirement.from_document(document).generation
 
 
 def _unsupported_here(document: dict[str, Any],

@@ -42,4 +42,9 @@ RULES = (
          'an image that Hyper-V runs',
          'Correct the image: hyperv-sched image lint tells how',
          references.USAGE),
+    Rule('HV504', 'rescue-generation', 'error',
+         'the rescue image is {actual}, the server is {required}',
+         'an image of the same generation',
+         'Rescue with an image of hw_machine_type={required}',
+         references.USAGE),
 )

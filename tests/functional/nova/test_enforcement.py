@@ -5,6 +5,7 @@ import functools
 from unittest import mock
 
 from nova.cmd import manage
+from nova.compute import power_state
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api import client
 from nova.volume import cinder
@@ -248,6 +249,85 @@ class RebuildTestCase(cloud.EnforcedCloud):
         self._rebuild_server(server, image)
         self.assertEqual('ws2012', self.host_of(
             self.api.get_server(server['id'])))
+
+
+class RescueTestCase(cloud.EnforcedCloud):
+    """A virtual machine starts from images of its own generation."""
+
+    hosts = ('ws2022', 'kvm')
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.computes['ws2022'].manager.driver
+        gen1 = {'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv'}
+        self.gen1 = self.image('gen1', **gen1)
+        self.gen2 = self.image('gen2', **cloud.GENERATION_2)
+        self.untagged = self.image('untagged')
+
+    def rescue(self, server, image, status):
+        self.api.post_server_action(
+            server['id'], {'rescue': {'rescue_image_ref': image}})
+        return self._wait_for_state_change(server, status)
+
+    def power(self, server):
+        """What the guest is doing, whatever Nova makes of it."""
+        return self.driver.instances[server['id']].state
+
+    def refused(self, server, image):
+        """The words of a refusal that the driver has not heard of."""
+        with mock.patch.object(fakes.FakeHostDriver, 'rescue') as rescue:
+            words = self.rescue(server, image, 'ERROR')['fault']['message']
+        rescue.assert_not_called()
+        return words
+
+    def test_other_generation_is_refused_with_the_reason(self):
+        server = self.boot(self.gen2, host='ws2022')
+        for image, named in ((self.gen1, 'hyperv-gen1'),
+                             (self.untagged, 'hyperv-gen1 (the default)')):
+            self.assertIn(
+                f'HV504 rescue-generation: the rescue image is {named}, the '
+                'server is hyperv-gen2. Rescue with an image of '
+                'hw_machine_type=hyperv-gen2', self.refused(server, image))
+            self.api.post_server_action(
+                server['id'], {'os-resetState': {'state': 'active'}})
+        for image in (self.gen1, self.untagged):
+            self.assertIn(
+                'HV504 rescue-generation: the rescue image is hyperv-gen2, '
+                'the server is hyperv-gen1. Rescue with an image of '
+                'hw_machine_type=hyperv-gen1',
+                self.refused(self.boot(image, host='ws2022'), self.gen2))
+
+    def test_guest_that_ran_runs_on(self):
+        server = self.boot(self.gen2, host='ws2022')
+        self.refused(server, self.gen1)
+        self.assertEqual(power_state.RUNNING, self.power(server))
+        self.assertEqual(
+            {self._get_provider_uuid_by_host('ws2022')},
+            set(self._get_allocations_by_server_uuid(server['id'])))
+
+    def test_guest_that_was_off_stays_off(self):
+        server = self.boot(self.gen2, host='ws2022')
+        self.api.post_server_action(server['id'], {'os-stop': None})
+        self._wait_for_state_change(server, 'SHUTOFF')
+        self.refused(server, self.gen1)
+        self.assertEqual(power_state.SHUTDOWN, self.power(server))
+
+    def test_image_that_no_guest_can_start_from_is_refused(self):
+        image = self.image('vhd', 'vhd', data=b'conectix' + bytes(504),
+                           **cloud.GENERATION_2)
+        self.assertIn('HV502 image-unusable: HV202',
+                      self.refused(self.boot(self.gen2, host='ws2022'), image))
+
+    def test_other_hypervisors_have_no_generations(self):
+        server = self.boot(self.untagged, host='kvm')
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV401', self.refused(server, self.gen2))
+
+    def test_same_generation_rescues(self):
+        for booted, image in ((self.gen2, self.gen2), (self.gen1, self.gen1),
+                              (self.untagged, self.gen1),
+                              (self.gen1, self.untagged)):
+            self.rescue(self.boot(booted, host='ws2022'), image, 'RESCUE')
 
 
 class TraitsTestCase(cloud.EnforcedCloud):
