@@ -71,6 +71,30 @@ class EnforcedDriverMixin:
             context, instance, network_info, image_meta, rescue_password,
             block_device_info, *args, **kwargs)
 
+    def migrate_disk_and_power_off(self, context: Any, instance: Any,
+                                   *args: Any, **kwargs: Any) -> Any:
+        """Called on the host that the guest still runs on."""
+        enforcement.check_departure(context, instance)
+        return super().migrate_disk_and_power_off(  # type: ignore[misc]
+            context, instance, *args, **kwargs)
+
+    def finish_migration(self, context: Any, migration: Any, instance: Any,
+                         *args: Any, **kwargs: Any) -> Any:
+        """The first that the new host hears of a cold migration.
+
+        The host that the guest left may not enforce anything.
+        """
+        enforcement.check_arrival(instance, lambda: self._reported(instance))
+        return super().finish_migration(  # type: ignore[misc]
+            context, migration, instance, *args, **kwargs)
+
+    def finish_revert_migration(self, context: Any, instance: Any,
+                                *args: Any, **kwargs: Any) -> Any:
+        """A host may have changed since the guest left it."""
+        enforcement.check_arrival(instance, lambda: self._reported(instance))
+        return super().finish_revert_migration(  # type: ignore[misc]
+            context, instance, *args, **kwargs)
+
     def check_can_live_migrate_destination(
             self, context: Any, instance: Any, *args: Any,
             **kwargs: Any) -> Any:

@@ -16,6 +16,7 @@ import io
 from typing import Any
 
 from nova import exception
+from nova import objects as nova_objects
 from nova.image import glance
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -80,6 +81,40 @@ def check_rebuild(context: Any, instance: Any, image_meta: Any,
     LOG.warning('%s', finding)
     raise exception.ImageUnacceptable(
         image_id=finding.image, reason=str(finding))
+
+
+def check_departure(context: Any, instance: Any) -> None:
+    """Refuse to stop a guest for a host that could not run it.
+
+    :raises nova.exception.InstanceFaultRollback: Nova leaves the server as
+        it is, and the reason with the action.
+    """
+    def reported() -> tuple[object, object]:
+        migration = nova_objects.Migration.get_by_instance_and_status(
+            context.elevated(), instance.uuid, 'migrating')
+        node = nova_objects.ComputeNode.get_by_host_and_nodename(
+            context.elevated(), migration.dest_compute, migration.dest_node)
+        return node.hypervisor_type, node.hypervisor_version
+
+    finding = _unsupported_here(_document(instance), reported)
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.InstanceFaultRollback(
+        exception.ImageUnacceptable(str(finding)))
+
+
+def check_arrival(instance: Any, reported: Reported) -> None:
+    """Refuse a guest that was moved here while it was off.
+
+    :raises nova.exception.ImageUnacceptable: Nova shows the reason and
+        leaves the disk where it is.
+    """
+    finding = _unsupported_here(_document(instance), reported)
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.ImageUnacceptable(str(finding))
 
 
 def check_live_migration(instance: Any, reported: Reported) -> None:

@@ -43,6 +43,13 @@ class FakeHostDriver(fake.FakeDriver):
                                      obj_fields.Architecture.X86_64)
                 for kind in kinds])
 
+    def finish_migration(self, context, migration, instance, disk_info,
+                         network_info, image_meta, resize_instance,
+                         allocations, *args, **kwargs):
+        """Unlike Nova's, no driver for Hyper-V spawns to do this."""
+        fake.FakeDriver.spawn(self, context, instance, image_meta, [], None,
+                              allocations)
+
 
 class OldestFirstWeigher(weights.BaseHostWeigher):
     """The oldest host first."""

@@ -4,12 +4,14 @@
 import functools
 from unittest import mock
 
+import fixtures
 from nova.cmd import manage
 from nova.compute import power_state
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api import client
 from nova.volume import cinder
 
+from hyperv_sched.compute import enforcement
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
 
@@ -249,6 +251,93 @@ class RebuildTestCase(cloud.EnforcedCloud):
         self._rebuild_server(server, image)
         self.assertEqual('ws2012', self.host_of(
             self.api.get_server(server['id'])))
+
+
+class ColdMigrationTestCase(cloud.EnforcedCloud):
+    """Both hosts are asked, the first while the guest still runs there."""
+
+    hosts = ('ws2012', 'ws2022')
+
+    def setUp(self):
+        super().setUp()
+        self.image_id = self.image('gen2', **cloud.GENERATION_2)
+
+    def driver(self, host):
+        return self.computes[host].manager.driver
+
+    def node(self, host):
+        return self._get_provider_uuid_by_host(host)
+
+    def undestroyed(self):
+        """Fail if a driver is told to remove a guest or its disks."""
+        for name in ('destroy', 'cleanup'):
+            patch = self.useFixture(fixtures.MockPatchObject(
+                fakes.FakeHostDriver, name))
+            self.addCleanup(patch.mock.assert_not_called)
+
+    def undeparted(self):
+        """As if the old host enforced nothing."""
+        return mock.patch.object(enforcement, 'check_departure')
+
+    def test_guest_is_not_stopped_for_a_host_that_cannot_run_it(self):
+        server = self.boot(self.image_id, host='ws2022')
+        before = self._get_allocations_by_server_uuid(server['id'])
+        self.undestroyed()
+        with mock.patch.object(fakes.FakeHostDriver,
+                               'migrate_disk_and_power_off') as moved:
+            self.api.post_server_action(
+                server['id'], {'migrate': {'host': 'ws2012'}})
+            self._wait_for_migration_status(server, ['error'])
+            event = self._wait_for_action_fail_completion(
+                server, 'migrate', 'compute_resize_instance')
+        moved.assert_not_called()
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV402', event['details'])
+        server = self._wait_for_state_change(server, 'ACTIVE')
+        self.assertEqual('ws2022', self.host_of(server))
+        self.assertEqual(
+            power_state.RUNNING,
+            self.driver('ws2022').instances[server['id']].state)
+        self._wait_for_assert(lambda: self.assertEqual(
+            {node: used['resources'] for node, used in before.items()},
+            {node: used['resources'] for node, used in
+             self._get_allocations_by_server_uuid(server['id']).items()}))
+
+    def test_host_that_can_run_it_gets_it(self):
+        server = self.boot(self.image('gen1'), host='ws2012')
+        server = self._migrate_server(server, host='ws2022')
+        self.assertEqual('ws2022', self.host_of(server))
+
+    def test_new_host_refuses_what_the_old_one_lets_go(self):
+        server = self.boot(self.image_id, host='ws2022')
+        self.undestroyed()
+        with self.undeparted():
+            self.api.post_server_action(
+                server['id'], {'migrate': {'host': 'ws2012'}})
+            server = self._wait_for_state_change(server, 'ERROR')
+        self.assertEqual(
+            'HV501 generation-unsupported-here: this host cannot run the '
+            'image: HV402 the host runs Hyper-V 6.2, generation 2 needs '
+            '>=6.3. Another host may do', server['fault']['message'])
+        self.assertEqual([], self.driver('ws2012').list_instance_uuids())
+        # The server is where its disk is.
+        self.assertEqual('ws2012', self.host_of(server))
+        self.assertEqual({self.node('ws2012')}, set(
+            self._get_allocations_by_server_uuid(server['id'])))
+
+    def test_host_that_has_changed_takes_nothing_back(self):
+        server = self.boot(self.image_id, az='nova:ws2022')
+        self.driver('ws2012').host_status_base['hypervisor_version'] = 10000
+        with self.undeparted():
+            self._migrate_server(server, host='ws2012')
+        self.driver('ws2022').host_status_base['hypervisor_version'] = 6002
+        with mock.patch.object(fakes.FakeHostDriver,
+                               'finish_revert_migration') as reverted:
+            self.api.post_server_action(server['id'], {'revertResize': None})
+            server = self._wait_for_state_change(server, 'ERROR')
+        reverted.assert_not_called()
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV402', server['fault']['message'])
 
 
 class RescueTestCase(cloud.EnforcedCloud):
