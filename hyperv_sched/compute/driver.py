@@ -37,6 +37,8 @@ class EnforcedDriverMixin:
         """Every road to a new VM: build, rebuild, unshelve, evacuate."""
         enforcement.check(context, instance, image_meta,
                           lambda: self._reported(instance))
+        enforcement.check_devices(instance, image_meta,
+                                  kwargs.get('block_device_info'))
         return super().spawn(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
@@ -49,8 +51,19 @@ class EnforcedDriverMixin:
         """
         enforcement.check_rebuild(context, instance, image_meta,
                                   lambda: self._reported(instance))
+        enforcement.check_devices(instance, image_meta,
+                                  kwargs.get('block_device_info'))
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
+
+    def attach_volume(self, context: Any, connection_info: Any,
+                      instance: Any, mountpoint: Any, disk_bus: Any = None,
+                      *args: Any, **kwargs: Any) -> Any:
+        """Refuse before the volume is connected to the host."""
+        enforcement.check_bus(instance, None, disk_bus)
+        return super().attach_volume(  # type: ignore[misc]
+            context, connection_info, instance, mountpoint, disk_bus,
+            *args, **kwargs)
 
     def rescue(self, context: Any, instance: Any, network_info: Any,
                image_meta: Any, rescue_password: Any, block_device_info: Any,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Generator
+from collections.abc import Mapping
 import contextlib
 import dataclasses
 import io
@@ -81,6 +82,39 @@ def check_rebuild(context: Any, instance: Any, image_meta: Any,
     LOG.warning('%s', finding)
     raise exception.ImageUnacceptable(
         image_id=finding.image, reason=str(finding))
+
+
+def check_devices(instance: Any, image_meta: Any,
+                  block_device_info: Mapping[str, Any] | None) -> None:
+    """Refuse what Nova tells a driver of a server's disks.
+
+    :param block_device_info: by kind (``nova/virt/driver.py``
+        ``get_block_device_info``)
+    :raises nova.exception.InvalidDiskInfo: see :func:`check_bus`.
+    """
+    by_kind = block_device_info or {}
+    devices = [device for kind in (
+        'image', 'ephemerals', 'block_device_mapping')
+        for device in by_kind.get(kind) or ()]
+    for device in (*devices, by_kind.get('swap') or {}):
+        check_bus(instance, image_meta, device.get('disk_bus'))
+
+
+def check_bus(instance: Any, image_meta: Any, bus: str | None) -> None:
+    """Refuse IDE for a server of generation 2, however it is written.
+
+    :param image_meta: None for the server's own image
+    :raises nova.exception.InvalidDiskInfo: a build ends with its reason.
+    """
+    if bus is None or bus.lower() != 'ide':
+        return
+    document = _document(instance, image_meta)
+    if _generation(document) != image_requirement.GENERATION_2:
+        return
+    finding = rules.CATALOGUE['HV503'].finding(
+        image_document.label(document), bus)
+    LOG.warning('%s', finding)
+    raise exception.InvalidDiskInfo(str(finding))
 
 
 def check_departure(context: Any, instance: Any) -> None:
@@ -159,8 +193,8 @@ def _judge(context: Any, document: dict[str, Any],
 def _document(instance: Any, image_meta: Any = None) -> dict[str, Any]:
     """What a server is spawned from.
 
-    :param image_meta: None where a driver spawns by itself, as after a
-        migration.
+    :param image_meta: None for the server's own image: there are drivers
+        that spawn by themselves, as after a migration.
     """
     document = image_document.from_image_meta(
         instance.image_meta if image_meta is None else image_meta)

@@ -6,6 +6,7 @@ from unittest import mock
 
 import fixtures
 from nova.cmd import manage
+from nova.compute import api as compute_api
 from nova.compute import power_state
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api import client
@@ -338,6 +339,99 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
         reverted.assert_not_called()
         self.assertIn('HV501 generation-unsupported-here: this host cannot '
                       'run the image: HV402', server['fault']['message'])
+
+
+class DeviceBusTestCase(cloud.EnforcedCloud):
+    """Generation 2 has no IDE."""
+
+    hosts = ('ws2022',)
+
+    HV503 = ('HV503 device-bus-ide: a device asks for disk_bus {}, '
+             'generation 2 has SCSI only. ')
+    VOLUME = nova_fixtures.CinderFixture.SWAP_OLD_VOL
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.computes['ws2022'].manager.driver
+        self.gen1 = self.image('gen1', hw_machine_type='hyperv-gen1')
+        self.gen2 = self.image('gen2', **cloud.GENERATION_2)
+
+    def boot_with(self, image, **device):
+        flavor = self._create_flavor(ephemeral=1)
+        server = self._build_server(
+            image_uuid=image, networks='none', flavor_id=flavor)
+        server['block_device_mapping_v2'] = [
+            {'boot_index': 0, 'uuid': image, 'source_type': 'image',
+             'destination_type': 'local'},
+            {'boot_index': -1, **device}]
+        return self.settle(self.api.post_server({'server': server}))
+
+    def boot_with_volume(self, image, **bus):
+        return self.boot_with(
+            image, uuid=self.VOLUME, source_type='volume',
+            destination_type='volume', **bus)
+
+    def attach(self, server, bus):
+        """The public API of volumes lets Nova choose the bus."""
+        attach = compute_api.API.attach_volume
+        with mock.patch.object(
+                compute_api.API, 'attach_volume',
+                functools.partialmethod(attach, disk_bus=bus)):
+            self.api.post_server_volume(server['id'], {
+                'volumeAttachment': {'volumeId': self.VOLUME}})
+
+    def test_volume_on_ide_ends_the_build_with_the_reason(self):
+        server = self.boot_with_volume(self.gen2, disk_bus='ide')
+        self.assertEqual('ERROR', server['status'])
+        self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+        self.assertEqual(1, len(self.attempts(server)))
+        self.assertEqual([], self.driver.list_instance_uuids())
+
+    def test_ephemeral_disk_on_ide_ends_the_build(self):
+        server = self.boot_with(
+            self.gen2, source_type='blank', volume_size=1,
+            destination_type='local', disk_bus='ide')
+        self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+
+    def test_other_buses_and_generation_1_are_left_alone(self):
+        for image, bus in ((self.gen2, {'disk_bus': 'scsi'}),
+                           (self.gen2, {}), (self.gen1, {'disk_bus': 'ide'})):
+            server = self.boot_with_volume(image, **bus)
+            self.assertEqual('ACTIVE', server['status'])
+            self._delete_server(server)
+
+    def test_guest_survives_a_rebuild_that_would_put_a_device_on_ide(self):
+        server = self.boot_with_volume(self.gen1, disk_bus='ide')
+        self.api.post_server_action(
+            server['id'], {'rebuild': {'imageRef': self.gen2}})
+        server = self._wait_for_state_change(server, 'ERROR')
+        self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+        self.assertEqual([server['id']], self.driver.list_instance_uuids())
+
+    def refused(self, bus):
+        server = self.boot(self.gen2)
+        with mock.patch.object(fakes.FakeHostDriver,
+                               'attach_volume') as attached:
+            self.attach(server, bus)
+            event = self._wait_for_action_fail_completion(
+                server, 'attach_volume', 'compute_attach_volume')
+        attached.assert_not_called()
+        self.assertIn(self.HV503.format(bus), event['details'])
+        self.assertEqual([], self.api.get_server_volumes(server['id']))
+        self.assertEqual(
+            'ACTIVE', self.api.get_server(server['id'])['status'])
+
+    def test_volume_is_not_attached_to_ide(self):
+        self.refused('ide')
+
+    def test_case_makes_no_difference(self):
+        self.refused('IDE')
+
+    def test_volume_is_attached_to_scsi(self):
+        server = self.boot(self.gen2)
+        self.attach(server, 'scsi')
+        self._wait_for_assert(lambda: self.assertEqual(
+            1, len(self.driver._mounts)))
 
 
 class RescueTestCase(cloud.EnforcedCloud):
