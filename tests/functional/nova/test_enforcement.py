@@ -356,20 +356,20 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
         self.gen1 = self.image('gen1', hw_machine_type='hyperv-gen1')
         self.gen2 = self.image('gen2', **cloud.GENERATION_2)
 
-    def boot_with(self, image, **device):
-        flavor = self._create_flavor(ephemeral=1)
+    def boot_with(self, image, *devices, **root):
+        flavor = self._create_flavor(ephemeral=1, swap=1)
         server = self._build_server(
             image_uuid=image, networks='none', flavor_id=flavor)
         server['block_device_mapping_v2'] = [
             {'boot_index': 0, 'uuid': image, 'source_type': 'image',
-             'destination_type': 'local'},
-            {'boot_index': -1, **device}]
+             'destination_type': 'local', **root},
+            *({'boot_index': -1, **device} for device in devices)]
         return self.settle(self.api.post_server({'server': server}))
 
     def boot_with_volume(self, image, **bus):
-        return self.boot_with(
-            image, uuid=self.VOLUME, source_type='volume',
-            destination_type='volume', **bus)
+        return self.boot_with(image, {
+            'uuid': self.VOLUME, 'source_type': 'volume',
+            'destination_type': 'volume', **bus})
 
     def attach(self, server, bus):
         """The public API of volumes lets Nova choose the bus."""
@@ -387,11 +387,14 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
         self.assertEqual(1, len(self.attempts(server)))
         self.assertEqual([], self.driver.list_instance_uuids())
 
-    def test_ephemeral_disk_on_ide_ends_the_build(self):
-        server = self.boot_with(
-            self.gen2, source_type='blank', volume_size=1,
-            destination_type='local', disk_bus='ide')
-        self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+    def test_local_disk_on_ide_ends_the_build(self):
+        blank = {'source_type': 'blank', 'destination_type': 'local',
+                 'volume_size': 1, 'disk_bus': 'ide'}
+        for server in (
+                self.boot_with(self.gen2, blank),
+                self.boot_with(self.gen2, {**blank, 'guest_format': 'swap'}),
+                self.boot_with(self.gen2, disk_bus='ide')):
+            self.assertIn(self.HV503.format('ide'), server['fault']['message'])
 
     def test_other_buses_and_generation_1_are_left_alone(self):
         for image, bus in ((self.gen2, {'disk_bus': 'scsi'}),
