@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Generator
+from collections.abc import Mapping
 import contextlib
 import dataclasses
 import io
 from typing import Any
 
 from nova import exception
+from nova import objects as nova_objects
 from nova.image import glance
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -52,7 +54,7 @@ def check(context: Any, instance: Any, image_meta: Any,
     :raises nova.exception.ImageUnacceptable: the image is at fault.
     :raises nova.exception.ComputeResourcesUnavailable: the host is at fault.
     """
-    finding = _judge(context, instance, image_meta, reported)
+    finding = _judge(context, _document(instance, image_meta), reported)
     if finding is None:
         return
     LOG.warning('%s', finding)
@@ -71,7 +73,7 @@ def check_rebuild(context: Any, instance: Any, image_meta: Any,
 
     :raises nova.exception.ImageUnacceptable: the image cannot run here.
     """
-    finding = _judge(context, instance, image_meta, reported)
+    finding = _judge(context, _document(instance, image_meta), reported)
     if finding is None:
         return
     if finding.code == 'HV501':
@@ -82,36 +84,176 @@ def check_rebuild(context: Any, instance: Any, image_meta: Any,
         image_id=finding.image, reason=str(finding))
 
 
-def _judge(context: Any, instance: Any, image_meta: Any,
+def check_devices(instance: Any, image_meta: Any,
+                  block_device_info: Mapping[str, Any] | None) -> None:
+    """Refuse what Nova tells a driver of a server's disks.
+
+    :param block_device_info: by kind (``nova/virt/driver.py``
+        ``get_block_device_info``)
+    :raises nova.exception.InvalidDiskInfo: see :func:`check_bus`.
+    """
+    by_kind = block_device_info or {}
+    devices = [device for kind in (
+        'image', 'ephemerals', 'block_device_mapping')
+        for device in by_kind.get(kind) or ()]
+    for device in (*devices, by_kind.get('swap') or {}):
+        check_bus(instance, image_meta, device.get('disk_bus'))
+
+
+def check_bus(instance: Any, image_meta: Any, bus: str | None) -> None:
+    """Refuse IDE for a server of generation 2, however it is written.
+
+    :param image_meta: None for the server's own image
+    :raises nova.exception.InvalidDiskInfo: a build ends with its reason.
+    """
+    if bus is None or bus.lower() != 'ide':
+        return
+    document = _document(instance, image_meta)
+    if _generation(document) != image_requirement.GENERATION_2:
+        return
+    finding = rules.CATALOGUE['HV503'].finding(
+        image_document.label(document), bus)
+    LOG.warning('%s', finding)
+    raise exception.InvalidDiskInfo(str(finding))
+
+
+def check_departure(context: Any, instance: Any) -> None:
+    """Refuse to stop a guest for a host that could not run it.
+
+    :raises nova.exception.InstanceFaultRollback: Nova leaves the server as
+        it is, and the reason with the action.
+    """
+    def reported() -> tuple[object, object]:
+        migration = nova_objects.Migration.get_by_instance_and_status(
+            context.elevated(), instance.uuid, 'migrating')
+        node = nova_objects.ComputeNode.get_by_host_and_nodename(
+            context.elevated(), migration.dest_compute, migration.dest_node)
+        return node.hypervisor_type, node.hypervisor_version
+
+    finding = _unsupported_here(_document(instance), reported)
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.InstanceFaultRollback(
+        exception.ImageUnacceptable(str(finding)))
+
+
+def check_arrival(instance: Any, reported: Reported) -> None:
+    """Refuse a guest that was moved here while it was off.
+
+    :raises nova.exception.ImageUnacceptable: Nova shows the reason and
+        leaves the disk where it is.
+    """
+    finding = _unsupported_here(_document(instance), reported)
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.ImageUnacceptable(str(finding))
+
+
+def check_live_migration(instance: Any, reported: Reported) -> None:
+    """Refuse a running guest that this host could not run.
+
+    :raises nova.exception.MigrationPreCheckError: Nova tries the next host,
+        or says no; the guest runs on where it is.
+    """
+    finding = _unsupported_here(_document(instance), reported)
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.MigrationPreCheckError(reason=str(finding))
+
+
+def check_rescue(context: Any, instance: Any, image_meta: Any,
+                 reported: Reported) -> None:
+    """Refuse an image that the guest's virtual machine cannot start from.
+
+    Nova puts the reason behind words of its own, and leaves the server in
+    ERROR whatever is raised.
+
+    :raises nova.exception.ImageUnacceptable: the image cannot be used here.
+    """
+    document = image_document.from_image_meta(image_meta)
+    finding = (_unusable(context, document)
+               or _other_generation(instance, document, reported)
+               or _unsupported_here(document, reported))
+    if finding is None:
+        return
+    LOG.warning('%s', finding)
+    raise exception.ImageUnacceptable(str(finding))
+
+
+def _judge(context: Any, document: dict[str, Any],
            reported: Reported) -> rules.Finding | None:
     """HV502 where the image is at fault, HV501 where the host is."""
-    document = image_document.from_image_meta(image_meta)
+    return _unusable(context, document) or _unsupported_here(
+        document, reported)
+
+
+def _document(instance: Any, image_meta: Any = None) -> dict[str, Any]:
+    """What a server is spawned from.
+
+    :param image_meta: None for the server's own image: there are drivers
+        that spawn by themselves, as after a migration.
+    """
+    document = image_document.from_image_meta(
+        instance.image_meta if image_meta is None else image_meta)
     if not instance.image_ref:
         # The root is a volume, in whatever format Cinder made it.
         document.pop('disk_format', None)
-    requirement = objects.ImageRequirement.from_document(document)
-    verdicts = compatibility.compile(requirement, _policy())
-    if verdicts is None:
+    return document
+
+
+def _other_generation(instance: Any, document: dict[str, Any],
+                      reported: Reported) -> rules.Finding | None:
+    """HV504, if an image is not for the server's virtual machine.
+
+    A generation that is not set is the first, for the drivers.
+    """
+    server = _generation(_document(instance)) or (
+        image_requirement.GENERATION_1)
+    declared = _generation(document)
+    image = declared or image_requirement.GENERATION_1
+    if image == server or not objects.HostCapability.from_reported(
+            *reported()).is_hyperv:
         return None
-    unusable = _unusable(context, document, requirement)
-    if unusable is not None:
-        return unusable
-    here = verdicts.of(*reported())
+    return rules.CATALOGUE['HV504'].finding(
+        image_document.label(document),
+        declared or f'{image} (the default)', server)
+
+
+def _generation(document: dict[str, Any]) -> str | None:
+    return objects.ImageRequirement.from_document(document).generation
+
+
+def _unsupported_here(document: dict[str, Any],
+                      reported: Reported) -> rules.Finding | None:
+    """HV501, if the host cannot run what the image asks for.
+
+    Where a guest has come to be, its disk is no question any more.
+    """
+    verdicts = compatibility.compile(
+        objects.ImageRequirement.from_document(document), policy())
+    here = None if verdicts is None else verdicts.of(*reported())
     if here is None:
         return None
     return rules.CATALOGUE['HV501'].finding(
         image_document.label(document), f'{here.code} {here.message}')
 
 
-def _policy() -> compatibility.Policy:
+def policy() -> compatibility.Policy:
+    """What the operator decides for this host."""
     # A driver knows its own version; one that does not is not to be trusted.
     return compatibility.Policy(generation_2_minimum=versions.Version(
         CONF.hyperv_sched.gen2_minimum_version))
 
 
-def _unusable(context: Any, document: dict[str, Any],
-              requirement: objects.ImageRequirement) -> rules.Finding | None:
-    """The image's own fault, if it has one."""
+def _unusable(context: Any,
+              document: dict[str, Any]) -> rules.Finding | None:
+    """HV502, if the image itself is at fault."""
+    requirement = objects.ImageRequirement.from_document(document)
+    if requirement.generation is None and requirement.defect is None:
+        return None
     generation_2 = requirement.generation == image_requirement.GENERATION_2
     if (generation_2 and document.get('disk_format') == 'vhd'
             and 'id' in document):

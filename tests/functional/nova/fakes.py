@@ -2,6 +2,7 @@
 """Computes that report what Windows would: the one thing not real here."""
 
 import sys
+from unittest import mock
 
 from nova.objects import fields as obj_fields
 from nova.scheduler import weights
@@ -11,9 +12,14 @@ from nova.virt import fake
 REPORTS = {
     'ws2012': ('hyperv', 6002),
     'ws2012r2': ('hyperv', 6003),
+    'ws2019': ('hyperv', 10000),
     'ws2022': ('hyperv', 10000),
     'kvm': ('QEMU', 8002000),
 }
+
+
+#: What os-win knows of some of them.
+WINDOWS = {'ws2019': '10.0.17763', 'ws2022': '10.0.20348'}
 
 
 class FakeHostDriver(fake.FakeDriver):
@@ -21,6 +27,11 @@ class FakeHostDriver(fake.FakeDriver):
 
     def init_host(self, host):
         super().init_host(host)
+        if host in WINDOWS:
+            # Where the drivers for Hyper-V keep os-win's.
+            self._hostops = mock.Mock()
+            hostutils = self._hostops._hostutils
+            hostutils.get_windows_version.return_value = WINDOWS[host]
         hypervisor, version = REPORTS[host]
         kinds = ((obj_fields.HVType.HYPERV,) if hypervisor == 'hyperv'
                  else (obj_fields.HVType.KVM, obj_fields.HVType.QEMU))
@@ -31,6 +42,13 @@ class FakeHostDriver(fake.FakeDriver):
                 for architecture in (obj_fields.Architecture.I686,
                                      obj_fields.Architecture.X86_64)
                 for kind in kinds])
+
+    def finish_migration(self, context, migration, instance, disk_info,
+                         network_info, image_meta, resize_instance,
+                         allocations, *args, **kwargs):
+        """Unlike Nova's, no driver for Hyper-V spawns to do this."""
+        fake.FakeDriver.spawn(self, context, instance, image_meta, [], None,
+                              allocations)
 
 
 class OldestFirstWeigher(weights.BaseHostWeigher):

@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """hyperv_sched.EnforcedDriver in front of a driver, in nova-compute."""
 
+import functools
 from unittest import mock
 
+import fixtures
 from nova.cmd import manage
+from nova.compute import api as compute_api
+from nova.compute import power_state
 from nova.tests import fixtures as nova_fixtures
+from nova.tests.functional.api import client
 from nova.volume import cinder
 
+from hyperv_sched.compute import enforcement
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
 
@@ -129,6 +135,84 @@ class MoveTestCase(cloud.EnforcedCloud):
             self.api.get_server(server['id'])))
 
 
+class LiveMigrationTestCase(cloud.EnforcedCloud):
+    """A running guest goes where it can run, or stays."""
+
+    hosts = ('ws2012', 'ws2019', 'ws2022')
+
+    def setUp(self):
+        self.flags(weight_classes=[fakes.OLDEST_FIRST],
+                   group='filter_scheduler')
+        # Where hosts report other versions, Nova itself has a say.
+        self.flags(skip_hypervisor_version_check_on_lm=True,
+                   group='workarounds')
+        super().setUp()
+        image = self.image('gen2', **cloud.GENERATION_2)
+        self.server = self.boot(image, az='nova:ws2022')
+        self.assertEqual('ACTIVE', self.server['status'])
+
+    def migrate(self, **where):
+        # Before 2.34 the answer waits for the checks; up to 2.67 they can be
+        # forced.
+        with mock.patch.object(self.api, 'microversion', '2.30'):
+            self.api.post_server_action(self.server['id'], {
+                'os-migrateLive': {'block_migration': 'auto', **where}})
+
+    def assert_unmoved(self):
+        server = self.api.get_server(self.server['id'])
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual('ws2022', self.host_of(server))
+        for host, guests in (('ws2022', [server['id']]), ('ws2012', [])):
+            self.assertEqual(
+                guests,
+                self.computes[host].manager.driver.list_instance_uuids())
+        self.assertEqual(
+            {self._get_provider_uuid_by_host('ws2022')},
+            set(self._get_allocations_by_server_uuid(server['id'])))
+
+    def refusal(self, **where):
+        refusal = self.assertRaises(
+            client.OpenStackApiException, self.migrate, **where)
+        self.assertEqual(400, refusal.response.status_code)
+        self.assert_unmoved()
+        return refusal.response.text
+
+    def test_forced_host_that_cannot_run_it_refuses_with_the_reason(self):
+        self.assertIn(
+            'Migration pre-check error: HV501 generation-unsupported-here: '
+            'this host cannot run the image: HV402',
+            self.refusal(host='ws2012', force=True))
+
+    def test_host_that_cannot_run_it_is_no_valid_host(self):
+        self.assertIn('No valid host was found', self.refusal(host='ws2012'))
+
+    def test_next_host_is_tried(self):
+        self.migrate(host=None)
+        self._wait_for_migration_status(self.server, ['completed'])
+        server = self.api.get_server(self.server['id'])
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual('ws2019', self.host_of(server))
+
+    def test_host_that_has_changed_since_the_check_is_refused(self):
+        driver = self.computes['ws2012'].manager.driver
+        unchecked = functools.partial(
+            fakes.FakeHostDriver.check_can_live_migrate_destination, driver)
+        with mock.patch.object(
+                driver, 'check_can_live_migrate_destination', unchecked):
+            self.migrate(host='ws2012', force=True)
+            self._wait_for_migration_status(self.server, ['failed', 'error'])
+        self._wait_for_server_parameter(
+            self.server, {'OS-EXT-STS:task_state': None})
+        self.assert_unmoved()
+
+    def test_guest_that_asks_for_nothing_goes_anywhere(self):
+        self.server = self.boot(self.image('cirros'), az='nova:ws2022')
+        self.migrate(host='ws2012', force=True)
+        self._wait_for_migration_status(self.server, ['completed'])
+        self.assertEqual('ws2012', self.host_of(
+            self.api.get_server(self.server['id'])))
+
+
 class RebuildTestCase(cloud.EnforcedCloud):
     """No filter runs for the image that the server has."""
 
@@ -168,3 +252,322 @@ class RebuildTestCase(cloud.EnforcedCloud):
         self._rebuild_server(server, image)
         self.assertEqual('ws2012', self.host_of(
             self.api.get_server(server['id'])))
+
+
+class ColdMigrationTestCase(cloud.EnforcedCloud):
+    """Both hosts are asked, the first while the guest still runs there."""
+
+    hosts = ('ws2012', 'ws2022')
+
+    def setUp(self):
+        super().setUp()
+        self.image_id = self.image('gen2', **cloud.GENERATION_2)
+
+    def driver(self, host):
+        return self.computes[host].manager.driver
+
+    def node(self, host):
+        return self._get_provider_uuid_by_host(host)
+
+    def undestroyed(self):
+        """Fail if a driver is told to remove a guest or its disks."""
+        for name in ('destroy', 'cleanup'):
+            patch = self.useFixture(fixtures.MockPatchObject(
+                fakes.FakeHostDriver, name))
+            self.addCleanup(patch.mock.assert_not_called)
+
+    def undeparted(self):
+        """As if the old host enforced nothing."""
+        return mock.patch.object(enforcement, 'check_departure')
+
+    def test_guest_is_not_stopped_for_a_host_that_cannot_run_it(self):
+        server = self.boot(self.image_id, host='ws2022')
+        before = self._get_allocations_by_server_uuid(server['id'])
+        self.undestroyed()
+        with mock.patch.object(fakes.FakeHostDriver,
+                               'migrate_disk_and_power_off') as moved:
+            self.api.post_server_action(
+                server['id'], {'migrate': {'host': 'ws2012'}})
+            self._wait_for_migration_status(server, ['error'])
+            event = self._wait_for_action_fail_completion(
+                server, 'migrate', 'compute_resize_instance')
+        moved.assert_not_called()
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV402', event['details'])
+        server = self._wait_for_state_change(server, 'ACTIVE')
+        self.assertEqual('ws2022', self.host_of(server))
+        self.assertEqual(
+            power_state.RUNNING,
+            self.driver('ws2022').instances[server['id']].state)
+        self._wait_for_assert(lambda: self.assertEqual(
+            {node: used['resources'] for node, used in before.items()},
+            {node: used['resources'] for node, used in
+             self._get_allocations_by_server_uuid(server['id']).items()}))
+
+    def test_host_that_can_run_it_gets_it(self):
+        server = self.boot(self.image('gen1'), host='ws2012')
+        server = self._migrate_server(server, host='ws2022')
+        self.assertEqual('ws2022', self.host_of(server))
+
+    def test_new_host_refuses_what_the_old_one_lets_go(self):
+        server = self.boot(self.image_id, host='ws2022')
+        self.undestroyed()
+        with self.undeparted():
+            self.api.post_server_action(
+                server['id'], {'migrate': {'host': 'ws2012'}})
+            server = self._wait_for_state_change(server, 'ERROR')
+        self.assertEqual(
+            'HV501 generation-unsupported-here: this host cannot run the '
+            'image: HV402 the host runs Hyper-V 6.2, generation 2 needs '
+            '>=6.3. Another host may do', server['fault']['message'])
+        self.assertEqual([], self.driver('ws2012').list_instance_uuids())
+        # The server is where its disk is.
+        self.assertEqual('ws2012', self.host_of(server))
+        self.assertEqual({self.node('ws2012')}, set(
+            self._get_allocations_by_server_uuid(server['id'])))
+
+    def test_host_that_has_changed_takes_nothing_back(self):
+        server = self.boot(self.image_id, az='nova:ws2022')
+        self.driver('ws2012').host_status_base['hypervisor_version'] = 10000
+        with self.undeparted():
+            self._migrate_server(server, host='ws2012')
+        self.driver('ws2022').host_status_base['hypervisor_version'] = 6002
+        with mock.patch.object(fakes.FakeHostDriver,
+                               'finish_revert_migration') as reverted:
+            self.api.post_server_action(server['id'], {'revertResize': None})
+            server = self._wait_for_state_change(server, 'ERROR')
+        reverted.assert_not_called()
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV402', server['fault']['message'])
+
+
+class DeviceBusTestCase(cloud.EnforcedCloud):
+    """Generation 2 has no IDE."""
+
+    hosts = ('ws2022',)
+
+    HV503 = ('HV503 device-bus-ide: a device asks for disk_bus {}, '
+             'generation 2 has SCSI only. ')
+    VOLUME = nova_fixtures.CinderFixture.SWAP_OLD_VOL
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.computes['ws2022'].manager.driver
+        self.gen1 = self.image('gen1', hw_machine_type='hyperv-gen1')
+        self.gen2 = self.image('gen2', **cloud.GENERATION_2)
+
+    def boot_with(self, image, *devices, **root):
+        flavor = self._create_flavor(ephemeral=1, swap=1)
+        server = self._build_server(
+            image_uuid=image, networks='none', flavor_id=flavor)
+        server['block_device_mapping_v2'] = [
+            {'boot_index': 0, 'uuid': image, 'source_type': 'image',
+             'destination_type': 'local', **root},
+            *({'boot_index': -1, **device} for device in devices)]
+        return self.settle(self.api.post_server({'server': server}))
+
+    def boot_with_volume(self, image, **bus):
+        return self.boot_with(image, {
+            'uuid': self.VOLUME, 'source_type': 'volume',
+            'destination_type': 'volume', **bus})
+
+    def attach(self, server, bus):
+        """The public API of volumes lets Nova choose the bus."""
+        attach = compute_api.API.attach_volume
+        with mock.patch.object(
+                compute_api.API, 'attach_volume',
+                functools.partialmethod(attach, disk_bus=bus)):
+            self.api.post_server_volume(server['id'], {
+                'volumeAttachment': {'volumeId': self.VOLUME}})
+
+    def test_volume_on_ide_ends_the_build_with_the_reason(self):
+        server = self.boot_with_volume(self.gen2, disk_bus='ide')
+        self.assertEqual('ERROR', server['status'])
+        self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+        self.assertEqual(1, len(self.attempts(server)))
+        self.assertEqual([], self.driver.list_instance_uuids())
+
+    def test_local_disk_on_ide_ends_the_build(self):
+        blank = {'source_type': 'blank', 'destination_type': 'local',
+                 'volume_size': 1, 'disk_bus': 'ide'}
+        for server in (
+                self.boot_with(self.gen2, blank),
+                self.boot_with(self.gen2, {**blank, 'guest_format': 'swap'}),
+                self.boot_with(self.gen2, disk_bus='ide')):
+            self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+
+    def test_other_buses_and_generation_1_are_left_alone(self):
+        for image, bus in ((self.gen2, {'disk_bus': 'scsi'}),
+                           (self.gen2, {}), (self.gen1, {'disk_bus': 'ide'})):
+            server = self.boot_with_volume(image, **bus)
+            self.assertEqual('ACTIVE', server['status'])
+            self._delete_server(server)
+
+    def test_guest_survives_a_rebuild_that_would_put_a_device_on_ide(self):
+        server = self.boot_with_volume(self.gen1, disk_bus='ide')
+        self.api.post_server_action(
+            server['id'], {'rebuild': {'imageRef': self.gen2}})
+        server = self._wait_for_state_change(server, 'ERROR')
+        self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+        self.assertEqual([server['id']], self.driver.list_instance_uuids())
+
+    def refused(self, bus):
+        server = self.boot(self.gen2)
+        with mock.patch.object(fakes.FakeHostDriver,
+                               'attach_volume') as attached:
+            self.attach(server, bus)
+            event = self._wait_for_action_fail_completion(
+                server, 'attach_volume', 'compute_attach_volume')
+        attached.assert_not_called()
+        self.assertIn(self.HV503.format(bus), event['details'])
+        self.assertEqual([], self.api.get_server_volumes(server['id']))
+        self.assertEqual(
+            'ACTIVE', self.api.get_server(server['id'])['status'])
+
+    def test_volume_is_not_attached_to_ide(self):
+        self.refused('ide')
+
+    def test_case_makes_no_difference(self):
+        self.refused('IDE')
+
+    def test_volume_is_attached_to_scsi(self):
+        server = self.boot(self.gen2)
+        self.attach(server, 'scsi')
+        self._wait_for_assert(lambda: self.assertEqual(
+            1, len(self.driver._mounts)))
+
+
+class RescueTestCase(cloud.EnforcedCloud):
+    """A virtual machine starts from images of its own generation."""
+
+    hosts = ('ws2022', 'kvm')
+
+    def setUp(self):
+        super().setUp()
+        self.driver = self.computes['ws2022'].manager.driver
+        gen1 = {'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv'}
+        self.gen1 = self.image('gen1', **gen1)
+        self.gen2 = self.image('gen2', **cloud.GENERATION_2)
+        self.untagged = self.image('untagged')
+
+    def rescue(self, server, image, status):
+        self.api.post_server_action(
+            server['id'], {'rescue': {'rescue_image_ref': image}})
+        return self._wait_for_state_change(server, status)
+
+    def power(self, server):
+        """What the guest is doing, whatever Nova makes of it."""
+        return self.driver.instances[server['id']].state
+
+    def refused(self, server, image):
+        """The words of a refusal that the driver has not heard of."""
+        with mock.patch.object(fakes.FakeHostDriver, 'rescue') as rescue:
+            words = self.rescue(server, image, 'ERROR')['fault']['message']
+        rescue.assert_not_called()
+        return words
+
+    def test_other_generation_is_refused_with_the_reason(self):
+        server = self.boot(self.gen2, host='ws2022')
+        for image, named in ((self.gen1, 'hyperv-gen1'),
+                             (self.untagged, 'hyperv-gen1 (the default)')):
+            self.assertIn(
+                f'HV504 rescue-generation: the rescue image is {named}, the '
+                'server is hyperv-gen2. Rescue with an image of '
+                'hw_machine_type=hyperv-gen2', self.refused(server, image))
+            self.api.post_server_action(
+                server['id'], {'os-resetState': {'state': 'active'}})
+        for image in (self.gen1, self.untagged):
+            self.assertIn(
+                'HV504 rescue-generation: the rescue image is hyperv-gen2, '
+                'the server is hyperv-gen1. Rescue with an image of '
+                'hw_machine_type=hyperv-gen1',
+                self.refused(self.boot(image, host='ws2022'), self.gen2))
+
+    def test_guest_that_ran_runs_on(self):
+        server = self.boot(self.gen2, host='ws2022')
+        self.refused(server, self.gen1)
+        self.assertEqual(power_state.RUNNING, self.power(server))
+        self.assertEqual(
+            {self._get_provider_uuid_by_host('ws2022')},
+            set(self._get_allocations_by_server_uuid(server['id'])))
+
+    def test_guest_that_was_off_stays_off(self):
+        server = self.boot(self.gen2, host='ws2022')
+        self.api.post_server_action(server['id'], {'os-stop': None})
+        self._wait_for_state_change(server, 'SHUTOFF')
+        self.refused(server, self.gen1)
+        self.assertEqual(power_state.SHUTDOWN, self.power(server))
+
+    def test_image_that_no_guest_can_start_from_is_refused(self):
+        image = self.image('vhd', 'vhd', data=b'conectix' + bytes(504),
+                           **cloud.GENERATION_2)
+        self.assertIn('HV502 image-unusable: HV202',
+                      self.refused(self.boot(self.gen2, host='ws2022'), image))
+
+    def test_other_hypervisors_have_no_generations(self):
+        server = self.boot(self.untagged, host='kvm')
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV401', self.refused(server, self.gen2))
+
+    def test_same_generation_rescues(self):
+        for booted, image in ((self.gen2, self.gen2), (self.gen1, self.gen1),
+                              (self.untagged, self.gen1),
+                              (self.gen1, self.untagged)):
+            self.rescue(self.boot(booted, host='ws2022'), image, 'RESCUE')
+
+
+class TraitsTestCase(cloud.EnforcedCloud):
+    """Placement knows what each host can run."""
+
+    def traits(self, host, prefix='CUSTOM_'):
+        uuid = self._get_provider_uuid_by_host(host)
+        return {trait for trait in self._get_provider_traits(uuid)
+                if trait.startswith(prefix)}
+
+    def test_each_host_reports_its_own(self):
+        self.assertEqual(set(), self.traits('ws2012'))
+        self.assertEqual(set(), self.traits('kvm'))
+        self.assertEqual({'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2'},
+                         self.traits('ws2012r2'))
+        self.assertEqual(
+            {'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2',
+             'CUSTOM_HYPERV_WS2016', 'CUSTOM_HYPERV_WS2019',
+             'CUSTOM_HYPERV_WS2022'}, self.traits('ws2022'))
+
+    def test_what_is_not_true_goes_and_all_else_stays(self):
+        uuid = self._get_provider_uuid_by_host('ws2012')
+        others = set(self._get_provider_traits(uuid))
+        self._create_trait('CUSTOM_OF_AN_OPERATOR')
+        self._set_provider_traits(uuid, [
+            *others, 'CUSTOM_OF_AN_OPERATOR', 'CUSTOM_HYPERV_GEN2',
+            'CUSTOM_HYPERV_WS2022'])
+        self.computes['ws2012'].manager.reportclient.clear_provider_cache()
+        self._run_periodics()
+        self.assertEqual({*others, 'CUSTOM_OF_AN_OPERATOR'},
+                         set(self._get_provider_traits(uuid)))
+
+    def test_policy_takes_the_trait_back(self):
+        self.flags(gen2_minimum_version='10.0', group='hyperv_sched')
+        self._run_periodics()
+        self.assertEqual({'CUSTOM_HYPERV_WS2012R2'}, self.traits('ws2012r2'))
+
+    def test_image_that_asks_for_the_trait_goes_to_a_host_that_has_it(self):
+        image = self.image('gen2', **cloud.GENERATION_2, **{
+            'trait:CUSTOM_HYPERV_WS2019': 'required'})
+        server = self.boot(image)
+        self.assertEqual('ws2022', self.host_of(server))
+
+    def test_secure_boot_is_offered_where_generation_2_is(self):
+        trait = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
+        self.assertEqual(
+            ['ws2012r2', 'ws2022'],
+            [host for host in self.hosts if self.traits(host, trait)])
+        self.assertNotIn('supports_secure_boot',
+                         fakes.FakeHostDriver.capabilities)
+
+    def test_secure_boot_is_scheduled(self):
+        image = self.image('secure', os_secure_boot='required',
+                           os_type='windows', **cloud.GENERATION_2)
+        server = self.boot(image)
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertIn(self.host_of(server), ('ws2012r2', 'ws2022'))
