@@ -6,6 +6,7 @@ from __future__ import annotations
 from oslo_config import cfg
 from oslo_config import types
 
+from hyperv_sched import rules
 from hyperv_sched import versions
 from hyperv_sched.validators import learned
 
@@ -47,13 +48,29 @@ COMPUTE_OPTS = [
 ]
 
 
+class RuleCode(types.String):
+    """The code of a rule, as HV106.
+
+    :raises ValueError: no rule has it; silence would be no answer.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(type_name='rule code')
+
+    def __call__(self, value: object) -> str:
+        code: str = super().__call__(value)
+        if code not in rules.CATALOGUE:
+            raise ValueError(f'{rules.printable(code)}: no such rule')
+        return code
+
+
 LINT_OPTS = [
     cfg.ListOpt(
-        'ignored_rules', default=[],
+        'ignored_rules', default=[], item_type=RuleCode(),
         help='Codes of rules whose findings "hyperv-sched image lint '
              '--config-file" and the plugins of Glance drop, as HV106.'),
     cfg.ListOpt(
-        'error_rules', default=[],
+        'error_rules', default=[], item_type=RuleCode(),
         help='Codes of rules whose findings count as errors there, although '
              'they are warnings by themselves.'),
 ]

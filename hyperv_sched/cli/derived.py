@@ -46,12 +46,12 @@ def members(content: Mapping[str, Any],
 
 
 def _generation(content: Mapping[str, Any]) -> str | None:
-    """What the disk starts as, or was meant to.
+    """What the disk starts as.
 
-    A GPT that nothing starts from was made for UEFI: as generation 2 the
-    image gets the reason why it does not start.
+    One that nothing starts from is judged as generation 2, the one with
+    rules over disks: it gets the reason why it does not start.
     """
-    if content['firmware'] == 'none' and content['partition_table'] == 'gpt':
+    if content['firmware'] == 'none':
         return learned.GENERATION_2
     generation: str | None = content['generation']
     return generation

@@ -197,6 +197,10 @@ class Lint(base.ExitCodes, lister.Lister):
             return result
         for command in self._fixes:
             self.app.stdout.write(f'{command}\n')
+        if not self._fixes and self._worst and sys.stderr is not None:
+            print('There is nothing that properties can put right without '
+                  'guessing; without --fix the findings are shown.',
+                  file=sys.stderr)
         return 0
 
 
@@ -216,9 +220,10 @@ def _weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
             ignored += options.hyperv_sched.ignored_rules
             errors += options.hyperv_sched.error_rules
         except (cfg.Error, ValueError, OSError) as exc:
+            # Of a wrong value, what is wrong with it.
+            reason = str(exc).rpartition(' is not valid: ')[2]
             raise base.UsageError(
-                f'{args.config_file}: cannot be read: '
-                f'{rules.printable(exc)}') from None
+                f'{args.config_file}: {rules.printable(reason)}') from None
     try:
         rules.weigh((), ignored, errors)
     except rules.UnknownRule as exc:

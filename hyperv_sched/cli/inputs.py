@@ -86,7 +86,9 @@ def subjects(files: Sequence[str], json_file: str | None,
             'Nothing to judge: give a FILE, --property, --image-json or '
             '--image')
     documents = [{}] if json_file is None else _read_json(json_file)
-    if not documents or files and len(documents) > 1:
+    if not documents:
+        raise base.UsageError(f'{json_file}: holds no image')
+    if files and len(documents) > 1:
         raise base.UsageError(
             f'{json_file}: holds {len(documents)} images; with a FILE, give '
             'the document of one')

@@ -56,9 +56,11 @@ class HyperVGeneration(wsgi.Middleware):
         """What paste.deploy calls.
 
         :param report_only: log what would be refused, and let it pass
-        :raises ValueError: report_only is neither true nor false, which
-            keeps glance-api from starting
+        :raises ValueError: report_only is neither true nor false, or an
+            option of [hyperv_sched] is wrong, which keeps glance-api from
+            starting
         """
+        verdict.weights()
         only = strutils.bool_from_string(report_only, strict=True)
         return lambda application: cls(application, only)
 

@@ -51,6 +51,13 @@ class JudgeImage(task.Task):
         """
         conf.register_opts(CONF)
         try:
+            verdict.weights()
+            wanted = CONF.hyperv_sched.import_sets_properties
+        except (cfg.Error, ValueError) as exc:
+            raise exception.UploadException(
+                '[hyperv_sched] of glance-api is wrong: '
+                + str(exc).rpartition(' is not valid: ')[2]) from exc
+        try:
             content = disk.inspect(_local(file_path)).as_dict()
         except OSError as exc:
             raise exception.UploadException(
@@ -63,7 +70,7 @@ class JudgeImage(task.Task):
         lacking = {
             name: value
             for name, value in learned.missing(document, content).items()
-            if name in CONF.hyperv_sched.import_sets_properties}
+            if name in wanted}
         found = verdict.errors(
             {**image_document.normalise({**raw, **lacking}),
              'content': content})

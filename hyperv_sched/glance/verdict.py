@@ -28,17 +28,23 @@ def errors(document: Mapping[str, Any]) -> list[rules.Finding]:
     """
     if not validators.concerns_hyperv(document):
         return []
-    conf.register_opts(CONF)
-    options = CONF.hyperv_sched
-    findings = rules.weigh(
-        validators.validate(document), options.ignored_rules,
-        options.error_rules)
+    findings = rules.weigh(validators.validate(document), *weights())
     for finding in findings:
         if finding.severity != 'error':
             LOG.warning('Image %(image)s: %(finding)s',
                         {'image': rules.printable(finding.image),
                          'finding': finding})
     return [f for f in findings if f.severity == 'error']
+
+
+def weights() -> tuple[list[str], list[str]]:
+    """The codes that an operator ignores, and those taken for errors.
+
+    :raises oslo_config.cfg.Error: a code is misspelt.
+    """
+    conf.register_opts(CONF)
+    options = CONF.hyperv_sched
+    return options.ignored_rules, options.error_rules
 
 
 def words(findings: Iterable[rules.Finding]) -> str:

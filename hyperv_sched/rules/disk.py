@@ -15,9 +15,9 @@ RULES = (
     Rule('HV202', 'container-vhd', 'error',
          'the file is VHD, generation 2 runs only from VHDX',
          'vhdx',
-         'If it was installed for generation 1, set '
-         'hw_machine_type=hyperv-gen1, else convert it: qemu-img convert -f '
-         'vpc -O vhdx IN.vhd OUT.vhdx',
+         'Convert a disk that was installed for UEFI: qemu-img convert -f '
+         'vpc -O vhdx IN.vhd OUT.vhdx; for one installed for generation 1 '
+         'set hw_machine_type=hyperv-gen1',
          references.PLAN),
     Rule('HV203', 'container-not-vhdx', 'error',
          'the file is {actual}, which Hyper-V does not run',
@@ -64,7 +64,8 @@ RULES = (
     Rule('HV212', 'vhdx-region-copy-damaged', 'warning',
          'one of the two region tables of the VHDX is damaged: {actual}',
          'two valid region tables',
-         'Make the file anew: qemu-img convert -O vhdx IN.vhdx OUT.vhdx',
+         'Make the file anew on Windows (Convert-VHD), or export the disk '
+         'again',
          references.MS_VHDX),
     Rule('HV213', 'vhdx-unsupported-version', 'error',
          'the VHDX is of {actual}, which no Hyper-V host knows',
@@ -127,8 +128,9 @@ RULES = (
     Rule('HV225', 'vhd-malformed', 'error',
          'the VHD cannot be used: {actual}',
          'a whole fixed or dynamic VHD',
-         'Merge a differencing disk into its parent; export or download '
-         'another one again', references.USAGE),
+         'Export or download it again; a differencing disk is merged into '
+         'its parent first (Merge-VHD)',
+         references.USAGE),
     Rule('HV301', 'no-partition-table', 'error',
          'the disk has no partition table, so firmware finds no loader on it',
          'GPT',
@@ -143,12 +145,14 @@ RULES = (
     Rule('HV303', 'gpt-missing', 'error',
          'the MBR announces a GPT and there is none: {actual}',
          'a valid GPT',
-         'Repair it in the guest or on the raw disk: sgdisk -e DISK',
+         'Export or copy the disk again, or look for the partitions with '
+         'testdisk; a tool that repairs an empty table writes an empty one',
          references.GPT),
     Rule('HV304', 'gpt-damaged', 'error',
          'the GPT says what cannot be: {actual}',
          'a valid GPT',
-         'Repair it in the guest or on the raw disk: sgdisk -e DISK',
+         'Export or copy the disk again, or look for the partitions with '
+         'testdisk; a tool that repairs an empty table writes an empty one',
          references.GPT),
     Rule('HV305', 'gpt-primary-damaged', 'warning',
          'the primary GPT is damaged, firmware goes by the backup: {actual}',
@@ -179,7 +183,9 @@ RULES = (
     Rule('HV310', 'gpt-beyond-disk', 'warning',
          'the GPT is that of a larger disk: {actual}',
          'a table that ends with the disk',
-         'Repair it in the guest or on the raw disk: sgdisk -e DISK',
+         'If a partition reaches over the end of the disk, make the disk as '
+         'large as it was (qemu-img resize); else move the backup: sgdisk -e '
+         'DISK',
          references.GPT),
     Rule('HV311', 'hybrid-mbr', 'warning',
          'the disk has a hybrid MBR: {actual}',
@@ -207,11 +213,13 @@ RULES = (
     Rule('HV322', 'esp-type-missing', 'warning',
          'the loader lies on a partition of another type: {actual}',
          'type c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
-         'Set the type: sgdisk -t N:ef00', references.BOOT_MANAGER),
+         'Set the type: sgdisk -t N:ef00 DISK',
+         references.BOOT_MANAGER),
     Rule('HV323', 'esp-hidden-from-firmware', 'error',
          'an attribute hides the EFI system partition from firmware: {actual}',
          'attribute bit 1 clear',
-         'Clear it: sgdisk -A N:clear:1', references.GPT),
+         'Clear it: sgdisk -A N:clear:1 DISK',
+         references.GPT),
     Rule('HV324', 'esp-not-fat', 'error',
          'firmware finds no FAT on the EFI system partition: {actual}',
          'FAT12, FAT16 or FAT32',
@@ -220,8 +228,9 @@ RULES = (
     Rule('HV325', 'fat32-too-few-clusters', 'error',
          'firmware takes FAT32 of 65525 clusters and more: {actual}',
          '65525 clusters, or FAT16',
-         'Make the file system anew: mkfs.fat without -F 32, or with smaller '
-         'clusters (-s 1)', references.FAT_DXE),
+         'Make the file system anew without -F 32, or on a larger partition, '
+         'as one of 260 MiB',
+         references.FAT_DXE),
     Rule('HV326', 'fat-damaged', 'error',
          'the file system of the EFI system partition is damaged: {actual}',
          'whole directories and files',
@@ -261,8 +270,11 @@ RULES = (
          'Install the signed packages (shim-signed, grub-efi-amd64-signed), '
          'or set os_secure_boot=disabled', references.SECURE_BOOT),
     Rule('HV341', 'generation-mismatch', 'error',
-         'the image is generation 1, the disk starts by UEFI only',
+         'the image is generation 1 (hw_machine_type: {actual}), the disk '
+         'starts by UEFI only',
          'hw_machine_type=hyperv-gen2',
-         "Set hw_machine_type=hyperv-gen2, hypervisor_type=hyperv, "
-         "hypervisor_version_requires='>=6.3'", references.PLAN),
+         "Convert the file to VHDX, if it is none, and set "
+         "hw_machine_type=hyperv-gen2, hypervisor_type=hyperv and "
+         "hypervisor_version_requires='>=6.3'",
+         references.PLAN),
 )

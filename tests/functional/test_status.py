@@ -18,7 +18,8 @@ import testtools
 TOP = pathlib.Path(__file__).parents[2]
 BIN = pathlib.Path(sys.executable).parent
 CONTEXT = 'authtoken context'
-FILTER = '[filter:hyperv_generation]\nuse = egg:hyperv-sched#hyperv_generation'
+FILTER = ('[filter:hyperv_generation]\n'
+          'use = egg:hyperv-sched#hyperv_generation\nreport_only = false')
 
 
 def run(*argv, cwd='/', **kwargs):
@@ -258,7 +259,7 @@ class GlanceTestCase(StatusTestCase):
     def test_report_only(self):
         self.assertMistake(
             1, 'Glance API filter', 'report_only', **self.texts(
-                paste=self.paste(section=FILTER + '\nreport_only = true')))
+                paste=self.paste(section=FILTER.replace('false', 'true'))))
 
     def test_options_of_glance(self):
         for name, code, change in (

@@ -77,8 +77,8 @@ def try_import(what: str, service: str, load: Callable[[], object],
     """Import something as the service will, and tell what goes wrong."""
     if version(service) is None:
         yield problems.warning(
-            f'Whether {what} can be imported was not tried: {service} is not '
-            'installed in this Python environment. Run this command from the '
+            f'{what} was not imported to try it: {service} is not installed '
+            ' in this Python environment. Run this command from the '
             'one that the service runs in.')
         return
     try:

@@ -216,10 +216,19 @@ def _judge_filter(options: Mapping[str, str],
     else:
         yield from environment.try_import(f'The API filter {title}',
                                           'glance', load)
-    if strutils.bool_from_string(options.get('report_only')):
+    # Without a word it only reports: hyperv_sched.glance.api_filter.
+    said = options.get('report_only', 'true')
+    try:
+        only = strutils.bool_from_string(said, strict=True)
+    except ValueError:
+        yield problems.failure(
+            f'{title} has report_only = {problems.shown(said)}, which is '
+            'neither true nor false: glance-api does not start.')
+        return
+    if only:
         yield problems.warning(
             f'{title} has report_only: what it finds is logged, and the '
-            'image taken. Remove report_only to refuse such images.')
+            'image taken. Set report_only = false to refuse such images.')
 
 
 def _loader(options: Mapping[str, str]) -> Callable[[], object] | None:

@@ -5,7 +5,7 @@ from tests.unit import base
 
 GIB = 1024 ** 3
 BLANK = {'format': 'vhdx', 'virtual_size': 40 * GIB, 'generation': None,
-         'loaders': None, 'firmware': 'unknown', 'partition_table': None}
+         'loaders': None, 'firmware': 'unknown'}
 
 
 def loader(path, machine='x64'):
@@ -38,13 +38,11 @@ class MembersTestCase(base.TestCase):
             self.assertNotIn('hw_machine_type', found)
             self.assertEqual(expected, 'hypervisor_version_requires' in found)
 
-    def test_gpt_that_nothing_starts_from_was_made_for_generation_2(self):
-        for table, firmware, expected in (
-                ('gpt', 'none', 'hyperv-gen2'), ('mbr', 'none', None),
-                ('gpt', 'unknown', None), ('none', 'none', None)):
+    def test_disk_that_nothing_starts_from_is_judged_as_generation_2(self):
+        for firmware, expected in (
+                ('none', 'hyperv-gen2'), ('unknown', None), ('both', None)):
             self.assertEqual(expected, self.members(
-                partition_table=table, firmware=firmware).get(
-                    'hw_machine_type'))
+                firmware=firmware).get('hw_machine_type'))
 
     def test_size_is_rounded_up(self):
         for size, expected in ((1, 1), (GIB, 1), (GIB + 1, 2)):

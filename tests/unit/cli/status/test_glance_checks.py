@@ -5,7 +5,7 @@ from hyperv_sched.cli.status import problems
 from tests.unit.cli.status import base
 
 KEYSTONE = '[paste_deploy]\nflavor = keystone\n'
-USE = 'use = egg:hyperv-sched#hyperv_generation'
+USE = 'use = egg:hyperv-sched#hyperv_generation\nreport_only = false'
 
 #: As in Glance 30 and newer, and before.
 BY_FLAVOR = '''
@@ -167,7 +167,8 @@ class ApiFilterTestCase(GlanceTestCase):
     def test_distribution_in_its_other_spelling(self):
         self.assertEqual([], self.judge_paste(
             'context hyperv rootapp', '[filter:hyperv]\n'
-            'use = egg:hyperv_sched#hyperv_generation\n'))
+            'use = egg:hyperv_sched#hyperv_generation\n'
+            'report_only = false\n'))
 
     def test_not_importable(self):
         self.entry_points = {
@@ -176,12 +177,14 @@ class ApiFilterTestCase(GlanceTestCase):
                            self.judge_paste('context hyperv rootapp'))
 
     def test_report_only(self):
-        for value, expected in (('true', 1), ('True', 1), ('false', 0)):
+        for said, expected in (
+                ('report_only = true', [base.WARNING]),
+                ('', [base.WARNING]), ('report_only = false', []),
+                ('report_only = ja', [base.FAILURE])):
             found = self.judge_paste(
-                'context hyperv rootapp',
-                f'[filter:hyperv]\n{USE}\nreport_only = {value}\n')
-            self.assertEqual([base.WARNING] * expected,
-                             [problem.code for problem in found])
+                'context hyperv rootapp', '[filter:hyperv]\n'
+                f'use = egg:hyperv-sched#hyperv_generation\n{said}\n')
+            self.assertEqual(expected, [problem.code for problem in found])
 
     def test_filters_of_others_are_none_of_ours(self):
         self.assertProblem(
