@@ -82,6 +82,9 @@ def flatten(raw: object) -> dict[str, Any]:
     if isinstance(min_disk, str) and min_disk.isascii() and (
             min_disk.isdecimal() and len(min_disk) < 10):
         document['min_disk'] = int(min_disk)
+    elif isinstance(min_disk, float) and min_disk.is_integer():
+        # JSON Schema takes 1.0 for an integer, and so does Glance.
+        document['min_disk'] = int(min_disk)
     elif isinstance(min_disk, bool) or not isinstance(min_disk, int):
         raise InvalidDocument('min_disk must be a whole number')
     return document

@@ -29,6 +29,8 @@ from hyperv_sched.cli import ranges
 TIMEOUT = 60
 
 PAGE_SIZE = 200
+#: What becomes part of a path.
+_ID = re.compile('[0-9A-Za-z-]{1,36}')
 _CHUNK = 64 * 1024
 _MAX_REASON = 64 * 1024
 #: Seconds: Glance answers an upload once the store is through with it.
@@ -127,7 +129,7 @@ class Images:
 
     def get(self, image_id: str) -> dict[str, Any]:
         """Get an image by its id."""
-        return self._object('GET', _path(image_id))
+        return {**self._object('GET', _path(image_id)), 'id': image_id}
 
     def all(self, **filters: str) -> Iterator[dict[str, Any]]:
         """Go through the images that may be seen, the hidden ones last."""
@@ -144,11 +146,13 @@ class Images:
                 if not isinstance(images, list):
                     raise CloudError('the cloud answers with no list of '
                                      'images')
-                count += len(images)
+                # An empty page counts, too: there may be no end of them.
+                count += max(len(images), 1)
                 if count > inputs.MAX_DOCUMENTS:
                     raise CloudError('the cloud lists more than '
                                      f'{inputs.MAX_DOCUMENTS} images')
-                yield from (one for one in images if isinstance(one, dict))
+                yield from (one for one in images if isinstance(one, dict)
+                            and _ID.fullmatch(str(one.get('id'))))
                 # Whatever host and path it names: the same as before.
                 query = urllib.parse.urlsplit(
                     str(page.get('next') or '')).query
@@ -226,7 +230,7 @@ class Images:
                 headers={'Content-Type': 'application/octet-stream'},
                 timeout=_UPLOAD_TIMEOUT,
                 # What is sent once cannot be sent again.
-                allow_reauth=False, redirect=False,
+                allow_reauth=False,
                 connect_retries=0, status_code_retries=0) as response:
             _expect(response, 204)
 
@@ -257,9 +261,10 @@ class Images:
     @contextlib.contextmanager
     def _answer(self, method: str, path: str,
                 timeout: int = TIMEOUT, **options: Any) -> Iterator[Any]:
+        # A redirect would take the token to whatever host it names.
         with _errors(), contextlib.closing(self._proxy.request(
                 path, method, timeout=timeout, skip_cache=True,
-                **options)) as response:
+                redirect=False, **options)) as response:
             yield response
 
 

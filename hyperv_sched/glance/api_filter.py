@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 import io
-import json
 import re
 from typing import Any
 
 from glance.common import wsgi
 from oslo_log import log as logging
+from oslo_serialization import jsonutils
 from oslo_utils import strutils
 import webob
 import webob.exc
@@ -30,10 +30,7 @@ from hyperv_sched.glance import verdict
 
 LOG = logging.getLogger(__name__)
 
-_PATH = re.compile(r'/v2/images(?:/([^/]+)(?:/(file|stage|import))?)?/?\Z')
-
-#: Larger documents are Glance's own to refuse.
-_MAX_DOCUMENT = 1024 * 1024
+_PATH = re.compile(r'/v2/images(?:/([^/\n]+)(?:/(file|stage|import))?)?/?$')
 
 #: What tells a format, that of an ISO included (32769 + 5).
 _HEAD = 32774
@@ -71,15 +68,17 @@ class HyperVGeneration(wsgi.Middleware):
         except Exception:
             # Glance goes on without us rather than not at all.
             LOG.exception('Request is not judged: %(method)s %(path)s',
-                          {'method': req.method, 'path': req.path_info})
+                          {'method': rules.printable(req.method),
+                           'path': rules.printable(req.path_info)})
             return None
         if not findings:
             return None
         reason = verdict.words(findings)
         LOG.warning('%(what)s: %(method)s %(path)s: %(reason)s',
                     {'what': 'Would be refused' if self._report_only
-                     else 'Refused', 'method': req.method,
-                     'path': req.path_info, 'reason': reason})
+                     else 'Refused', 'method': rules.printable(req.method),
+                     'path': rules.printable(req.path_info),
+                     'reason': reason})
         if self._report_only:
             return None
         return webob.exc.HTTPBadRequest(explanation=reason)
@@ -90,18 +89,22 @@ class HyperVGeneration(wsgi.Middleware):
         if match is None:
             return ()
         image_id, action = match.groups()
+        # Routes obeys this, and Glance lets it.
+        method = (req.GET.get('_method') or req.method).upper()
         try:
-            if req.method == 'POST' and image_id is None:
+            if method == 'POST' and image_id is None:
                 return _errors(_body(req))
-            if req.method == 'PATCH' and image_id and action is None:
+            if method == 'PATCH' and image_id and action is None:
                 return self._judge_patch(req, image_id)
-            if req.method == 'PUT' and action in ('file', 'stage'):
+            if method == 'PUT' and action in ('file', 'stage'):
                 return self._judge_upload(req, image_id)
-            if req.method == 'POST' and action == 'import':
+            if method == 'POST' and action == 'import':
                 return _errors(self._image(req, image_id))
         except (image_document.InvalidDocument, patch.NotUnderstood) as exc:
-            LOG.debug('Left to Glance: %(path)s: %(reason)s',
-                      {'path': req.path_info, 'reason': exc})
+            LOG.info('Left to Glance: %(method)s %(path)s: %(reason)s',
+                     {'method': rules.printable(req.method),
+                      'path': rules.printable(req.path_info),
+                      'reason': rules.printable(exc)})
         return ()
 
     def _judge_patch(self, req: webob.Request,
@@ -113,12 +116,15 @@ class HyperVGeneration(wsgi.Middleware):
 
     def _judge_upload(self, req: webob.Request,
                       image_id: str) -> list[rules.Finding]:
+        # First what Glance refuses without waiting for a body.
+        if req.content_type != 'application/octet-stream':
+            return []
+        document = self._image(req, image_id)
         # The rest of an upload stays where it is.
         head = _read_head(req)
         found = disk.inspect_file(io.BytesIO(head))
         if found.format in _UNDECIDED:
             return []
-        document = self._image(req, image_id)
         return _new(_errors(document), _errors(
             document, {'format': found.format}))
 
@@ -143,19 +149,34 @@ class HyperVGeneration(wsgi.Middleware):
 def _body(req: webob.Request) -> Any:
     """The JSON document of a request, which stays there to be read.
 
+    Glance sets no limit to its size, and reads all of it, too.
+
     :raises InvalidDocument: it has none.
     """
-    if req.content_length is None or req.content_length > _MAX_DOCUMENT:
-        raise image_document.InvalidDocument('no document of known size')
+    _dechunk(req)
     try:
-        return json.loads(req.body)
+        # As Glance reads it, all of it and as UTF-8.
+        return jsonutils.loads(req.body)
     except (ValueError, RecursionError) as exc:
         raise image_document.InvalidDocument(str(exc)) from None
 
 
+def _dechunk(req: webob.Request) -> None:
+    """Have a body without a length read from wsgi.input, by Glance too."""
+    if req.headers.get('Transfer-Encoding', '').lower() != 'chunked':
+        return
+    # Of uWSGI, wsgi.input has none of it: Glance knows how to read it.
+    source = wsgi.Request(req.environ).body_file
+    req.is_body_readable = True
+    if isinstance(source, getattr(wsgi, '_UWSGIChunkFile', ())):
+        req.environ['wsgi.input'] = source
+        # Or Glance would ask uWSGI again.
+        del req.environ['HTTP_TRANSFER_ENCODING']
+
+
 def _errors(raw: Any,
             content: dict[str, Any] | None = None) -> list[rules.Finding]:
-    document = image_document.normalise(raw)
+    document = verdict.document(raw)
     if content is not None:
         document['content'] = content
     return verdict.errors(document)
@@ -173,6 +194,7 @@ def _read_head(req: webob.Request) -> bytes:
 
     webob's own body_file would swallow more than it is asked for.
     """
+    _dechunk(req)
     source = req.body_file_raw
     length = _HEAD
     if req.content_length is not None:

@@ -64,7 +64,7 @@ class JudgeImage(task.Task):
                 f'The staged file cannot be read: {exc.strerror}') from exc
         raw = self._document()
         try:
-            document = image_document.normalise(raw)
+            document = verdict.document(raw)
         except image_document.InvalidDocument as exc:
             raise exception.UploadException(str(exc)) from exc
         lacking = {
@@ -72,7 +72,7 @@ class JudgeImage(task.Task):
             for name, value in learned.missing(document, content).items()
             if name in wanted}
         found = verdict.errors(
-            {**image_document.normalise({**raw, **lacking}),
+            {**verdict.document({**raw, **lacking}),
              'content': content})
         if found:
             raise exception.UploadException(verdict.words(found))

@@ -61,6 +61,10 @@ def _operation(change: Mapping[str, Any], version: int) -> tuple[str, Any]:
 
 def _name(path: str) -> str | None:
     """The member that a JSON pointer (RFC 6901) names."""
-    if not path.startswith('/') or '/' in path[1:]:
+    if not path.startswith('/'):
         return None
-    return path[1:].replace('~1', '/').replace('~0', '~')
+    # Glance is not as strict as the RFC.
+    name = path.lstrip('/')
+    if '/' in name:
+        return None
+    return name.replace('~1', '/').replace('~0', '~').strip()

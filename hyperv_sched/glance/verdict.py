@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from hyperv_sched import conf
+from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched import validators
 
@@ -19,6 +20,19 @@ LOG = logging.getLogger(__name__)
 
 #: Reasons that are given at once: answers and tasks have little room.
 _MAX_TOLD = 5
+
+
+def document(raw: Any) -> dict[str, Any]:
+    """Bring what Glance has of an image into the shape that rules judge.
+
+    Glance knows no nesting: "properties" is a property like any other.
+
+    :raises hyperv_sched.document.InvalidDocument: it is none.
+    """
+    if isinstance(raw, Mapping):
+        raw = {name: value for name, value in raw.items()
+               if name != 'properties'}
+    return image_document.normalise(raw)
 
 
 def errors(document: Mapping[str, Any]) -> list[rules.Finding]:

@@ -76,7 +76,7 @@ class GlanceAPI(fixtures.Fixture):
         super().__init__()
         self.anonymous = anonymous
         self.policy = policy
-        self.roles = roles
+        self.identity = {'X-Roles': roles, **_IDENTITY}
         self.files = files
         self.config = config
         self.guard = guard
@@ -144,7 +144,7 @@ class GlanceAPI(fixtures.Fixture):
         request = urllib.request.Request(  # noqa: S310
             self.url + path, method=method, data=body,
             headers={'Content-Type': f'application/{media}',
-                     'X-Roles': self.roles, **_IDENTITY})
+                     **self.identity})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
@@ -180,7 +180,7 @@ class GlanceAPI(fixtures.Fixture):
         answer = requests.put(
             f'{self.url}/v2/images/{image_id}/{action}', data, timeout=600,
             headers={'Content-Type': 'application/octet-stream',
-                     'X-Roles': self.roles, **_IDENTITY})
+                     **self.identity})
         return answer.status_code, answer.text
 
     def import_image(self, image_id, method='glance-direct', **options):

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API filter in a real Glance, by each way in."""
 
+import http.client
 import json
+import urllib.parse
+
+import requests
+import testtools
 
 from tests import guests
 from tests import samples
@@ -45,6 +50,27 @@ class CreateTestCase(APIFilterTestCase):
             disk_format='qcow2', hw_machine_type='q35'))
         self.assertAccepted(201, self.create(
             **{**GENERATION_2, 'disk_format': 'vhd'}))
+
+    def test_other_ways_to_say_the_same(self):
+        wrong = {**GENERATION_2, 'hw_disk_bus': 'ide'}
+        for members in ({**wrong, 'min_disk': 1.0},
+                        {**wrong, 'properties': 'a property'}):
+            self.assertRefused('HV115', self.create(**members))
+        padded = json.dumps(wrong).encode() + b' ' * 2 ** 20
+        for path, method, body in (
+                ('/v2/images', 'POST', padded),
+                ('/v2/images%0a', 'POST', wrong),
+                ('/v2/images?_method=POST', 'PUT', wrong)):
+            self.assertRefused(
+                'HV115', self.glance.request(path, method, body))
+
+    def test_document_in_chunks(self):
+        answer = requests.post(
+            f'{self.glance.url}/v2/images', iter([json.dumps(
+                {**GENERATION_2, 'hw_disk_bus': 'ide'}).encode()]),
+            headers={'Content-Type': 'application/json',
+                     **self.glance.identity}, timeout=60)
+        self.assertRefused('HV115', (answer.status_code, answer.text))
 
     def test_what_is_not_understood_is_left_to_glance(self):
         for body in (b'{', b'[]', b'{"hw_machine_type": 2}',
@@ -139,6 +165,24 @@ class UploadTestCase(APIFilterTestCase):
         stored = self.glance.root / 'images' / image_id
         self.assertEqual(VHDX, stored.read_bytes())
 
+    def test_what_glance_refuses_unread_does_not_wait_for_a_body(self):
+        image_id = self.glance.create(**GENERATION_2)
+        address = urllib.parse.urlparse(self.glance.url)
+        for path, kind, expected in (
+                ('/v2/images/nothing/file', 'octet-stream', 404),
+                (f'/v2/images/{image_id}/file', 'json', 415)):
+            connection = http.client.HTTPConnection(
+                address.netloc, timeout=60)
+            self.addCleanup(connection.close)
+            connection.putrequest('PUT', path)
+            for name, value in {
+                    'Content-Type': f'application/{kind}',
+                    'Content-Length': '1000000',
+                    **self.glance.identity}.items():
+                connection.putheader(name, value)
+            connection.endheaders(b'ten bytes.')
+            self.assertEqual(expected, connection.getresponse().status)
+
     def test_small_and_undecided_files_are_left_to_glance(self):
         fixed = samples.fixed_vhd(guest=guests.bootable())
         for data in (b'x', fixed):
@@ -176,3 +220,12 @@ class ReportOnlyTestCase(api.APITestCase):
         self.assertIn('Would be refused: POST /v2/images: HV102',
                       self.glance.said())
         self.assertEqual('x\ny', json.loads(text)['name'])
+
+
+class ConfigurationTestCase(testtools.TestCase):
+
+    def test_misspelt_rule_keeps_glance_from_starting(self):
+        glance = self.useFixture(api.GlanceAPI(
+            guard='', config='[hyperv_sched]\nignored_rules = HV1O6\n'))
+        self.assertRaises(OSError, glance.request, '/v2/images')
+        self.assertIn('HV1O6: no such rule', glance.said())

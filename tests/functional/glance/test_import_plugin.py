@@ -121,6 +121,15 @@ class IgnoredRulesTestCase(ImportTestCase):
             GOOD, hw_disk_bus='ide', **GENERATION_2))
 
 
+class MisconfiguredTestCase(ImportTestCase):
+
+    options = {'config': PLUGIN + '[hyperv_sched]\nignored_rules = HV1O6\n'}
+
+    def test_import_fails_with_the_reason(self):
+        self.assertRefused(
+            self.staged(GOOD, **GENERATION_2), 'HV1O6: no such rule')
+
+
 class LearnedPropertiesTestCase(ImportTestCase):
 
     options = {'config': PLUGIN + (

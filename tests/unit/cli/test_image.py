@@ -292,7 +292,7 @@ class HostileDocumentTestCase(CommandTestCase):
                      '9' * 5000, '{"id": ' + '9' * 5000 + '}',
                      '{"id": 1}', '{"id": "x", "os_type": NaN}',
                      '{"id": "x", "hw_machine_type": ["hyperv-gen2"]}',
-                     '{"id": "x", "min_disk": 1e3}',
+                     '{"id": "x", "min_disk": 1.5}',
                      '{"id": "x", "min_disk": NaN}',
                      '{"id": "x", "min_disk": "9999999999"}',
                      '{"id": "x", "properties": ["a"]}',
@@ -387,9 +387,10 @@ class WeightsTestCase(CommandTestCase):
     def test_unknown_code_exits_2(self):
         path = self.file('lint.conf',
                          b'[hyperv_sched]\nerror_rules = HV999\n')
-        for argv in (('--ignore', 'HV999'), ('--error', 'HV999'),
-                     ('--config-file', path)):
-            self.assertEqual((2, [], 'HV999: no such rule\n'),
+        for argv, where in ((('--ignore', 'HV999'), ''),
+                            (('--error', 'HV999'), ''),
+                            (('--config-file', path), f'{path}: ')):
+            self.assertEqual((2, [], f'{where}HV999: no such rule\n'),
                              self.lint(*argv))
 
     def test_unreadable_configuration_exits_2(self):

@@ -31,6 +31,11 @@ class ApplyTestCase(base.TestCase):
         patch.apply(before, [{'op': 'remove', 'path': '/a'}], V21)
         self.assertEqual({'a': '1'}, before)
 
+    def test_pointers_are_read_as_glance_reads_them(self):
+        for pointer in ('//a', '/ a', '/a\t', '/\u00a0a', '///a '):
+            self.assertEqual({'a': 'x'}, patch.apply({}, [
+                {'op': 'add', 'path': pointer, 'value': 'x'}], V21))
+
     def test_parts_of_members_are_passed_over(self):
         self.assertEqual({}, patch.apply({}, [
             {'op': 'add', 'path': '/tags/-', 'value': 'x'},

@@ -129,7 +129,8 @@ class ApiFilterTestCase(GlanceTestCase):
     def test_right_by_its_factory(self):
         self.assertEqual([], self.judge_paste(
             'context hyperv rootapp', '[filter:hyperv]\npaste.filter_factory '
-            '= hyperv_sched.glance.api_filter:factory\n'))
+            '= hyperv_sched.glance.api_filter:factory\n'
+            'report_only = false\n'))
 
     def test_not_configured(self):
         for style in (BY_FLAVOR, BY_SECTION):
@@ -162,7 +163,8 @@ class ApiFilterTestCase(GlanceTestCase):
             self.assertProblem(
                 base.FAILURE, f'{wrong} names it', self.judge_paste(
                     'context hyperv rootapp',
-                    f'[filter:hyperv]\nuse = {wrong}\n'))
+                    f'[filter:hyperv]\nuse = {wrong}\n'
+                    'report_only = false\n'))
 
     def test_distribution_in_its_other_spelling(self):
         self.assertEqual([], self.judge_paste(
