@@ -55,7 +55,21 @@ class Inspect(base.ExitCodes, show.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         found = inputs.inspect(parsed_args.file)
+        if parsed_args.formatter not in STRUCTURED:
+            found = {name: _lines(value) for name, value in found.items()}
         return tuple(found), tuple(found.values())
+
+
+def _lines(value: Any) -> Any:
+    """For people, a line for each of what is a list or an object."""
+    if isinstance(value, dict):
+        lines = [f'{name}: {told}' for name, told in value.items()]
+    elif isinstance(value, list):
+        lines = [' '.join(f'{name}={told}' for name, told in one.items())
+                 for one in value]
+    else:
+        return value
+    return '\n'.join(rules.printable(line) for line in lines)
 
 
 class Lint(base.ExitCodes, lister.Lister):

@@ -479,6 +479,13 @@ class InspectTestCase(CommandTestCase):
                     'firmware', 'generation', 'bytes_read'):
             self.assertIn(key, found)
 
+    def test_table_has_a_line_for_each_loader(self):
+        code, out, _ = self.run_command(
+            'image', 'inspect', self.file('disk', BOOTABLE))
+        self.assertEqual(0, code)
+        self.assertIn('path=\\EFI\\BOOT\\BOOTX64.EFI', out)
+        self.assertNotIn('{', out)
+
     def test_yaml_agrees_with_json(self):
         path = self.file('disk', samples.vhdx())
         _, as_json, _ = self.run_command('image', 'inspect', '-f', 'json',
