@@ -254,7 +254,8 @@ class GlanceTestCase(StatusTestCase):
     def test_entry_point_misspelt(self):
         self.assertMistake(
             2, 'Glance API filter', 'hyperv_generaton', **self.texts(
-                paste=self.paste(section=FILTER[:-5] + 'aton')))
+                paste=self.paste(section=FILTER.replace(
+                    '#hyperv_generation', '#hyperv_generaton'))))
 
     def test_report_only(self):
         self.assertMistake(
