@@ -41,7 +41,7 @@ config_file = {root}/paste.ini
 '''
 
 #: A request is long enough to wait for.
-_PATIENCE = 2000
+_PATIENCE = 50_000
 
 
 #: What Keystone's middleware says of a user.
