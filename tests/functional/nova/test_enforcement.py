@@ -42,7 +42,7 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         self.assertEqual('ERROR', server['status'])
         self.assertIn(
             'HV502 image-unusable: HV202 the file is VHD, generation 2 runs '
-            'only from VHDX. If it was installed for generation 1, set ',
+            'only from VHDX. Convert a disk that was ',
             server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
 
