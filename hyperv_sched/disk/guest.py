@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 import typing
 
 from hyperv_sched.disk import reader
@@ -32,6 +33,38 @@ class RawDisk:
     def __init__(self, image: reader.Reader) -> None:
         self.size = image.size
         self.read = image.read
+
+
+class BlockDisk:
+    """A disk whose blocks lie anywhere in the file, or nowhere."""
+
+    def __init__(self, image: reader.Reader, size: int, sector_size: int,
+                 block_size: int) -> None:
+        self.size = size
+        self.sector_size = sector_size
+        self.block_size = block_size
+        self._image = image
+        self._blocks = -(-size // block_size)
+
+    @abc.abstractmethod
+    def _place(self, block: int) -> int | None:
+        """Where a block lies in the file; None where it does not."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read a range of the disk; what no block holds is zeros."""
+        length = min(length, reader.MAX_READ, self.size - offset)
+        if offset < 0:
+            return b''
+        pieces = []
+        while length > 0:
+            block, start = divmod(offset, self.block_size)
+            size = min(length, self.block_size - start)
+            place = self._place(block)
+            pieces.append(bytes(size) if place is None else
+                          self._image.read(place + start, size))
+            offset += size
+            length -= size
+        return b''.join(pieces)
 
 
 class Part:

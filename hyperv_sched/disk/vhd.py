@@ -24,6 +24,7 @@ from __future__ import annotations
 import struct
 
 from hyperv_sched.disk import content
+from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
 
 COOKIE = b'conectix'
@@ -115,33 +116,29 @@ class FixedDisk:
         return self._image.read(offset, min(length, self.size - offset))
 
 
-class DynamicDisk:
+class DynamicDisk(guest.BlockDisk):
     """The disk behind a BAT.
 
     :raises content.Damaged: the header or the table is none.
     """
 
-    sector_size = _SECTOR_SIZE
-
     def __init__(self, image: reader.Reader, header_offset: int,
                  size: int) -> None:
-        self.size = size
-        self._image = image
         header = image.read(header_offset, _HEADER_SIZE)
         if (not header.startswith(_HEADER_COOKIE)
                 or len(header) != _HEADER_SIZE):
             raise content.Damaged('vhd-malformed', 'no dynamic disk header')
-        self._table, entries, self.block_size, checksum = (
+        self._table, entries, block_size, checksum = (
             _HEADER.unpack_from(header))
         if checksum != _checksum(header, 36):
             raise content.Damaged(
                 'vhd-malformed', 'the header has a wrong checksum')
-        if (self.block_size % _SECTOR_SIZE
-                or not 0 < self.block_size <= _MAX_BLOCK_SIZE
-                or self.block_size & self.block_size - 1):
+        if (block_size % _SECTOR_SIZE
+                or not 0 < block_size <= _MAX_BLOCK_SIZE
+                or block_size & block_size - 1):
             raise content.Damaged(
-                'vhd-malformed', f'blocks of {self.block_size} bytes')
-        self._blocks = -(-size // self.block_size)
+                'vhd-malformed', f'blocks of {block_size} bytes')
+        super().__init__(image, size, _SECTOR_SIZE, block_size)
         if self._blocks > _MAX_BLOCKS:
             raise content.Damaged(
                 'vhd-malformed', f'{self._blocks} blocks of '
@@ -155,23 +152,12 @@ class DynamicDisk:
         self._bitmap_size = (
             -(-sectors // 8 // _SECTOR_SIZE) * _SECTOR_SIZE)
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Read a range of the disk; what no block holds is zeros."""
-        length = min(length, reader.MAX_READ, self.size - offset)
-        if offset < 0:
-            return b''
-        pieces = []
-        while length > 0:
-            block, start = divmod(offset, self.block_size)
-            size = min(length, self.block_size - start)
-            sector, = struct.unpack(
-                '>I', self._image.read(self._table + 4 * block, 4))
-            pieces.append(
-                bytes(size) if sector == _ABSENT else self._image.read(
-                    sector * _SECTOR_SIZE + self._bitmap_size + start, size))
-            offset += size
-            length -= size
-        return b''.join(pieces)
+    def _place(self, block: int) -> int | None:
+        sector, = struct.unpack(
+            '>I', self._image.read(self._table + 4 * block, 4))
+        if sector == _ABSENT:
+            return None
+        return int(sector) * _SECTOR_SIZE + self._bitmap_size
 
     def check(self) -> None:
         """Go through the whole table.

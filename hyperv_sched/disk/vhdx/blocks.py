@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import struct
 
 from hyperv_sched.disk import content
+from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
 from hyperv_sched.disk.vhdx import metadata
 from hyperv_sched.disk.vhdx import regions
@@ -36,18 +37,15 @@ _NO_RESERVED_BITS = bytes(range(0, 256, 16))
 _MAX_FILE_SIZE = metadata.MAX_DISK_SIZE + 1024 ** 4
 
 
-class BlockTable:
+class BlockTable(guest.BlockDisk):
     """The disk behind the table."""
 
     def __init__(self, image: reader.Reader, region: regions.Region,
                  disk: metadata.Disk) -> None:
-        self.size = disk.size
-        self.sector_size = disk.sector_size
-        self._image = image
+        super().__init__(
+            image, disk.size, disk.sector_size, disk.block_size)
         self._offset = region.offset
-        self._block_size = disk.block_size
         self._ratio = _CHUNK_SECTORS * disk.sector_size // disk.block_size
-        self._blocks = -(-disk.size // disk.block_size)
         if self._index(self._blocks - 1) >= region.length // _ENTRY.size:
             raise content.Damaged(
                 'vhdx-malformed',
@@ -57,24 +55,12 @@ class BlockTable:
         """The entry of a payload block, behind sector bitmap entries."""
         return block + block // self._ratio
 
-    def read(self, offset: int, length: int) -> bytes:
-        """Read a range of the disk; what no block holds is zeros."""
-        length = min(length, reader.MAX_READ, self.size - offset)
-        if offset < 0:
-            return b''
-        pieces = []
-        while length > 0:
-            block, start = divmod(offset, self._block_size)
-            size = min(length, self._block_size - start)
-            entry, = _ENTRY.unpack(self._image.read(
-                self._offset + _ENTRY.size * self._index(block),
-                _ENTRY.size))
-            pieces.append(
-                self._image.read((entry >> 20) * _MIB + start, size)
-                if entry & 7 == _FULLY_PRESENT else bytes(size))
-            offset += size
-            length -= size
-        return b''.join(pieces)
+    def _place(self, block: int) -> int | None:
+        entry, = _ENTRY.unpack(self._image.read(
+            self._offset + _ENTRY.size * self._index(block), _ENTRY.size))
+        if entry & 7 != _FULLY_PRESENT:
+            return None
+        return int(entry >> 20) * _MIB
 
     def check(self, structures: Iterable[regions.Region]) -> None:
         """Go through the whole table.
@@ -96,7 +82,7 @@ class BlockTable:
 
     def _mark(self, first: int, table: bytes, starts: bytearray) -> None:
         """Mark where the present blocks of a chunk start."""
-        last = (self._image.size - self._block_size) // _MIB
+        last = (self._image.size - self.block_size) // _MIB
         entries = struct.unpack(f'<{len(table) // _ENTRY.size}Q', table)
         places = [entry >> 20 for entry in entries
                   if entry & 7 == _FULLY_PRESENT]
@@ -104,7 +90,7 @@ class BlockTable:
             raise content.Damaged(
                 'vhdx-truncated',
                 f'block {first + _position(entries, max(places))} ends at '
-                f'{max(places) * _MIB + self._block_size}, the file at '
+                f'{max(places) * _MIB + self.block_size}, the file at '
                 f'{self._image.size}')
         for place in places:
             if starts[place]:
@@ -117,7 +103,7 @@ class BlockTable:
     def _check_places(self, starts: bytearray,
                       structures: Iterable[regions.Region]) -> None:
         """Blocks lie apart from each other and from all else."""
-        step = self._block_size // _MIB
+        step = self.block_size // _MIB
         head = regions.Region('the head of the file', 0, _MIB)
         for region in (head, *structures):
             at = starts.find(1, max(0, region.offset // _MIB - step + 1),
@@ -131,7 +117,7 @@ class BlockTable:
             following = starts.find(1, at + 1)
             if 0 <= following < at + step:
                 raise content.Damaged(
-                    'vhdx-bat-overlap', f'blocks of {self._block_size} bytes '
+                    'vhdx-bat-overlap', f'blocks of {self.block_size} bytes '
                     f'at {at * _MIB} and {following * _MIB}')
             at = following
 

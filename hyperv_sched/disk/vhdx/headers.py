@@ -23,14 +23,14 @@ import dataclasses
 import struct
 
 from hyperv_sched.disk import content
-from hyperv_sched.disk import crc32c
 from hyperv_sched.disk import reader
+from hyperv_sched.disk.vhdx import copies
 
 MIB = 1024 ** 2
 
 _OFFSETS = (64 * 1024, 128 * 1024)
 _SIZE = 4096
-_FIELDS = struct.Struct('<4sIQ32x16sHHIQ')
+_FIELDS = struct.Struct('<8xQ32x16sHHIQ')
 _SIGNATURE = b'head'
 _VERSION = 1
 _LOG_VERSION = 0
@@ -67,21 +67,13 @@ def read(image: reader.Reader, found: content.Content) -> Header:
 
 
 def _current(image: reader.Reader, found: content.Content) -> Header:
-    copies = [image.read(offset, _SIZE) for offset in _OFFSETS]
-    faults = [_fault(copy) for copy in copies]
-    valid = [copy for copy, fault in zip(copies, faults, strict=True)
-             if fault is None]
-    if not valid:
-        raise content.Damaged(
-            'vhdx-no-valid-header',
-            f'copy 1: {faults[0]}; copy 2: {faults[1]}')
-    for number, fault in enumerate(faults, 1):
-        if fault:
-            found.note('vhdx-header-copy-damaged', f'copy {number}: {fault}')
+    valid = copies.read(
+        image, _OFFSETS, _SIZE, _SIGNATURE,
+        ('vhdx-no-valid-header', 'vhdx-header-copy-damaged'), found)
     headers = [_parse(copy) for copy in valid]
     if len(headers) == 2 and headers[0].sequence == headers[1].sequence:
         equal = f'both copies have sequence number {headers[0].sequence}'
-        if copies[0] != copies[1]:
+        if valid[0] != valid[1]:
             # Neither is current (2.2.2), and they do not agree.
             raise content.Damaged(
                 'vhdx-no-valid-header', f'{equal} and differ')
@@ -89,18 +81,8 @@ def _current(image: reader.Reader, found: content.Content) -> Header:
     return max(headers, key=lambda header: header.sequence)
 
 
-def _fault(copy: bytes) -> str | None:
-    if len(copy) < _SIZE:
-        return 'past the end of the file'
-    if not copy.startswith(_SIGNATURE):
-        return 'no signature'
-    if crc32c.checksum(copy, hole=4) != _FIELDS.unpack_from(copy)[1]:
-        return 'wrong checksum'
-    return None
-
-
 def _parse(copy: bytes) -> Header:
-    return Header(*_FIELDS.unpack_from(copy)[2:])
+    return Header(*_FIELDS.unpack_from(copy))
 
 
 def _check_log(header: Header, file_size: int,

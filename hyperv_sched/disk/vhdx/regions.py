@@ -14,8 +14,8 @@ import struct
 import uuid
 
 from hyperv_sched.disk import content
-from hyperv_sched.disk import crc32c
 from hyperv_sched.disk import reader
+from hyperv_sched.disk.vhdx import copies
 from hyperv_sched.disk.vhdx import headers
 
 _OFFSETS = (192 * 1024, 256 * 1024)
@@ -69,27 +69,15 @@ def read(image: reader.Reader, header: headers.Header,
 
 
 def _table(image: reader.Reader, found: content.Content) -> bytes:
-    copies = [image.read(offset, _SIZE) for offset in _OFFSETS]
-    faults = [_fault(copy) for copy in copies]
-    if all(faults):
-        raise content.Damaged(
-            'vhdx-no-valid-region-table',
-            f'copy 1: {faults[0]}; copy 2: {faults[1]}')
-    for number, fault in enumerate(faults, 1):
-        if fault:
-            found.note('vhdx-region-copy-damaged', f'copy {number}: {fault}')
-    return copies[1] if faults[0] else copies[0]
+    return copies.read(
+        image, _OFFSETS, _SIZE, _SIGNATURE,
+        ('vhdx-no-valid-region-table', 'vhdx-region-copy-damaged'), found,
+        _fault)[0]
 
 
-def _fault(copy: bytes) -> str | None:
-    if len(copy) < _SIZE:
-        return 'past the end of the file'
-    if not copy.startswith(_SIGNATURE):
-        return 'no signature'
-    if crc32c.checksum(copy, hole=4) != struct.unpack_from('<I', copy, 4)[0]:
-        return 'wrong checksum'
-    if _count(copy) > _MAX_ENTRIES:
-        return f'{_count(copy)} entries'
+def _fault(table: bytes) -> str | None:
+    if _count(table) > _MAX_ENTRIES:
+        return f'{_count(table)} entries'
     return None
 
 
