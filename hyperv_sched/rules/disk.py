@@ -35,7 +35,8 @@ RULES = (
          'a disk image',
          'Export or download the disk again', references.MS_VHDX),
     Rule('HV206', 'vhdx-has-parent', 'error',
-         'the file is a differencing disk and useless without its parent',
+         'the file is a differencing disk and useless without its parent: '
+         '{actual}',
          'a disk of its own',
          'Merge it into its parent (PowerShell: Merge-VHD), or convert the '
          'chain (Convert-VHD)', references.MS_VHDX),

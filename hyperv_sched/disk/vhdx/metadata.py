@@ -15,6 +15,7 @@ import uuid
 
 from hyperv_sched.disk import content
 from hyperv_sched.disk import reader
+from hyperv_sched.disk.vhdx import parent
 from hyperv_sched.disk.vhdx import regions
 
 _TABLE_SIZE = 64 * 1024
@@ -96,8 +97,10 @@ def read(image: reader.Reader, region: regions.Region,
                 values[_LOGICAL_SECTOR][0])
     _check(disk, values[_PHYSICAL_SECTOR][0])
     if found.has_parent:
+        offset, length = items.get(_PARENT_LOCATOR, (0, 0))
+        named = parent.path(image.read(region.offset + offset, length))
         raise content.Damaged(
-            'vhdx-has-parent', 'the disk is a part of another file')
+            'vhdx-has-parent', f'the parent is {named or "not named"}')
     return disk
 
 

@@ -88,6 +88,21 @@ class MetadataTestCase(base.TestCase):
         self.assertEqual('differencing', found.subformat)
         self.assertTrue(found.has_parent)
 
+    def test_parent_is_named_and_not_opened(self):
+        key, value = (text.encode('utf-16-le') for text in (
+            'relative_path', '..\\base.vhdx'))
+        locator = (bytes(18) + struct.pack(
+            '<HIIHH', 1, 32, 32 + len(key), len(key), len(value))
+            + key + value)
+        item = 'a8d35f2d-b30b-454d-abf7-d3d84834ab0c'
+        for data, expected in ((locator, '..\\base.vhdx'),
+                               (locator[:40], 'not named'),
+                               (b'\xff' * 64, 'not named')):
+            found = self.assertDefects(['vhdx-has-parent'], base.vhdx(
+                GUEST, flags=2, items=[(item, data, 4)]))
+            self.assertEqual(f'the parent is {expected}',
+                             found.defects['vhdx-has-parent'])
+
     def test_incomplete(self):
         self.assertDefects(['vhdx-incomplete'], base.vhdx(GUEST, items=[
             ('71cc85f0-1b69-4e28-9558-c3bf83ae75d3', b'\0', 4)]))
