@@ -209,7 +209,7 @@ def _read_head(req: webob.Request) -> bytes:
     return head
 
 
-class _Input:
+class _Input(io.RawIOBase):
     """The bytes that were read, then those that were not.
 
     webob takes less than it asked for for a client that is gone.
@@ -219,13 +219,12 @@ class _Input:
         self._head = io.BytesIO(head)
         self._rest = rest
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._head.read(size)
-        if size < 0:
-            return data + bytes(self._rest.read())
-        if len(data) < size:
-            data += self._rest.read(size - len(data))
-        return data
+    def readable(self) -> bool:
+        return True
 
-    def readline(self, size: int = -1) -> bytes:
-        raise NotImplementedError('an upload has no lines')
+    def readinto(self, buffer: Any) -> int:
+        data = self._head.read(len(buffer))
+        if len(data) < len(buffer):
+            data += self._rest.read(len(buffer) - len(data))
+        buffer[:len(data)] = data
+        return len(data)
