@@ -49,8 +49,7 @@ class Api:
             self._state.url(service) + path, method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={'Content-Type': 'application/json',
-                     'X-Auth-Token': self._token,
-                     'OpenStack-API-Version': 'compute 2.latest'})
+                     'X-Auth-Token': self._token})
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
                 return json.loads(answer.read() or b'{}'), answer.headers

@@ -118,7 +118,9 @@ def _wsgi(state: cloud_state.State, name: str, path: str,
         name, (state.venv / 'bin/gunicorn',),
         _answers(name, path), needs, {
             config_dir: str(state.etc),
-            'OS_NOVA_CONFIG_FILES': 'nova-common.conf;nova.conf',
+            # The first is that of Paste.
+            'OS_NOVA_CONFIG_FILES': f'{state.venv}/etc/nova/api-paste.ini;'
+                                    'nova-common.conf;nova.conf',
             'GUNICORN_CMD_ARGS': f'-c {state.etc}/gunicorn-{name}.py'})
 
 
