@@ -72,9 +72,10 @@ def services(state: cloud_state.State) -> dict[str, Service]:
         _wsgi(state, 'nova-api', '/',
               ('mariadb', 'rabbitmq', 'nova-databases'),
               'OS_NOVA_CONFIG_DIR'),
-        _nova(state, 'nova-conductor', 'nova-conductor', 'nova'),
-        _nova(state, 'nova-conductor-cell1', 'nova-conductor', 'nova-cell1'),
-        _nova(state, 'nova-scheduler', 'nova-scheduler', 'nova',
+        _nova(state, 'nova-conductor', 'nova-conductor', 'control', 'nova'),
+        _nova(state, 'nova-conductor-cell1', 'nova-conductor',
+              'control-cell1', 'nova-cell1'),
+        _nova(state, 'nova-scheduler', 'nova-scheduler', 'control', 'nova',
               'nova-scheduler'),
         *(Service(
             host.service,
@@ -124,13 +125,13 @@ def _wsgi(state: cloud_state.State, name: str, path: str,
             'GUNICORN_CMD_ARGS': f'-c {state.etc}/gunicorn-{name}.py'})
 
 
-def _nova(state: cloud_state.State, name: str, program: str,
+def _nova(state: cloud_state.State, name: str, program: str, host: str,
           *configs: str) -> Service:
     argv: list[object] = [state.venv / 'bin' / program]
     for part in ('nova-common', *configs):
         argv += ['--config-file', state.etc / f'{part}.conf']
     return Service(
-        name, tuple(argv), _reports(program, 'control'),
+        name, tuple(argv), _reports(program, host),
         ('mariadb', 'rabbitmq', 'nova-databases', 'nova-api', 'catalog',
          'keystone', 'placement'))
 
