@@ -187,7 +187,6 @@ class AnotherHostTestCase(cloud.EnforcedCloud):
         self.assertEqual('ws2022', self.host_of(server))
         self.assertEqual(['ws2012', 'ws2022'], self.attempts(server))
 
-
     def test_nothing_is_made_on_a_host_that_passes_it_on(self):
         old = self.computes['ws2012'].manager.driver
         with mock.patch.object(
@@ -295,6 +294,52 @@ class MoveTestCase(cloud.EnforcedCloud):
         self._wait_for_migration_status(server, ['done'])
         self.assertEqual('ws2022', self.host_of(
             self.api.get_server(server['id'])))
+
+
+class UnshelveTestCase(cloud.EnforcedCloud):
+    """A shelved server comes back from its snapshot as what it was."""
+
+    hosts = ('ws2022',)
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot(self.image('gen2', **cloud.GENERATION_2))
+        self._shelve_server(self.server)
+        self.snapshot, = (
+            image for image in self.glance.images.values()
+            if image['name'].endswith('-shelved'))
+        # What a driver for Hyper-V would upload.
+        self.snapshot.update(status='active', disk_format='vhdx')
+        self.glance._imagedata[self.snapshot['id']] = (
+            b'vhdxfile' + bytes(504))
+
+    def test_snapshot_as_it_was_made_runs(self):
+        self._unshelve_server(self.server)
+
+    def refused(self):
+        """The words of a refusal that leaves the server where it was."""
+        self.api.post_server_action(self.server['id'], {'unshelve': None})
+        event = self._wait_for_action_fail_completion(
+            self.server, 'unshelve', 'compute_unshelve_instance')
+        self._wait_for_state_change(self.server, 'SHELVED_OFFLOADED')
+        self.assertIn(self.snapshot['id'], self.glance.images)
+        self.assertEqual(
+            {}, self._get_allocations_by_server_uuid(self.server['id']))
+        self.assertEqual(
+            [],
+            self.computes['ws2022'].manager.driver.list_instance_uuids())
+        return event['details']
+
+    def test_snapshot_of_another_generation_is_refused(self):
+        self.snapshot['properties']['hw_machine_type'] = 'hyperv-gen1'
+        self.assertIn(
+            'HV502 image-unusable: the image is hyperv-gen1 now, the server '
+            'was asked for as hyperv-gen2. Set hw_machine_type=hyperv-gen2 '
+            'on the image', self.refused())
+
+    def test_snapshot_that_is_no_vhdx_is_refused(self):
+        self.glance._imagedata[self.snapshot['id']] = b'conectix' + bytes(504)
+        self.assertIn('HV502 image-unusable: HV202', self.refused())
 
 
 class LiveMigrationTestCase(cloud.EnforcedCloud):
