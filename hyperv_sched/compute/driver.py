@@ -54,7 +54,7 @@ class EnforcedDriverMixin:
         operation = self._operation('spawn', context, instance)
         with self._image(operation, image_meta) as document:
             enforcement.check_spawn(operation, document, block_device_info)
-            devices.cure(block_device_info)
+            self._cure(instance, block_device_info)
             return super().spawn(  # type: ignore[misc]
                 context, instance, image_meta, injected_files,
                 admin_password, allocations, network_info,
@@ -99,12 +99,19 @@ class EnforcedDriverMixin:
             except Exception:
                 with excutils.save_and_reraise_exception():
                     if instance.vm_state == vm_states.ACTIVE:
-                        driver: Any = self
-                        driver.power_on(context, instance, network_info,
-                                        block_device_info)
+                        self._start(context, instance, network_info,
+                                    block_device_info)
             return super().rescue(  # type: ignore[misc]
                 context, instance, network_info, image_meta,
                 rescue_password, block_device_info, *args, **kwargs)
+
+    def _start(self, context: Any, instance: Any, *args: Any) -> None:
+        """Start a guest again; why it was stopped matters more than this."""
+        driver: Any = self
+        try:
+            driver.power_on(context, instance, *args)
+        except Exception:
+            LOG.exception('Cannot start the guest again', instance=instance)
 
     def migrate_disk_and_power_off(self, context: Any, instance: Any,
                                    dest: Any, flavor: Any, *args: Any,
@@ -129,7 +136,7 @@ class EnforcedDriverMixin:
         """
         enforcement.check_arrival(
             self._operation('finish_migration', context, instance))
-        devices.cure(block_device_info)
+        self._cure(instance, block_device_info)
         with images.handed(images.own_record(instance)):
             return super().finish_migration(  # type: ignore[misc]
                 context, migration, instance, disk_info, network_info,
@@ -210,6 +217,14 @@ class EnforcedDriverMixin:
                 **self.capabilities,
                 'supports_secure_boot': traits.GENERATION_2 in found}
         return result
+
+    def _cure(self, instance: Any,
+              info: devices.BlockDeviceInfo | None) -> None:
+        """Let Hyper-V find in the devices what was meant."""
+        if devices.buses(info):
+            kind = hosts.Host(self).reported(instance)
+            if objects.HostCapability.from_reported(*kind).is_hyperv:
+                devices.cure(info)
 
     def _operation(self, name: str, context: Any,
                    instance: Any) -> enforcement.Operation:
