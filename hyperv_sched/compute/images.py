@@ -99,6 +99,13 @@ def _flavored(read: dict[str, Any], flavor: Any) -> dict[str, Any]:
     return read
 
 
+class _Glimpse(dict[str, Any]):
+    """What first bytes tell: so little that a verdict on it can be kept."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
 def with_content(read: Mapping[str, Any], context: Any,
                  host: hosts.Host) -> dict[str, Any]:
     """Add what an image is by its first bytes, whatever its label says.
@@ -111,17 +118,15 @@ def with_content(read: Mapping[str, Any], context: Any,
     path = host.cached_image(read['id'])
     if path is not None:
         found = disk.inspect(path)
-        return {**read, 'content': {'format': found.format,
-                                    'file_size': found.file_size}}
-    head = _head(context, read['id'])
-    found = disk.inspect_file(io.BytesIO(head))
-    if found.format in ('raw', 'unknown') and (
-            read.get('disk_format') == 'vhd'):
-        # The mark of a fixed VHD is at the end: the label is right.
-        found.format = 'vhd'
-    # What was read is not the whole file: only its format is known.
-    return {**read, 'content': {'format': found.format,
-                                'file_size': found.file_size}}
+    else:
+        found = disk.inspect_file(io.BytesIO(_head(context, read['id'])))
+        if found.format in ('raw', 'unknown') and (
+                read.get('disk_format') == 'vhd'):
+            # The mark of a fixed VHD is at the end: the label is right.
+            found.format = 'vhd'
+    # What was read need not be the whole file: its format alone is known.
+    return {**read, 'content': _Glimpse(
+        format=found.format, file_size=found.file_size)}
 
 
 def _head(context: Any, image_id: str) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
+import functools
 from typing import Any
 
 from oslo_config import cfg
@@ -34,6 +35,9 @@ _UNUSABLE = frozenset((
     'HV101', 'HV103', 'HV104', 'HV107', 'HV109', 'HV110', 'HV111', 'HV117',
     'HV202', 'HV203', 'HV204', 'HV205'))
 
+#: Sets of demands that are remembered: a build asks many times for the same.
+_KEPT = 128
+
 #: Errors that hosts of 10.0 do not mind, where the rest is right.
 _BY_VERSION = frozenset(('HV112', 'HV113'))
 
@@ -45,9 +49,22 @@ def policy() -> compatibility.Policy:
         CONF.hyperv_sched.gen2_minimum_version))
 
 
+def _requirement(document: Document) -> objects.ImageRequirement:
+    """What is asked of a host: not to be changed, others have it as well."""
+    return _required(*map(document.get, image_requirement.PROPERTIES))
+
+
+@functools.lru_cache(_KEPT)
+def _required(*demands: str | None) -> objects.ImageRequirement:
+    return objects.ImageRequirement.from_document({
+        name: value for name, value
+        in zip(image_requirement.PROPERTIES, demands, strict=True)
+        if value is not None})
+
+
 def generation(document: Document) -> str | None:
     """The generation that is asked for; None where nothing is asked."""
-    return objects.ImageRequirement.from_document(document).generation
+    return _requirement(document).generation
 
 
 def _generation_made(document: Document) -> str:
@@ -57,12 +74,14 @@ def _generation_made(document: Document) -> str:
 
 def unusable(document: Document) -> rules.Finding | None:
     """HV502, if no host can run the image."""
-    requirement = objects.ImageRequirement.from_document(document)
+    requirement = _requirement(document)
     if requirement.generation is None and requirement.defect is None:
         return None
-    cause = (_first(document, _UNUSABLE)
-             or _first(_on(document, versions.WINDOWS_SERVER_2016),
-                       _BY_VERSION))
+    cause = next(
+        (finding for finding in validators.validate(document)
+         if finding.code in _UNUSABLE
+         or finding.code in _BY_VERSION and _first_broken(
+             {finding.code}, document, versions.WINDOWS_SERVER_2016)), None)
     return cause and dataclasses.replace(
         rules.CATALOGUE['HV502'].finding(
             cause.image, f'{cause.code} {cause.message}', cause.required),
@@ -78,7 +97,7 @@ def unsupported_here(document: Document, reported: Reported,
 
     :param reported: asked only where the image asks for Hyper-V
     """
-    requirement = objects.ImageRequirement.from_document(document)
+    requirement = _requirement(document)
     verdicts = compatibility.compile(requirement, policy())
     if verdicts is None:
         return None
@@ -87,7 +106,7 @@ def unsupported_here(document: Document, reported: Reported,
     version = objects.HostCapability.from_reported(*kind).hypervisor_version
     if cause is None and version is not None and (
             version < versions.WINDOWS_SERVER_2016):
-        cause = _first(_on(document, version), _BY_VERSION)
+        cause = _first_broken(_BY_VERSION, document, version)
         if (cause is None and extra_specs.get('os:resolution')
                 and requirement.generation == image_requirement.GENERATION_2):
             cause = (
@@ -101,15 +120,13 @@ def unsupported_here(document: Document, reported: Reported,
         image_document.label(document), cause)
 
 
-def _on(document: Document, version: versions.Version) -> Document:
-    """The image as it would be judged if only such hosts were asked for."""
-    return {**document, 'hypervisor_version_requires': f'>={version}'}
-
-
-def _first(document: Document,
-           codes: Collection[str]) -> rules.Finding | None:
-    return next((finding for finding in validators.validate(document)
-                 if finding.code in codes), None)
+def _first_broken(codes: Collection[str], document: Document,
+                  version: versions.Version) -> rules.Finding | None:
+    """Judge an image as if only hosts of this version were asked for."""
+    return next(
+        (finding for finding in validators.validate(
+            {**document, 'hypervisor_version_requires': f'>={version}'})
+         if finding.code in codes), None)
 
 
 def edited(document: Document, server: Document) -> rules.Finding | None:
