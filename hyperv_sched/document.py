@@ -154,6 +154,7 @@ def from_image_meta(image_meta: Any) -> dict[str, Any]:
         properties = image_meta.properties
         raw.update(
             (name, getattr(properties, name))
-            for name in ('hw_machine_type', *LEGACY_NAMES)
+            for name in ('hw_machine_type', 'os_secure_boot', 'os_type',
+                         *LEGACY_NAMES)
             if properties.obj_attr_is_set(name))
     return normalise(raw)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+import contextlib
 from typing import Any
 
-from nova import exception
 from nova.compute import vm_states
 from nova.virt import driver as nova_driver
 from oslo_config import cfg
@@ -15,7 +16,11 @@ from oslo_utils import importutils
 
 from hyperv_sched import conf
 from hyperv_sched import objects
+from hyperv_sched.compute import devices
 from hyperv_sched.compute import enforcement
+from hyperv_sched.compute import hosts
+from hyperv_sched.compute import images
+from hyperv_sched.compute import judgement
 from hyperv_sched.compute import traits
 
 LOG = logging.getLogger(__name__)
@@ -32,15 +37,28 @@ class EnforcedDriverMixin:
 
     capabilities: dict[str, bool]
 
+    def prepare_for_spawn(self, instance: Any, *args: Any,
+                          **kwargs: Any) -> Any:
+        """Called for new servers only, and before anything is made."""
+        enforcement.check_prepare(
+            self._operation(
+                'prepare_for_spawn', instance.obj_context, instance))
+        return super().prepare_for_spawn(  # type: ignore[misc]
+            instance, *args, **kwargs)
+
     def spawn(self, context: Any, instance: Any, image_meta: Any,
+              injected_files: Any, admin_password: Any, allocations: Any,
+              network_info: Any = None, block_device_info: Any = None,
               *args: Any, **kwargs: Any) -> Any:
         """Every road to a new VM: build, rebuild, unshelve, evacuate."""
-        enforcement.check(context, instance, image_meta,
-                          lambda: self._reported(instance))
-        enforcement.check_devices(instance, image_meta,
-                                  kwargs.get('block_device_info'))
-        return super().spawn(  # type: ignore[misc]
-            context, instance, image_meta, *args, **kwargs)
+        operation = self._operation('spawn', context, instance)
+        with self._image(operation, image_meta) as document:
+            enforcement.check_spawn(operation, document, block_device_info)
+            self._cure(instance, block_device_info)
+            return super().spawn(  # type: ignore[misc]
+                context, instance, image_meta, injected_files,
+                admin_password, allocations, network_info,
+                block_device_info, *args, **kwargs)
 
     def rebuild(self, context: Any, instance: Any, image_meta: Any,
                 *args: Any, **kwargs: Any) -> Any:
@@ -49,10 +67,10 @@ class EnforcedDriverMixin:
         Drivers leave the rest to Nova (NotImplementedError), which destroys
         the guest and spawns another.
         """
-        enforcement.check_rebuild(context, instance, image_meta,
-                                  lambda: self._reported(instance))
-        enforcement.check_devices(instance, image_meta,
-                                  kwargs.get('block_device_info'))
+        operation = self._operation('rebuild', context, instance)
+        with self._image(operation, image_meta) as document:
+            enforcement.check_rebuild(operation, document,
+                                      kwargs.get('block_device_info'))
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
@@ -60,7 +78,8 @@ class EnforcedDriverMixin:
                       instance: Any, mountpoint: Any, disk_bus: Any = None,
                       *args: Any, **kwargs: Any) -> Any:
         """Refuse before the volume is connected to the host."""
-        enforcement.check_bus(instance, None, disk_bus)
+        enforcement.check_bus(
+            self._operation('attach_volume', context, instance), disk_bus)
         return super().attach_volume(  # type: ignore[misc]
             context, connection_info, instance, mountpoint, disk_bus,
             *args, **kwargs)
@@ -72,39 +91,63 @@ class EnforcedDriverMixin:
 
         Nova has powered the guest off before it asks: one that ran, runs on.
         """
+        operation = self._operation('rescue', context, instance)
+        with contextlib.ExitStack() as stack:
+            try:
+                enforcement.check_rescue(operation, stack.enter_context(
+                    self._image(operation, image_meta)))
+            except Exception:
+                with excutils.save_and_reraise_exception():
+                    if instance.vm_state == vm_states.ACTIVE:
+                        self._start(context, instance, network_info,
+                                    block_device_info)
+            return super().rescue(  # type: ignore[misc]
+                context, instance, network_info, image_meta,
+                rescue_password, block_device_info, *args, **kwargs)
+
+    def _start(self, context: Any, instance: Any, *args: Any) -> None:
+        """Start a guest again; why it was stopped matters more than this."""
+        driver: Any = self
         try:
-            enforcement.check_rescue(context, instance, image_meta,
-                                     lambda: self._reported(instance))
-        except exception.ImageUnacceptable:
-            with excutils.save_and_reraise_exception():
-                if instance.vm_state == vm_states.ACTIVE:
-                    self.power_on(  # type: ignore[attr-defined]
-                        context, instance, network_info, block_device_info)
-        return super().rescue(  # type: ignore[misc]
-            context, instance, network_info, image_meta, rescue_password,
-            block_device_info, *args, **kwargs)
+            driver.power_on(context, instance, *args)
+        except Exception:
+            LOG.exception('Cannot start the guest again', instance=instance)
 
     def migrate_disk_and_power_off(self, context: Any, instance: Any,
-                                   *args: Any, **kwargs: Any) -> Any:
+                                   dest: Any, flavor: Any, *args: Any,
+                                   **kwargs: Any) -> Any:
         """Called on the host that the guest still runs on."""
-        enforcement.check_departure(context, instance)
+        enforcement.check_departure(
+            self._operation('migrate_disk_and_power_off', context, instance),
+            flavor,
+            lambda: hosts.reported_by_destination(context, instance))
         return super().migrate_disk_and_power_off(  # type: ignore[misc]
-            context, instance, *args, **kwargs)
+            context, instance, dest, flavor, *args, **kwargs)
 
     def finish_migration(self, context: Any, migration: Any, instance: Any,
-                         *args: Any, **kwargs: Any) -> Any:
+                         disk_info: Any, network_info: Any, image_meta: Any,
+                         resize_instance: Any, allocations: Any,
+                         block_device_info: Any = None, *args: Any,
+                         **kwargs: Any) -> Any:
         """The first that the new host hears of a cold migration.
 
-        The host that the guest left may not enforce anything.
+        The host that the guest left may not enforce anything. The guest is
+        what it was made as, whatever has become of its image.
         """
-        enforcement.check_arrival(instance, lambda: self._reported(instance))
-        return super().finish_migration(  # type: ignore[misc]
-            context, migration, instance, *args, **kwargs)
+        enforcement.check_arrival(
+            self._operation('finish_migration', context, instance))
+        self._cure(instance, block_device_info)
+        with images.handed(images.own_record(instance)):
+            return super().finish_migration(  # type: ignore[misc]
+                context, migration, instance, disk_info, network_info,
+                image_meta, resize_instance, allocations,
+                block_device_info, *args, **kwargs)
 
     def finish_revert_migration(self, context: Any, instance: Any,
                                 *args: Any, **kwargs: Any) -> Any:
         """A host may have changed since the guest left it."""
-        enforcement.check_arrival(instance, lambda: self._reported(instance))
+        enforcement.check_arrival(
+            self._operation('finish_revert_migration', context, instance))
         return super().finish_revert_migration(  # type: ignore[misc]
             context, instance, *args, **kwargs)
 
@@ -112,8 +155,8 @@ class EnforcedDriverMixin:
             self, context: Any, instance: Any, *args: Any,
             **kwargs: Any) -> Any:
         """Called on the host that the guest would move to."""
-        enforcement.check_live_migration(
-            instance, lambda: self._reported(instance))
+        enforcement.check_arrival(self._operation(
+            'check_can_live_migrate_destination', context, instance))
         driver: Any = super()
         return driver.check_can_live_migrate_destination(
             context, instance, *args, **kwargs)
@@ -121,10 +164,35 @@ class EnforcedDriverMixin:
     def pre_live_migration(self, context: Any, instance: Any,
                            *args: Any, **kwargs: Any) -> Any:
         """The last call before the guest moves: hosts may have changed."""
-        enforcement.check_live_migration(
-            instance, lambda: self._reported(instance))
+        enforcement.check_arrival(
+            self._operation('pre_live_migration', context, instance))
         return super().pre_live_migration(  # type: ignore[misc]
             context, instance, *args, **kwargs)
+
+    def _recreate_image_meta(self, context: Any, instance: Any,
+                             image_meta: Any) -> Any:
+        """Where compute-hyperv asks Glance again: it gets what was judged."""
+        record = images.handed_over()
+        return super()._recreate_image_meta(  # type: ignore[misc]
+            context, instance, image_meta) if record is None else record
+
+    @contextlib.contextmanager
+    def _image(self, operation: enforcement.Operation, image_meta: Any
+               ) -> Generator[dict[str, Any], None, None]:
+        """The image document of what the driver goes by, as long as it lasts.
+
+        compute-hyperv does not go by what Nova hands it.
+        """
+        instance = operation.instance
+        read = getattr(super(), '_recreate_image_meta', None)
+        if read is None:
+            yield images.document(instance, image_meta)
+            return
+        record = enforcement.read_record(
+            operation, image_meta,
+            lambda: read(operation.context, instance, image_meta))
+        with images.handed(record):
+            yield images.document_of_record(instance, record)
 
     def update_provider_tree(self, provider_tree: Any, nodename: Any,
                              *args: Any, **kwargs: Any) -> Any:
@@ -135,9 +203,11 @@ class EnforcedDriverMixin:
         """
         result = super().update_provider_tree(  # type: ignore[misc]
             provider_tree, nodename, *args, **kwargs)
+        machine = hosts.Host(self)
         host = objects.HostCapability.from_reported(
-            *self._reported_by(nodename))
-        found = traits.of(host, self._windows_version(), enforcement.policy())
+            *machine.reported_by(nodename))
+        found = traits.of(host, machine.windows_version(),
+                          judgement.policy())
         provider_tree.remove_traits(nodename, *traits.OWNED - found)
         provider_tree.add_traits(nodename, *found)
         if host.is_hyperv:
@@ -148,30 +218,18 @@ class EnforcedDriverMixin:
                 'supports_secure_boot': traits.GENERATION_2 in found}
         return result
 
-    def _reported(self, instance: Any) -> tuple[object, object]:
-        """The hypervisor and its version, from the driver itself.
+    def _cure(self, instance: Any,
+              info: devices.BlockDeviceInfo | None) -> None:
+        """Let Hyper-V find in the devices what was meant."""
+        if devices.buses(info):
+            kind = hosts.Host(self).reported(instance)
+            if objects.HostCapability.from_reported(*kind).is_hyperv:
+                devices.cure(info)
 
-        During an evacuation the instance still names the node that it comes
-        from.
-        """
-        nodes = self.get_available_nodes()  # type: ignore[attr-defined]
-        return self._reported_by(
-            instance.node if instance.node in nodes else nodes[0])
-
-    def _reported_by(self, node: Any) -> tuple[object, object]:
-        resources = self.get_available_resource(  # type: ignore[attr-defined]
-            node)
-        return (resources.get('hypervisor_type'),
-                resources.get('hypervisor_version'))
-
-    def _windows_version(self) -> object:
-        """The version with its build, where the driver has os-win.
-
-        compute-hyperv and Nova's own driver keep it in the same place.
-        """
-        hostops = getattr(self, '_hostops', None)
-        hostutils = getattr(hostops, '_hostutils', None)
-        return hostutils and hostutils.get_windows_version()
+    def _operation(self, name: str, context: Any,
+                   instance: Any) -> enforcement.Operation:
+        return enforcement.Operation(
+            name, context, instance, hosts.Host(self))
 
 
 def EnforcedDriver(virtapi: Any, *args: Any,

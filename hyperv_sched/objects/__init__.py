@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image asks for and what a host offers, as versioned objects."""
+"""Versioned objects: what an image asks, what a host offers, a refusal."""
 
 from hyperv_sched.objects.host_capability import HYPERV
 from hyperv_sched.objects.host_capability import HostCapability
 from hyperv_sched.objects.image_requirement import ImageRequirement
+from hyperv_sched.objects.refusal import Refusal
 
-__all__ = ['HYPERV', 'HostCapability', 'ImageRequirement']
+__all__ = ['HYPERV', 'HostCapability', 'ImageRequirement', 'Refusal']

@@ -52,4 +52,9 @@ RULES = (
          'an image of the same generation',
          'Rescue with an image of hw_machine_type={required}',
          references.USAGE),
+    Rule('HV505', 'rebuild-generation', 'error',
+         'the guest could not come back: {actual}',
+         'an image that this host can run',
+         'Rebuild with another image',
+         references.USAGE),
 )

@@ -61,7 +61,12 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
             trusted_certs=trusted_certs)
 
     def image(self, name, disk_format='vhdx', data=None, **properties):
-        """Put an image into Glance and return its id."""
+        """Put an image into Glance and return its id.
+
+        :param data: by default one that looks like its disk_format
+        """
+        if data is None and disk_format == 'vhdx':
+            data = b'vhdxfile' + bytes(504)
         now = timeutils.utcnow(with_timezone=True)
         self.glance.create(None, {
             'id': getattr(uuidsentinel, name), 'name': name,
@@ -71,7 +76,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
             'deleted_at': None, 'deleted': False, 'is_public': True,
             'protected': False, 'visibility': 'public', 'tags': [],
             'properties': properties,
-        }, data and io.BytesIO(data))
+        }, None if data is None else io.BytesIO(data))
         return getattr(uuidsentinel, name)
 
     def boot(self, image_id, **kwargs):

@@ -2,9 +2,11 @@
 """hyperv_sched.EnforcedDriver in front of a driver, in nova-compute."""
 
 import functools
+import json
 from unittest import mock
 
 import fixtures
+from nova import exception
 from nova.cmd import manage
 from nova.compute import api as compute_api
 from nova.compute import power_state
@@ -12,7 +14,9 @@ from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional.api import client
 from nova.volume import cinder
 
+from hyperv_sched import objects
 from hyperv_sched.compute import enforcement
+from hyperv_sched.compute import refusals
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
 
@@ -38,6 +42,7 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
     def test_generation_2_from_a_vhd_fails_once_with_the_reason(self):
         image = self.image('vhd', 'vhd', data=b'conectix' + bytes(504),
                            **cloud.GENERATION_2)
+        # Whatever host it is that comes first.
         server = self.boot(image)
         self.assertEqual('ERROR', server['status'])
         self.assertIn(
@@ -46,15 +51,79 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
             server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
 
-    def test_label_vhd_is_not_enough_where_glance_cannot_be_read(self):
-        def fail(*args, **kwargs):
-            raise OSError('Glance is down')
-        image = self.image('vhd', 'vhd', data=b'vhdxfile',
+    def test_vhd_with_the_label_vhdx_is_not_downloaded(self):
+        image = self.image('vhd', data=b'conectix' + bytes(504),
                            **cloud.GENERATION_2)
-        self.glance.download = fail
-        server = self.boot(image)
-        self.assertIn('HV108 disk_format is vhd and the content was not seen',
-                      server['fault']['message'])
+        with mock.patch.object(fakes.FakeHostDriver, 'spawn') as spawned:
+            server = self.boot(image)
+        spawned.assert_not_called()
+        self.assertIn('HV202 the file is VHD', server['fault']['message'])
+        self.assertEqual(1, len(self.attempts(server)))
+
+    def test_image_without_a_label_is_what_it_is(self):
+        for name, data, status in (
+                ('vhdx', b'vhdxfile' + bytes(504), 'ACTIVE'),
+                ('vhd', b'conectix' + bytes(504), 'ERROR')):
+            image = self.image(name, None, data, **cloud.GENERATION_2)
+            server = self.boot(image, host='ws2022')
+            self.assertEqual(status, server['status'], name)
+
+    def no_glance(self, error):
+        return mock.patch.object(
+            self.glance, 'download', mock.Mock(side_effect=error))
+
+    def test_generation_2_waits_for_a_glance_that_answers(self):
+        image = self.image('gen2', **cloud.GENERATION_2)
+        with self.no_glance(OSError('Glance is down')):
+            server = self.boot(image, az='nova:ws2022')
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: it cannot be read from Glance: Glance '
+                      'is down', server['fault']['message'])
+
+    def test_generation_1_does_without_glance(self):
+        with self.no_glance(OSError('Glance is down')):
+            for name, properties in (
+                    ('plain', {}), ('gen1', {'hypervisor_type': 'hyperv'})):
+                server = self.boot(self.image(name, **properties),
+                                   host='ws2022')
+                self.assertEqual('ACTIVE', server['status'])
+
+    def test_image_that_is_gone_is_asked_for_once(self):
+        image = self.image('gen2', **cloud.GENERATION_2)
+        with self.no_glance(exception.ImageNotFound(image_id=image)):
+            server = self.boot(image)
+        self.assertIn('HV502 image-unusable: Glance has no such image for '
+                      'this project', server['fault']['message'])
+        self.assertEqual(1, len(self.attempts(server)))
+
+    def test_secure_boot_that_no_host_can_do_fails_once(self):
+        for name, properties, code in (
+                ('gen1', {'hypervisor_type': 'hyperv'}, 'HV110'),
+                ('no_os', cloud.GENERATION_2, 'HV111')):
+            server = self.boot(self.image(
+                name, os_secure_boot='required', **properties))
+            self.assertIn(f'HV502 image-unusable: {code} os_secure_boot=',
+                          server['fault']['message'])
+            self.assertEqual(1, len(self.attempts(server)))
+
+    def test_secure_boot_by_the_flavor_is_judged_alike(self):
+        flavor = self._create_flavor(
+            extra_spec={'os:secure_boot': 'required'})
+        server = self.boot(self.image('gen2', **cloud.GENERATION_2),
+                           flavor_id=flavor)
+        self.assertIn('HV111', server['fault']['message'])
+
+    def test_root_on_a_volume_of_an_image_without_data(self):
+        # What a snapshot of a server with such a root is.
+        volume = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
+        image = self.image('snapshot', None, b'', **cloud.GENERATION_2, **{
+            'bdm_v2': True, 'root_device_name': '/dev/vda',
+            'block_device_mapping': [{
+                'boot_index': 0, 'device_name': '/dev/vda',
+                'source_type': 'volume', 'destination_type': 'volume',
+                'volume_id': volume}]})
+        server = self.boot(image, host='ws2022')
+        self.assertEqual('ACTIVE', server['status'])
 
     def test_qcow2_with_the_label_vhd_is_called_by_its_name(self):
         image = self.image('qcow2', 'vhd', data=b'QFI\xfb' + bytes(508),
@@ -118,6 +187,98 @@ class AnotherHostTestCase(cloud.EnforcedCloud):
         self.assertEqual('ws2022', self.host_of(server))
         self.assertEqual(['ws2012', 'ws2022'], self.attempts(server))
 
+    def test_nothing_is_made_on_a_host_that_passes_it_on(self):
+        old = self.computes['ws2012'].manager.driver
+        with mock.patch.object(
+                old, 'prepare_networks_before_block_device_mapping') as made:
+            self.boot(self.image('gen2', **cloud.GENERATION_2))
+        made.assert_not_called()
+
+    def test_image_at_fault_stops_at_the_first(self):
+        server = self.boot(self.image(
+            'vhd', data=b'conectix' + bytes(504), **cloud.GENERATION_2))
+        self.assertEqual(['ws2012'], self.attempts(server))
+        self.assertIn('HV202', server['fault']['message'])
+
+
+class VersionTestCase(cloud.EnforcedCloud):
+    """What generation 2 has on newer hosts alone."""
+
+    hosts = ('ws2012r2', 'ws2022')
+
+    def setUp(self):
+        self.flags(weight_classes=[fakes.OLDEST_FIRST],
+                   group='filter_scheduler')
+        super().setUp()
+
+    def assert_newer(self, server):
+        self.assertEqual('ACTIVE', server['status'])
+        self.assertEqual(['ws2012r2', 'ws2022'], self.attempts(server))
+
+    def test_secure_boot_of_linux(self):
+        self.assert_newer(self.boot(self.image(
+            'linux', os_secure_boot='required', os_type='linux',
+            **cloud.GENERATION_2)))
+
+    def test_remotefx(self):
+        # Newer releases of the API do not know it any more.
+        with mock.patch.object(self.api, 'microversion', '2.60'):
+            flavor = self._create_flavor(
+                extra_spec={'os:resolution': '1024x768'})
+        self.assert_newer(self.boot(
+            self.image('gen2', **cloud.GENERATION_2), flavor_id=flavor))
+        self.assertEqual('ws2012r2', self.host_of(self.boot(
+            self.image('gen1', hypervisor_type='hyperv'),
+            flavor_id=flavor)))
+
+
+class RefusalTestCase(cloud.EnforcedCloud):
+    """An operator hears of each refusal once, in one shape."""
+
+    hosts = ('ws2012',)
+
+    def refuse(self):
+        """The log of a refusal, its server and its image."""
+        image = self.image('gen2', **cloud.GENERATION_2)
+        with fixtures.FakeLogger(
+                'hyperv_sched.compute.refusals', format='%(message)s') as log:
+            server = self.boot(image, az='nova:ws2012')
+        return log.output, server, image
+
+    def expected(self, server, image):
+        return {
+            'host': 'ws2012', 'instance_uuid': server['id'],
+            'operation': 'prepare_for_spawn', 'image': image,
+            'code': 'HV501', 'name': 'generation-unsupported-here'}
+
+    def test_log_has_one_line_of_json(self):
+        log, server, image = self.refuse()
+        line, = log.splitlines()
+        refusal = json.loads(line.partition('Refused: ')[2])
+        self.assertEqual(
+            self.expected(server, image),
+            {name: refusal[name] for name in self.expected(server, image)})
+
+    def test_notification_carries_a_versioned_object(self):
+        _, server, image = self.refuse()
+        notification, = (
+            found for found in self.notifier.versioned_notifications
+            if found['event_type'] == 'hyperv_sched.refusal')
+        self.assertEqual('ERROR', notification['priority'])
+        self.assertEqual('nova-compute:ws2012', notification['publisher_id'])
+        refusal = objects.Refusal.obj_from_primitive(notification['payload'])
+        self.assertEqual(
+            self.expected(server, image),
+            {name: getattr(refusal, name)
+             for name in self.expected(server, image)})
+
+    def test_bus_that_is_away_changes_no_refusal(self):
+        with mock.patch.object(refusals, 'rpc') as rpc:
+            rpc.get_versioned_notifier.side_effect = OSError('no bus')
+            log, server, _ = self.refuse()
+        self.assertIn('HV501', server['fault']['message'])
+        self.assertIn('Cannot notify of the refusal', log)
+
 
 class MoveTestCase(cloud.EnforcedCloud):
 
@@ -133,6 +294,52 @@ class MoveTestCase(cloud.EnforcedCloud):
         self._wait_for_migration_status(server, ['done'])
         self.assertEqual('ws2022', self.host_of(
             self.api.get_server(server['id'])))
+
+
+class UnshelveTestCase(cloud.EnforcedCloud):
+    """A shelved server comes back from its snapshot as what it was."""
+
+    hosts = ('ws2022',)
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.boot(self.image('gen2', **cloud.GENERATION_2))
+        self._shelve_server(self.server)
+        self.snapshot, = (
+            image for image in self.glance.images.values()
+            if image['name'].endswith('-shelved'))
+        # What a driver for Hyper-V would upload.
+        self.snapshot.update(status='active', disk_format='vhdx')
+        self.glance._imagedata[self.snapshot['id']] = (
+            b'vhdxfile' + bytes(504))
+
+    def test_snapshot_as_it_was_made_runs(self):
+        self._unshelve_server(self.server)
+
+    def refused(self):
+        """The words of a refusal that leaves the server where it was."""
+        self.api.post_server_action(self.server['id'], {'unshelve': None})
+        event = self._wait_for_action_fail_completion(
+            self.server, 'unshelve', 'compute_unshelve_instance')
+        self._wait_for_state_change(self.server, 'SHELVED_OFFLOADED')
+        self.assertIn(self.snapshot['id'], self.glance.images)
+        self.assertEqual(
+            {}, self._get_allocations_by_server_uuid(self.server['id']))
+        self.assertEqual(
+            [],
+            self.computes['ws2022'].manager.driver.list_instance_uuids())
+        return event['details']
+
+    def test_snapshot_of_another_generation_is_refused(self):
+        self.snapshot['properties']['hw_machine_type'] = 'hyperv-gen1'
+        self.assertIn(
+            'HV502 image-unusable: the image is hyperv-gen1 now, the server '
+            'was asked for as hyperv-gen2. Set hw_machine_type=hyperv-gen2 '
+            'on the image', self.refused())
+
+    def test_snapshot_that_is_no_vhdx_is_refused(self):
+        self.glance._imagedata[self.snapshot['id']] = b'conectix' + bytes(504)
+        self.assertIn('HV502 image-unusable: HV202', self.refused())
 
 
 class LiveMigrationTestCase(cloud.EnforcedCloud):
@@ -229,8 +436,10 @@ class RebuildTestCase(cloud.EnforcedCloud):
 
     def test_guest_survives_an_image_that_cannot_run_any_more(self):
         server = self.refused_rebuild()
-        self.assertIn('HV501 generation-unsupported-here: this host cannot '
-                      'run the image: HV402', server['fault']['message'])
+        self.assertIn('HV505 rebuild-generation: the guest could not come '
+                      'back: HV402 the host runs Hyper-V 6.2, generation 2 '
+                      'needs >=6.3. Rebuild with an image that this host can '
+                      'run', server['fault']['message'])
         driver = self.computes['ws2012'].manager.driver
         self.assertEqual([server['id']], driver.list_instance_uuids())
 
@@ -408,7 +617,9 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
         self.api.post_server_action(
             server['id'], {'rebuild': {'imageRef': self.gen2}})
         server = self._wait_for_state_change(server, 'ERROR')
-        self.assertIn(self.HV503.format('ide'), server['fault']['message'])
+        self.assertIn('HV505 rebuild-generation: the guest could not come '
+                      'back: HV503 a device asks for disk_bus ide',
+                      server['fault']['message'])
         self.assertEqual([server['id']], self.driver.list_instance_uuids())
 
     def refused(self, bus):

@@ -4,6 +4,7 @@ from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fixture
 
 from hyperv_sched import objects
+from hyperv_sched import rules
 from hyperv_sched import versions
 from tests.unit import base
 
@@ -12,6 +13,7 @@ from tests.unit import base
 FINGERPRINTS = {
     'HostCapability': '1.0-45402d1ec9b1ad17bc3427bd5887e488',
     'ImageRequirement': '1.0-71cb27b52b14290a8374e2f49966dcca',
+    'Refusal': '1.0-a3e6bd3d7add8e0241941f5634845bb0',
 }
 
 
@@ -74,3 +76,16 @@ class HostCapabilityTestCase(base.TestCase):
             host = objects.HostCapability.from_reported(*record)
             self.assertFalse(host.is_hyperv)
             self.assertIsNone(host.hypervisor_version)
+
+
+class RefusalTestCase(base.TestCase):
+
+    def test_survives_the_wire(self):
+        refusal = objects.Refusal.of(
+            rules.CATALOGUE['HV501'].finding('an\nimage', None),
+            host='hv1', operation='spawn',
+            instance_uuid='5c1f6a7e-3a5b-4a0e-9f64-0f9f6a1d9a11')
+        self.assertIsNone(refusal.actual)
+        self.assertEqual('an\\nimage', refusal.image)
+        self.assertEqual(refusal, objects.Refusal.obj_from_primitive(
+            refusal.obj_to_primitive()))
