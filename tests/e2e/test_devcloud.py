@@ -51,7 +51,7 @@ class ServicesTestCase(base.StoryTestCase):
         error = self.assertRaises(
             openstack.exceptions.BadRequestException, self.cloud.image,
             disk_format='vhd', **e2e_cloud.GENERATION_2)
-        self.assertIn('HV', str(error))
+        self.assertIn('HV201', error.response.text)
 
 
 class OperationsTestCase(base.StoryTestCase):

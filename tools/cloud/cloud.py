@@ -36,7 +36,7 @@ class Cloud:
         :returns: False where all was up already
         :raises CloudError: a step failed; those before it are done
         """
-        with self.state.locked():
+        with self.state.locked(create=True):
             if not fresh and self.state.exists and not self._down():
                 return False
             if fresh or not self.state.exists:
@@ -79,7 +79,7 @@ class Cloud:
 
     def down(self) -> list[str]:
         """End all processes; return which had to be killed."""
-        with self.state.locked():
+        with self.state.locked(create=True):
             infrastructure = {'mariadb', 'rabbitmq', 'epmd'}
             others = {found.name for found in process.find(self.state)
                       } - infrastructure
@@ -141,6 +141,6 @@ class Cloud:
 
     def purge(self) -> None:
         """End all processes and remove all that is on disk."""
-        with self.state.locked():
+        with self.state.locked(create=True):
             process.stop(self.state, patience=0)
             self.state.purge()

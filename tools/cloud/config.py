@@ -54,7 +54,7 @@ def write(state: cloud_state.State) -> None:
             user=user, password=state.password, **state.ports).strip()
 
     for name in ('my.cnf', 'rabbitmq.conf', 'keystone.conf', 'nova.conf',
-                 'nova-cell1.conf'):
+                 'nova-cell1.conf', 'openrc'):
         put(name, fill(name))
     put('placement.conf', fill(
         'placement.conf', credentials=credentials('placement')))
@@ -64,7 +64,7 @@ def write(state: cloud_state.State) -> None:
         'nova-common.conf', credentials=credentials('nova')))
     for name, module in _WSGI.items():
         put(f'gunicorn-{name}.py', fill(
-            'gunicorn.py', module=module, port=state.ports[name]))
+            'gunicorn.conf', module=module, port=state.ports[name]))
     put('nova-scheduler.conf', fill('nova-scheduler.conf')
         + _section(_SNIPPETS / 'nova' / 'nova.conf.snippet',
                    'filter_scheduler'))

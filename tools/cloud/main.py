@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import collections
 from collections.abc import Sequence
 import os
 import pathlib
@@ -13,6 +14,8 @@ import sys
 import time
 from types import FrameType
 
+from tests import guests
+from tests import samples
 from tools.cloud import cloud as clouds
 from tools.cloud import errors
 from tools.cloud import process
@@ -47,7 +50,10 @@ _TAIL = 25
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.command == 'logs' and args.lines < 1:
+        parser.error('--lines must be at least 1')
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     try:
@@ -67,6 +73,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # "devcloud logs | head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as exc:
+        print(f'error: {exc}', file=sys.stderr)
+        return 1
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -119,6 +128,10 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument(
                 '--no-wait', action='store_true',
                 help='return before they are ready')
+    command = add('disks', 'write small disks to make images of: uefi.vhdx'
+                           ' for generation 2, bios.vhdx for generation 1')
+    command.add_argument('directory', nargs='?', default='.',
+                         type=pathlib.Path)
     add('install', 'install hyperv-sched from the checkout while the'
                    ' services run on; restart those that are to take it')
     return parser
@@ -153,7 +166,8 @@ def _report(name: str, seconds: float) -> None:
 
 def _down(cloud: clouds.Cloud, args: argparse.Namespace) -> int:
     if args.purge:
-        cloud.purge()
+        if cloud.state.root.exists():
+            cloud.purge()
         print('The cloud is down, and nothing is left of it.')
         return 0
     if not process.find(cloud.state):
@@ -229,13 +243,12 @@ def _logs(cloud: clouds.Cloud, args: argparse.Namespace) -> int:
 
 
 def _tail(path: pathlib.Path, lines: int) -> str:
+    """The last lines, of some 500 characters each."""
     with open(path, 'rb') as log:
         log.seek(0, os.SEEK_END)
-        log.seek(max(0, log.tell() - 500 * max(lines, 0)))
-        last = log.read().decode(errors='replace').splitlines()
-    return ''.join(f'{line}\n' for line in last[len(last) - lines:]
-                   ) if len(last) > lines else ''.join(
-                       f'{line}\n' for line in last)
+        log.seek(max(0, log.tell() - 500 * lines))
+        text = log.read().decode(errors='replace')
+    return ''.join(collections.deque(text.splitlines(keepends=True), lines))
 
 
 def _start(cloud: clouds.Cloud, args: argparse.Namespace) -> int:
@@ -261,7 +274,16 @@ def _install(cloud: clouds.Cloud, args: argparse.Namespace) -> int:
     return 0
 
 
+def _disks(cloud: clouds.Cloud, args: argparse.Namespace) -> int:
+    for name, guest in (('uefi', guests.bootable()),
+                        ('bios', guests.bios_bootable())):
+        path = args.directory / f'{name}.vhdx'
+        path.write_bytes(samples.vhdx(block_size=samples.MIB, guest=guest))
+        print(path)
+    return 0
+
+
 _COMMANDS = {
     'up': _up, 'down': _down, 'status': _status, 'env': _env, 'logs': _logs,
     'start': _start, 'stop': _stop, 'restart': _restart,
-    'install': _install}
+    'install': _install, 'disks': _disks}

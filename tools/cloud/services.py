@@ -70,7 +70,7 @@ def services(state: cloud_state.State) -> dict[str, Service]:
         _wsgi(state, 'glance', '/healthcheck',
               ('mariadb', 'glance-database'), 'OS_GLANCE_CONFIG_DIR'),
         _wsgi(state, 'nova-api', '/',
-              ('mariadb', 'rabbitmq', 'nova-databases'),
+              ('mariadb', 'rabbitmq', 'nova-cells'),
               'OS_NOVA_CONFIG_DIR'),
         _nova(state, 'nova-conductor', 'nova-conductor', 'control', 'nova'),
         _nova(state, 'nova-conductor-cell1', 'nova-conductor',
@@ -132,7 +132,7 @@ def _nova(state: cloud_state.State, name: str, program: str, host: str,
         argv += ['--config-file', state.etc / f'{part}.conf']
     return Service(
         name, tuple(argv), _reports(program, host),
-        ('mariadb', 'rabbitmq', 'nova-databases', 'nova-api', 'catalog',
+        ('mariadb', 'rabbitmq', 'nova-cells', 'nova-api', 'catalog',
          'keystone', 'placement'))
 
 
@@ -235,8 +235,9 @@ def _reports(program: str, host: str, has_inventory: bool = False) -> Probe:
 def _seen(service: Mapping[str, str | None]) -> float:
     """Seconds since the epoch; a new one has not reported at all."""
     when = service['updated_at']
-    return datetime.datetime.fromisoformat(f'{when}+00:00').timestamp(
-        ) if when else 0
+    if when is None:
+        return 0
+    return datetime.datetime.fromisoformat(f'{when}+00:00').timestamp()
 
 
 def _inventory(client: api.Api, host: str) -> bool:

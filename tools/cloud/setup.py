@@ -32,12 +32,12 @@ _CATALOG = (
 #: Name, RAM in MiB, disk in GiB, processors.
 _FLAVORS = (('small', 512, 1, 1), ('large', 2048, 4, 2))
 
+_Run = Callable[[cloud_state.State, threading.Event], None]
+
 
 def setup_steps(state: cloud_state.State) -> list[steps.Step]:
     """Databases, users, catalog, cells, flavors."""
-    def step(name: str, run: Callable[
-            [cloud_state.State, threading.Event], None],
-            *needs: str) -> steps.Step:
+    def step(name: str, run: _Run, *needs: str) -> steps.Step:
         return steps.Step(
             name, lambda unwanted: run(state, unwanted), needs)
 
@@ -46,7 +46,14 @@ def setup_steps(state: cloud_state.State) -> list[steps.Step]:
         step('keystone-database', _set_up_keystone, 'mariadb'),
         step('placement-database', _set_up_placement, 'mariadb'),
         step('glance-database', _set_up_glance, 'mariadb'),
-        step('nova-databases', _set_up_nova, 'mariadb'),
+        step('nova-api-database', _nova_manage(
+            'nova.conf', 'api_db', 'sync'), 'mariadb'),
+        step('nova-cell0-database', _nova_manage(
+            'nova.conf', 'db', 'sync', '--local_cell'), 'mariadb'),
+        step('nova-cell1-database', _nova_manage(
+            'nova-cell1.conf', 'db', 'sync', '--local_cell'), 'mariadb'),
+        step('nova-cells', _map_cells, 'nova-api-database',
+             'nova-cell0-database', 'nova-cell1-database'),
         step('catalog', _fill_catalog, 'keystone'),
         step('flavors', _create_flavors, 'nova-api', 'catalog'),
         step('cell-hosts', _discover_hosts,
@@ -102,38 +109,24 @@ def _set_up_glance(state: cloud_state.State,
          state.etc / 'glance-api.conf', 'db', 'sync')
 
 
-def _nova_manage(state: cloud_state.State, unwanted: threading.Event,
-                 config: str, *argv: object) -> None:
-    _run(state, unwanted, 'nova-databases', state.venv / 'bin/nova-manage',
-         '--config-file', state.etc / 'nova-common.conf',
-         '--config-file', state.etc / config, *argv)
+def _nova_manage(config: str, *argv: object) -> _Run:
+    def run(state: cloud_state.State, unwanted: threading.Event) -> None:
+        _run(state, unwanted, 'nova-manage', state.venv / 'bin/nova-manage',
+             '--config-file', state.etc / 'nova-common.conf',
+             '--config-file', state.etc / config, *argv)
+    return run
 
 
-def _set_up_nova(state: cloud_state.State,
-                 unwanted: threading.Event) -> None:
-    ports = state.ports
-    database = f'mysql+pymysql://cloud:{state.password}@127.0.0.1:' + str(
-        ports['mariadb'])
+def _map_cells(state: cloud_state.State, unwanted: threading.Event) -> None:
+    """The URLs of a cell are those of the configuration it is mapped with.
 
-    def manage(config: str, *argv: object) -> Callable[
-            [threading.Event], None]:
-        return lambda event: _nova_manage(state, event, config, *argv)
-
-    steps.run([
-        steps.Step('api', manage('nova.conf', 'api_db', 'sync')),
-        steps.Step('cell0', manage('nova.conf', 'db', 'sync',
-                                   '--local_cell')),
-        steps.Step('cell1', manage('nova-cell1.conf', 'db', 'sync',
-                                   '--local_cell')),
-        steps.Step('map cell0', manage(
-            'nova.conf', 'cell_v2', 'map_cell0', '--database_connection',
-            f'{database}/nova_cell0'), ('api',)),
-        steps.Step('create cell1', manage(
-            'nova.conf', 'cell_v2', 'create_cell', '--name', 'cell1',
-            '--database_connection', f'{database}/nova_cell1',
-            '--transport-url', f'rabbit://cloud:{state.password}@127.0.0.1:'
-            f'{ports["rabbitmq"]}/nova_cell1'), ('api',)),
-    ], lambda name, seconds: None)
+    By default that of cell0 would be the API database's, with a suffix.
+    """
+    _nova_manage('nova.conf', 'cell_v2', 'map_cell0', '--database_connection',
+                 f'mysql+pymysql://cloud:{state.password}@127.0.0.1:'
+                 f'{state.ports["mariadb"]}/nova_cell0')(state, unwanted)
+    _nova_manage('nova-cell1.conf', 'cell_v2', 'create_cell',
+                 '--name', 'cell1')(state, unwanted)
 
 
 def _fill_catalog(state: cloud_state.State,
@@ -179,7 +172,7 @@ def _create_flavors(state: cloud_state.State,
 
 def _discover_hosts(state: cloud_state.State,
                     unwanted: threading.Event) -> None:
-    _nova_manage(state, unwanted, 'nova.conf', 'cell_v2', 'discover_hosts')
+    _nova_manage('nova.conf', 'cell_v2', 'discover_hosts')(state, unwanted)
 
 
 def _run(state: cloud_state.State, unwanted: threading.Event, name: str,

@@ -34,8 +34,12 @@ _SOURCE = ('LICENSE', 'README.rst', 'hyperv_sched', 'nova', 'pyproject.toml',
            'setup.cfg')
 
 #: For people's PATH, of all that the environment holds.
-_COMMANDS = ('glance', 'hyperv-sched', 'hyperv-sched-status', 'nova-manage',
-             'nova-status', 'openstack')
+_COMMANDS = ('hyperv-sched', 'hyperv-sched-status', 'openstack')
+
+#: Those that want to know where the configuration is.
+_WITH_CONFIG = {'glance-manage': ('glance-api',),
+                'nova-manage': ('nova-common', 'nova'),
+                'nova-status': ('nova-common', 'nova')}
 
 #: Nova 34 asks for it.
 _PYTHONS = ('python3', 'python3.13', 'python3.12', 'python3.11')
@@ -198,6 +202,19 @@ def _offer_commands(state: cloud_state.State) -> None:
     state.bin.mkdir()
     for name in _COMMANDS:
         (state.bin / name).symlink_to(state.venv / 'bin' / name)
+    for name, configs in _WITH_CONFIG.items():
+        files = ' '.join(f'--config-file {state.etc}/{config}.conf'
+                         for config in configs)
+        _script(state.bin / name, f'''
+            PYTHONWARNINGS=ignore
+            export PYTHONWARNINGS
+            exec {state.venv}/bin/{name} {files} "$@"
+            ''')
+    # It knows nothing of clouds.yaml.
+    _script(state.bin / 'glance', f'''
+        . {state.etc}/openrc
+        exec {state.venv}/bin/glance "$@"
+        ''')
     # Debian's own has its place built in.
     _script(state.bin / 'erl', f'''
         ROOTDIR={state.debian}/usr/lib/erlang
@@ -251,9 +268,11 @@ def run(state: cloud_state.State, unwanted: threading.Event, name: str,
     if unwanted.is_set():
         raise errors.Interrupted
     child = process.spawn(state, name, argv, log, more, stdin)
-    if child.wait() != 0:
-        if unwanted.is_set():
+    while child.poll() is None:
+        if unwanted.wait(0.05):
+            process.stop(state, [name], patience=5)
             raise errors.Interrupted
+    if child.returncode != 0:
         raise errors.CloudError(
             f'{name}: "{pathlib.Path(str(argv[0])).name}'
             f' {" ".join(str(word) for word in argv[1:3])} ..." failed'

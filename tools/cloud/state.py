@@ -63,7 +63,6 @@ class State:
         self.etc = self.data / 'etc'
         self.log = self.data / 'log'
         self.clouds_yaml = self.root / 'clouds.yaml'
-        #: What was measured: seconds, step by step.
         self._settings = self.data / 'settings.json'
         self._complete = self.data / 'complete'
 
@@ -128,11 +127,14 @@ class State:
         return f'http://127.0.0.1:{self.ports[service]}'
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, create: bool = False) -> Iterator[None]:
         """Keep other commands from changing the same cloud.
 
-        :raises CloudError: another one is at work
+        :param create: the directory, if it is not there
+        :raises CloudError: another one is at work, or there is no cloud
         """
+        if not create:
+            self._read()
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         (self.root / '.gitignore').write_text('*\n')
         with open(self.root / 'lock', 'a+') as lock:

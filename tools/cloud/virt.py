@@ -6,6 +6,7 @@ Nova's fake ones, in memory; what the host says of itself comes from
 ``[devcloud]`` in its configuration.
 """
 
+import io
 from types import SimpleNamespace
 
 from nova import conf
@@ -98,7 +99,8 @@ class HostDriver(fake.FakeDriver):
             context, image_id,
             {'disk_format': origin['disk_format'],
              'container_format': origin['container_format']},
-            b''.join(images.download(context, instance.image_ref)))
+            io.BytesIO(b''.join(
+                images.download(context, instance.image_ref))))
 
     def migrate_disk_and_power_off(self, context, instance, *args, **kwargs):
         self.power_off(instance)
