@@ -105,6 +105,10 @@ def _go_on(volume: fat.Volume, directory: tuple[str, ...],
                 f'{_path(*_BOOT, _FALLBACK)} finds no {_CSV[0]}')
     else:
         target = *directory, _SECOND_STAGE
+    if any(_path(*target).lower() == met['path'].lower() for met in loaders):
+        raise DoesNotStart(
+            'shim-second-stage-missing',
+            f'{_path(*target)} is a shim, which starts itself for ever')
     if _start(volume, target[:-1], target[-1], loaders) is None:
         raise DoesNotStart('shim-second-stage-missing',
                            f'no {_path(*target)}')

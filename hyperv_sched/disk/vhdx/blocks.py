@@ -76,8 +76,14 @@ class BlockTable(guest.BlockDisk):
         # large one takes up no memory.
         starts = bytearray(self._image.size // _MIB + 1)
         for first, table in self._chunks():
+            # Writers fill what they do not use with one and the same.
+            entry = table[:_ENTRY.size]
+            if (entry[0] & 7 != _FULLY_PRESENT
+                    and table == entry * (len(table) // _ENTRY.size)):
+                table = entry
             _check_entries(first, table)
-            self._mark(first, table, starts)
+            if _FULLY_PRESENT in table[::_ENTRY.size]:
+                self._mark(first, table, starts)
         self._check_places(starts, structures)
 
     def _mark(self, first: int, table: bytes, starts: bytearray) -> None:

@@ -86,6 +86,18 @@ class ShimTestCase(base.TestCase):
             LOADER: SHIM, BOOT + 'grubx64.efi': GRUB}))]))
         self.assertEqual(2, len(found.loaders))
 
+    def test_shim_that_starts_a_shim_never_ends(self):
+        for files in (
+                {LOADER: SHIM, 'EFI/BOOT/grubx64.efi': SHIM},
+                {LOADER: SHIM, 'EFI/BOOT/GRUBX64.EFI': SHIM},
+                {LOADER: SHIM, 'EFI/BOOT/fbx64.efi': GRUB,
+                 'EFI/os/BOOTX64.CSV': guests.boot_entries('shimx64.efi'),
+                 'EFI/os/shimx64.efi': SHIM, 'EFI/os/grubx64.efi': SHIM},
+                {LOADER: SHIM, 'EFI/BOOT/fbx64.efi': GRUB,
+                 'EFI/os/BOOTX64.CSV': guests.boot_entries('grubx64.efi'),
+                 'EFI/os/grubx64.efi': SHIM}):
+            self.assertLoaderFails('shim-second-stage-missing', files)
+
     def test_alone(self):
         self.assertLoaderFails('shim-second-stage-missing', {LOADER: SHIM})
         self.assertLoaderFails('shim-second-stage-missing', {

@@ -270,6 +270,15 @@ class BlockTableTestCase(base.TestCase):
         entries[block] |= 1 << bit
         self.assertDefects(['vhdx-malformed'], bat(*entries))
 
+    def test_chunk_of_equal_entries_is_judged_like_any_other(self):
+        for entry, defects in (
+                (FIRST_BLOCK | PRESENT, ['vhdx-bat-overlap']),
+                (4, ['vhdx-malformed']), (8, ['vhdx-malformed']),
+                (2, ['no-partition-table'])):
+            self.assertDefects(defects, changed(
+                (BAT, u64(entry) * 4), image=samples.vhdx(
+                    virtual_size=4 * MIB, block_size=MIB, guest=bytes(MIB))))
+
     def test_table_without_room(self):
         self.assertDefects(['vhdx-malformed'], samples.vhdx(
             virtual_size=130 * samples.GIB, block_size=MIB))
