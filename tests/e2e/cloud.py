@@ -2,9 +2,14 @@
 """The cloud as a test uses it: clients, hosts, services, images, servers."""
 
 import contextlib
+import functools
+import http.server
 import io
+import json
 import os
 import pathlib
+import subprocess
+import threading
 import time
 import uuid
 
@@ -17,8 +22,13 @@ from tools.cloud import cloud as clouds
 from tools.cloud import hosts
 from tools.cloud import state as cloud_state
 
+GENERATION_1 = {'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv'}
 GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
                 'hypervisor_version_requires': '>=6.3'}
+
+#: The hosts that can run generation 2.
+NEW_ENOUGH = tuple(host.name for host in hosts.HOSTS
+                   if host.hypervisor == 'hyperv' and host.version >= 6003)
 
 #: Seconds that anything in the cloud may take on a busy machine.
 PATIENCE = 180
@@ -29,9 +39,21 @@ def uefi_disk():
     return samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
 
 
+def options(properties):
+    """Properties as the clients take them on the command line."""
+    return [word for name, value in properties.items()
+            for word in ('--property', f'{name}={value}')]
+
+
 def bios_disk():
     """A VHDX that starts by BIOS only."""
     return samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+
+    def log_message(self, *args):
+        """Say nothing."""
 
 
 class Cloud(fixtures.Fixture):
@@ -50,6 +72,9 @@ class Cloud(fixtures.Fixture):
                 f'no cloud in {self.state.root}: run tools/devcloud up')
         self.admin = self._connect('admin')
         self.demo = self._connect('demo')
+        self.addCleanup(self._check_allocations, set(self.consumers()))
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
 
     def _connect(self, user):
         config = openstack.config.OpenStackConfig(
@@ -60,6 +85,82 @@ class Cloud(fixtures.Fixture):
         connection.compute.default_microversion = '2.90'
         self.addCleanup(connection.close)
         return connection
+
+    def run(self, *argv, user='demo', exit_code=0, stdin=os.devnull):
+        """Run a command as people do, with the cloud's clients in PATH.
+
+        :param exit_code: what it has to end with; None for anything but 0
+        :returns: what it has written: ``stdout``, ``stderr``
+        """
+        with open(stdin) as source:
+            done = subprocess.run(
+                [str(word) for word in argv], stdin=source,
+                capture_output=True, text=True, check=False,
+                cwd=self.directory, timeout=PATIENCE, env={
+                    'HOME': str(self.directory), 'LC_ALL': 'C.UTF-8',
+                    'OS_CLOUD': user, 'PYTHONWARNINGS': 'ignore',
+                    'OS_CLIENT_CONFIG_FILE': str(self.state.clouds_yaml),
+                    'PATH': f'{self.state.bin}:{os.environ["PATH"]}'})
+        right = (done.returncode != 0 if exit_code is None
+                 else done.returncode == exit_code)
+        if not right:
+            raise AssertionError(
+                f'{argv} ended with {done.returncode}:\n'
+                f'{done.stdout}\n{done.stderr}')
+        return done
+
+    def answer(self, *argv, **kwargs):
+        """What a command says in JSON."""
+        return json.loads(self.run(*argv, '-f', 'json', **kwargs).stdout)
+
+    def file(self, data=None, name='disk.vhdx'):
+        """Write a file, and return its path.
+
+        :param data: a disk that starts by UEFI, if there is none
+        """
+        path = self.directory / name
+        path.write_bytes(uefi_disk() if data is None else data)
+        return path
+
+    def python(self, *argv):
+        """Run Python as the services do, and return what it writes."""
+        return self.run(self.state.venv / 'bin/python', *argv).stdout
+
+    def sql(self, database, statement, *values):
+        """Write into a database, round every API."""
+        self.python('-c', """
+import json, sys
+import pymysql
+port, password, database, statement, values = json.loads(sys.argv[1])
+with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
+                     password=password, database=database,
+                     autocommit=True) as connection:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+""", json.dumps([self.state.ports['mariadb'], self.state.password, database,
+                 statement, values]))
+
+    # Placement
+
+    def consumers(self):
+        """Who has an allocation, and at which hosts."""
+        placement, found = self.admin.placement, {}
+        for provider in placement.resource_providers():
+            held = placement.get(
+                f'/resource_providers/{provider.id}/allocations').json()
+            for consumer in held['allocations']:
+                found.setdefault(consumer, set()).add(provider.name)
+        return found
+
+    def allocated(self, server):
+        """Names of the hosts that a server has an allocation at."""
+        return self.consumers().get(server.id, set())
+
+    def _check_allocations(self, before):
+        """Nothing is held for servers that are gone."""
+        self.wait_for(
+            lambda: not set(self.consumers()) - before,
+            lambda: f'allocations are left behind: {self.consumers()}')
 
     # Hosts and services
 
@@ -95,6 +196,33 @@ class Cloud(fixtures.Fixture):
         finally:
             self.start(*services)
 
+    @contextlib.contextmanager
+    def only(self, *names):
+        """A cloud in which no other hosts are to be had."""
+        compute = self.admin.compute
+        others = [service for service in compute.services(
+            binary='nova-compute') if service.host not in names]
+        try:
+            for service in others:
+                compute.disable_service(service)
+            yield
+        finally:
+            for service in others:
+                compute.enable_service(service)
+
+    @contextlib.contextmanager
+    def configured(self, name, text, *services):
+        """Services that run with another configuration file meanwhile."""
+        path = self.state.etc / name
+        before = path.read_text()
+        try:
+            path.write_text(text)
+            self.restart(*services)
+            yield
+        finally:
+            path.write_text(before)
+            self.restart(*services)
+
     def said(self, service):
         """What a service has logged so far."""
         return (self.state.log / f'{service}.log').read_text(
@@ -120,6 +248,66 @@ class Cloud(fixtures.Fixture):
         openstack.exceptions.raise_from_response(answer)
         return images.get_image(image.id)
 
+    def imported(self, path, **properties):
+        """Import a file with the glance client.
+
+        :returns: the image, once the import has come to an end
+        """
+        name = f'import-{uuid.uuid4()}'
+        self.run('glance', 'image-create-via-import', '--import-method',
+                 'glance-direct', '--disk-format', 'vhdx',
+                 '--container-format', 'bare', '--name', name,
+                 *options(properties), stdin=path)
+        image = self.demo.image.find_image(name, ignore_missing=False)
+        return self._ended(image)
+
+    def downloaded(self, data, **properties):
+        """Have Glance fetch an image itself; return it when that has ended.
+        """
+        images = self.demo.image
+        image = images.create_image(
+            f'image-{uuid.uuid4()}', disk_format='vhdx',
+            container_format='bare', **properties)
+        self.file(data)
+        with self._served():
+            images.import_image(
+                image, method='web-download',
+                uri=f'http://127.0.0.1:{self.state.ports["web"]}/disk.vhdx')
+            return self._ended(image)
+
+    @contextlib.contextmanager
+    def _served(self):
+        """The files of the test, on the port that Glance may ask."""
+        server = http.server.ThreadingHTTPServer(
+            ('127.0.0.1', self.state.ports['web']), functools.partial(
+                _QuietHandler, directory=str(self.directory)))
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    def _ended(self, image):
+        self.addCleanup(self.demo.image.delete_image, image.id)
+
+        def ended():
+            tasks = self._tasks(image)
+            return tasks and all(
+                task['status'] in ('success', 'failure') for task in tasks)
+        self.wait_for(ended, lambda: f'{self._tasks(image)}')
+        return self.demo.image.get_image(image.id)
+
+    def _tasks(self, image):
+        return self.demo.image.get(
+            f'/images/{image.id}/tasks').json()['tasks']
+
+    def task_message(self, image):
+        """What the owner of an image reads of its imports."""
+        return ' '.join(task['message'] for task in self._tasks(image))
+
     def boot(self, image, user=None, flavor='small', **attributes):
         """Create a server, and return it once it is ACTIVE or in ERROR."""
         compute = (user or self.demo).compute
@@ -127,16 +315,36 @@ class Cloud(fixtures.Fixture):
             name=f'server-{uuid.uuid4()}', image_id=image.id,
             flavor_id=compute.find_flavor(flavor).id, networks='none',
             **attributes)
-        self.addCleanup(self._delete, server)
+        self.remove(server.id)
         return self.settle(server)
 
-    def _delete(self, server):
+    def boot_many(self, image, count, user=None):
+        """Have servers made by one request; return them once it has ended."""
+        compute = (user or self.demo).compute
+        name = f'many-{uuid.uuid4()}'
+        compute.create_server(
+            name=name, image_id=image.id, min_count=count, max_count=count,
+            flavor_id=compute.find_flavor('small').id, networks='none')
+        servers = list(compute.servers(name=name))
+        for server in servers:
+            self.remove(server.id)
+        if len(servers) != count:
+            raise AssertionError(f'{len(servers)} servers of {count}')
+        return [self.settle(server) for server in servers]
+
+    def remove(self, server_id):
+        """Have a server deleted in the end."""
+        self.addCleanup(self.delete, server_id)
+
+    def delete(self, server_id):
+        """Delete a server; it is gone then."""
         compute = self.admin.compute
-        compute.delete_server(server.id, force=False)
-        compute.wait_for_delete(
-            compute.get_server(server.id)
-            if compute.find_server(server.id, all_projects=True) else server,
-            wait=PATIENCE)
+        compute.delete_server(server_id)
+
+        def gone():
+            return not compute.find_server(
+                server_id, ignore_missing=True, all_projects=True)
+        self.wait_for(gone, lambda: f'{server_id} is not deleted')
 
     def settle(self, server, *statuses):
         """Wait until nothing is done to a server any more.
@@ -160,8 +368,10 @@ class Cloud(fixtures.Fixture):
         return self.server(server).compute_host
 
     def fault(self, server):
-        """What the user reads of a server in ERROR; '' for none."""
-        fault = self.demo.compute.get_server(server.id).fault
+        """What its owner reads of a server in ERROR; '' for none."""
+        owner = (self.demo if server.project_id == self.demo.current_project_id
+                 else self.admin)
+        fault = owner.compute.get_server(server.id).fault
         return fault['message'] if fault else ''
 
     @staticmethod
