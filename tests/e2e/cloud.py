@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import threading
 import time
@@ -20,6 +21,7 @@ from tests import guests
 from tests import samples
 from tools.cloud import cloud as clouds
 from tools.cloud import hosts
+from tools.cloud import process
 from tools.cloud import state as cloud_state
 
 GENERATION_1 = {'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv'}
@@ -175,6 +177,10 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
                 and enforced in (None, host.enforced)
                 and (version is None or host.version >= version)]
 
+    def install(self):
+        """Install hyperv-sched from this checkout, if it is not there."""
+        self._cloud.install()
+
     def start(self, *services):
         """Start services; they are ready then."""
         self._cloud.start(services, lambda name, seconds: None)
@@ -195,6 +201,20 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             yield
         finally:
             self.start(*services)
+
+    @contextlib.contextmanager
+    def frozen(self, service):
+        """A service that is there and does nothing."""
+        processes = [found for found in process.find(self.state)
+                     if found.name == service]
+        try:
+            for found in processes:
+                os.kill(found.pid, signal.SIGSTOP)
+            yield
+        finally:
+            for found in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(found.pid, signal.SIGCONT)
 
     @contextlib.contextmanager
     def only(self, *names):
@@ -223,10 +243,27 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             path.write_text(before)
             self.restart(*services)
 
-    def said(self, service):
-        """What a service has logged so far."""
-        return (self.state.log / f'{service}.log').read_text(
-            errors='replace')
+    def mark(self, service):
+        """How much a service has logged so far."""
+        return (self.state.log / f'{service}.log').stat().st_size
+
+    def log(self, service, since):
+        """What a service has logged since a mark."""
+        with open(self.state.log / f'{service}.log', 'rb') as log:
+            log.seek(since)
+            return log.read().decode(errors='replace')
+
+    def heard(self, service, *parts, since=0):
+        """Wait until a service has logged a line with all these parts.
+
+        :param since: a mark, where not all of the log counts
+        """
+        def found():
+            with open(self.state.log / f'{service}.log', 'rb') as log:
+                log.seek(since)
+                return any(all(part.encode() in line for part in parts)
+                           for line in log)
+        self.wait_for(found, lambda: f'{service} has not said {parts}')
 
     # Images and servers
 
@@ -247,6 +284,15 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
         answer = image.upload(images)
         openstack.exceptions.raise_from_response(answer)
         return images.get_image(image.id)
+
+    def spoil(self, image, **properties):
+        """Change an image as nobody can who goes through Glance."""
+        for name, value in properties.items():
+            self.sql('glance', 'DELETE FROM image_properties WHERE'
+                     ' image_id = %s AND name = %s', image.id, name)
+            self.sql('glance', 'INSERT INTO image_properties (image_id,'
+                     ' name, value, created_at, deleted)'
+                     ' VALUES (%s, %s, %s, now(), 0)', image.id, name, value)
 
     def imported(self, path, **properties):
         """Import a file with the glance client.
@@ -308,15 +354,22 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
         """What the owner of an image reads of its imports."""
         return ' '.join(task['message'] for task in self._tasks(image))
 
-    def boot(self, image, user=None, flavor='small', **attributes):
+    def boot(self, image, user=None, **attributes):
         """Create a server, and return it once it is ACTIVE or in ERROR."""
+        return self.settle(self.create(image, user, **attributes))
+
+    def create(self, image, user=None, flavor=None, **attributes):
+        """Ask for a server.
+
+        :param flavor: an id; that of the small one, if there is none
+        """
         compute = (user or self.demo).compute
         server = compute.create_server(
             name=f'server-{uuid.uuid4()}', image_id=image.id,
-            flavor_id=compute.find_flavor(flavor).id, networks='none',
-            **attributes)
+            flavor_id=flavor or compute.find_flavor('small').id,
+            networks='none', **attributes)
         self.remove(server.id)
-        return self.settle(server)
+        return server
 
     def boot_many(self, image, count, user=None):
         """Have servers made by one request; return them once it has ended."""
@@ -338,13 +391,19 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
 
     def delete(self, server_id):
         """Delete a server; it is gone then."""
-        compute = self.admin.compute
-        compute.delete_server(server_id)
+        self.delete_all([server_id])
 
-        def gone():
-            return not compute.find_server(
-                server_id, ignore_missing=True, all_projects=True)
-        self.wait_for(gone, lambda: f'{server_id} is not deleted')
+    def delete_all(self, server_ids, patience=PATIENCE):
+        """Delete servers; they are gone then."""
+        compute, wanted = self.admin.compute, set(server_ids)
+        for server_id in wanted:
+            compute.delete_server(server_id, ignore_missing=True)
+
+        def left():
+            return wanted & {
+                server.id for server in compute.servers(all_projects=True)}
+        self.wait_for(lambda: not left(),
+                      lambda: f'{left()} are not deleted', patience)
 
     def settle(self, server, *statuses):
         """Wait until nothing is done to a server any more.
@@ -375,12 +434,14 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
         return fault['message'] if fault else ''
 
     @staticmethod
-    def wait_for(condition, otherwise=lambda: 'it did not happen'):
+    def wait_for(condition, otherwise=lambda: 'it did not happen',
+                 patience=PATIENCE):
         """Ask until the answer is true, and return it.
 
         :param otherwise: tells how things stand if that never comes
+        :param patience: seconds
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while True:
             answer = condition()
             if answer:

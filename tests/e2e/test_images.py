@@ -159,10 +159,7 @@ class LintOfTheCloudTestCase(base.StoryTestCase):
         bios = self.cloud.image(
             e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_2)
         misspelt = self.cloud.image(**e2e_cloud.GENERATION_2)
-        self.cloud.sql(
-            'glance', 'UPDATE image_properties SET value = %s WHERE '
-            'image_id = %s AND name = %s', 'hyperv-gen3', misspelt.id,
-            'hw_machine_type')
+        self.cloud.spoil(misspelt, hw_machine_type='hyperv-gen3')
         lacking = self.cloud.image(**e2e_cloud.GENERATION_2)
         self.cloud.sql(
             'glance', 'DELETE FROM image_properties WHERE image_id = %s AND '
