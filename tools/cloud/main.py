@@ -9,10 +9,8 @@ from collections.abc import Sequence
 import os
 import pathlib
 import shlex
-import signal
 import sys
 import time
-from types import FrameType
 
 from tests import guests
 from tests import samples
@@ -54,8 +52,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.command == 'logs' and args.lines < 1:
         parser.error('--lines must be at least 1')
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     try:
         cloud = clouds.Cloud(cloud_state.State(pathlib.Path(args.state)))
         return _COMMANDS[args.command](cloud, args)
@@ -76,10 +72,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as exc:
         print(f'error: {exc}', file=sys.stderr)
         return 1
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -24,6 +24,9 @@ from tools.cloud import state as cloud_state
 #: Seconds until a service is ready, on a busy machine.
 _PATIENCE = 180
 
+_NOVA_DATABASES = ('nova-api-database', 'nova-cell0-database',
+                   'nova-cell1-database', 'nova-cell0', 'nova-cell1')
+
 #: Tells whether a service that was started then is ready.
 Probe = Callable[[cloud_state.State, float], bool]
 
@@ -70,7 +73,7 @@ def services(state: cloud_state.State) -> dict[str, Service]:
         _wsgi(state, 'glance', '/healthcheck',
               ('mariadb', 'glance-database'), 'OS_GLANCE_CONFIG_DIR'),
         _wsgi(state, 'nova-api', '/',
-              ('mariadb', 'rabbitmq', 'nova-cells'),
+              ('mariadb', 'rabbitmq', *_NOVA_DATABASES),
               'OS_NOVA_CONFIG_DIR'),
         _nova(state, 'nova-conductor', 'nova-conductor', 'control', 'nova'),
         _nova(state, 'nova-conductor-cell1', 'nova-conductor',
@@ -132,7 +135,7 @@ def _nova(state: cloud_state.State, name: str, program: str, host: str,
         argv += ['--config-file', state.etc / f'{part}.conf']
     return Service(
         name, tuple(argv), _reports(program, host),
-        ('mariadb', 'rabbitmq', 'nova-cells', 'nova-api', 'catalog',
+        ('mariadb', 'rabbitmq', *_NOVA_DATABASES, 'nova-api', 'catalog',
          'keystone', 'placement'))
 
 

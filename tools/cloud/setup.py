@@ -52,8 +52,11 @@ def setup_steps(state: cloud_state.State) -> list[steps.Step]:
             'nova.conf', 'db', 'sync', '--local_cell'), 'mariadb'),
         step('nova-cell1-database', _nova_manage(
             'nova-cell1.conf', 'db', 'sync', '--local_cell'), 'mariadb'),
-        step('nova-cells', _map_cells, 'nova-api-database',
-             'nova-cell0-database', 'nova-cell1-database'),
+        step('nova-cell0', _map_cell0, 'nova-api-database'),
+        # The URLs are those of this configuration.
+        step('nova-cell1', _nova_manage(
+            'nova-cell1.conf', 'cell_v2', 'create_cell', '--name', 'cell1'),
+            'nova-api-database'),
         step('catalog', _fill_catalog, 'keystone'),
         step('flavors', _create_flavors, 'nova-api', 'catalog'),
         step('cell-hosts', _discover_hosts,
@@ -117,16 +120,11 @@ def _nova_manage(config: str, *argv: object) -> _Run:
     return run
 
 
-def _map_cells(state: cloud_state.State, unwanted: threading.Event) -> None:
-    """The URLs of a cell are those of the configuration it is mapped with.
-
-    By default that of cell0 would be the API database's, with a suffix.
-    """
+def _map_cell0(state: cloud_state.State, unwanted: threading.Event) -> None:
+    """By default its URL would be the API database's, with a suffix."""
     _nova_manage('nova.conf', 'cell_v2', 'map_cell0', '--database_connection',
                  f'mysql+pymysql://cloud:{state.password}@127.0.0.1:'
                  f'{state.ports["mariadb"]}/nova_cell0')(state, unwanted)
-    _nova_manage('nova-cell1.conf', 'cell_v2', 'create_cell',
-                 '--name', 'cell1')(state, unwanted)
 
 
 def _fill_catalog(state: cloud_state.State,

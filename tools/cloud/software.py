@@ -119,9 +119,10 @@ def _install_python(state: cloud_state.State,
     shutil.rmtree(state.venv, ignore_errors=True)
     state.software.mkdir(parents=True, exist_ok=True)
     python = _find_python()
-    without_pip = ['--without-pip'] if _lacks_pip() else []
-    _run(state, unwanted, 'python-packages',
-         python, '-m', 'venv', *without_pip, state.venv)
+    without_pip = _lacks_pip()
+    # The newest pip takes half the time of Python 3.11's own.
+    _run(state, unwanted, 'python-packages', python, '-m', 'venv',
+         '--without-pip' if without_pip else '--upgrade-deps', state.venv)
     if without_pip:
         # Debian keeps it in a package of its own, and as a wheel, which
         # runs as it is.
