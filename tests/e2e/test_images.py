@@ -161,9 +161,7 @@ class LintOfTheCloudTestCase(base.StoryTestCase):
         misspelt = self.cloud.image(**e2e_cloud.GENERATION_2)
         self.cloud.spoil(misspelt, hw_machine_type='hyperv-gen3')
         lacking = self.cloud.image(**e2e_cloud.GENERATION_2)
-        self.cloud.sql(
-            'glance', 'DELETE FROM image_properties WHERE image_id = %s AND '
-            'name = %s', lacking.id, 'hypervisor_type')
+        self.cloud.spoil(lacking, hypervisor_type=None)
         linted = self.cloud.run(
             'hyperv-sched', 'image', 'lint', '--os-cloud', 'demo',
             '--all-images', '-f', 'json', exit_code=1)
