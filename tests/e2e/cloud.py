@@ -427,7 +427,7 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
         self.wait_for(lambda: not left(),
                       lambda: f'{left()} are not deleted', patience)
 
-    def settle(self, server, *statuses):
+    def settle(self, server, *statuses, patience=PATIENCE):
         """Wait until nothing is done to a server any more.
 
         :param statuses: to wait for, where it does not begin at once
@@ -439,7 +439,7 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             wanted = not statuses or current.status in statuses
             return current if wanted and not busy else None
         return self.wait_for(settled, lambda: (
-            f'{server.id} is {self.server(server).status}'))
+            f'{server.id} is {self.server(server).status}'), patience)
 
     def server(self, server):
         """The server as it is now, as an administrator sees it."""
