@@ -2,6 +2,7 @@
 """How nova-compute calls its driver, in the words of its own source."""
 
 import ast
+import functools
 import inspect
 
 from nova.compute import manager
@@ -17,19 +18,23 @@ def of(method):
     :returns: pairs of the positional arguments and the keyword arguments,
         each an expression as it stands there
     """
-    found = []
-    for module in (manager, resource_tracker, block_device):
-        for function in ast.walk(ast.parse(inspect.getsource(module))):
-            if isinstance(function, ast.FunctionDef):
-                found += [
-                    ([ast.unparse(argument) for argument in call.args],
-                     dict(_keywords(call, function)))
-                    for call in _own(function)
-                    if isinstance(call, ast.Call)
-                    and isinstance(call.func, ast.Attribute)
-                    and call.func.attr == method
-                    and ast.unparse(call.func.value) in _DRIVERS]
-    return found
+    return [([ast.unparse(argument) for argument in call.args],
+             dict(_keywords(call, function)))
+            for call, function in _all() if call.func.attr == method]
+
+
+@functools.cache
+def _all():
+    """Every call of the driver, and the function that it stands in."""
+    return [
+        (call, function)
+        for module in (manager, resource_tracker, block_device)
+        for function in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(function, ast.FunctionDef)
+        for call in _own(function)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and ast.unparse(call.func.value) in _DRIVERS]
 
 
 def _own(function):

@@ -66,9 +66,10 @@ class CallsTestCase(testtools.TestCase):
 
     def test_arguments_go_on_in_the_order_of_nova_itself(self):
         for method in NEEDED:
-            ours = [name for name, parameter in _parameters(
-                        driver.EnforcedDriverMixin, method).items()
-                    if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+            ours = [
+                name for name, parameter in _parameters(
+                    driver.EnforcedDriverMixin, method).items()
+                if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
             nova = list(_parameters(nova_driver.ComputeDriver, method))
             self.assertEqual(nova[:len(ours)], ours, method)
 
