@@ -7,6 +7,7 @@ what would have been heard without enforcement.
 """
 
 import contextlib
+import inspect
 import platform
 from unittest import mock
 
@@ -96,8 +97,13 @@ class Server:
         """
         method, args, kwargs = call
         return getattr(driver, method)(
-            *(self._meant(word) for word in args),
-            **{name: self._meant(word) for name, word in kwargs.items()})
+            *self.meant(args), **self.meant_by_name(kwargs))
+
+    def meant_by_name(self, words):
+        return dict(zip(words, self.meant(words.values()), strict=True))
+
+    def meant(self, words):
+        return [self._meant(word) for word in words]
 
     def _meant(self, word):
         # Whatever else Nova hands over is not a driver's mixin's to read.
@@ -249,6 +255,22 @@ class Roads:
                         release, Server(**image), method):
                     self.assertEqual(
                         method in self.without_operations, not heard, method)
+
+    def test_driver_gets_all_that_nova_says(self):
+        """Also what it makes no use of."""
+        base = importutils.import_class(f'nova.virt.{self.name}')
+        driver, _ = self.load(NEW)
+        server = Server(bus='SCSI')
+        for method in (*ROADS, 'attach_volume'):
+            signature = inspect.signature(getattr(base, method))
+            for call in calls_of(method):
+                with mock.patch.object(base, method, autospec=True) as own:
+                    self.ask(driver, server, call)
+                args, kwargs = own.call_args
+                self.assertEqual(
+                    signature.bind(driver, *server.meant(call[1]),
+                                   **server.meant_by_name(call[2])).arguments,
+                    signature.bind(*args, **kwargs).arguments)
 
     def image_heard(self, server, call):
         """The properties of the image that a driver acts by."""
