@@ -139,6 +139,7 @@ class DriverTestCase(testtools.TestCase):
         super().setUp()
         objects.register_all()
         self.useFixture(nova_fixtures.ConfFixture(nova.conf.CONF))
+        self.useFixture(fixtures.FakeLogger())
         self.loaded = {}
         self.told = self.useFixture(fixtures.MockPatchObject(
             rpc, 'get_versioned_notifier')).mock.return_value.error
