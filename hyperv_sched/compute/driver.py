@@ -37,6 +37,10 @@ class EnforcedDriverMixin:
 
     capabilities: dict[str, bool]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        images.hand_to_reverts(self)
+
     def prepare_for_spawn(self, instance: Any, *args: Any,
                           **kwargs: Any) -> Any:
         """Called for new servers only, and before anything is made."""
@@ -148,8 +152,9 @@ class EnforcedDriverMixin:
         """A host may have changed since the guest left it."""
         enforcement.check_arrival(
             self._operation('finish_revert_migration', context, instance))
-        return super().finish_revert_migration(  # type: ignore[misc]
-            context, instance, *args, **kwargs)
+        with images.handed(images.own_record(instance)):
+            return super().finish_revert_migration(  # type: ignore[misc]
+                context, instance, *args, **kwargs)
 
     def check_can_live_migrate_destination(
             self, context: Any, instance: Any, *args: Any,
