@@ -9,6 +9,7 @@ what would have been heard without enforcement.
 import contextlib
 import inspect
 import platform
+import tempfile
 from unittest import mock
 
 import fixtures
@@ -181,8 +182,10 @@ class DriverTestCase(testtools.TestCase):
         with server.in_glance(), self.going_to(going_to):
             return server.ask(driver, call)
 
-    def assert_refused(self, error, words, release, server, call, **kwargs):
+    def assert_refused(self, error, words, release, server, call,
+                       cached=None, **kwargs):
         driver, acted = self.load(release)
+        driver._imagecache._pathutils.get_image_path.return_value = cached
         self.told.reset_mock()
         refusal = self.assertRaises(
             error, self.ask, driver, server, call, **kwargs)
@@ -305,6 +308,36 @@ class Roads:
         for call in calls_of('finish_migration'):
             self.assertEqual('hyperv-gen2', self.image_heard(
                 server, call)['hw_machine_type'])
+
+    def test_revert_goes_by_what_the_server_is(self):
+        """compute-hyperv's asks Glance by a way of its own."""
+        driver = self.useFixture(
+            enforced.Windows(NEW)).load_enforced(self.name)
+        cache = driver._migrationops._imagecache
+        read = []
+
+        def revert(context, instance, *args):
+            read.append(cache.get_image_details(context, instance))
+
+        server = Server()
+        server.record['properties']['hw_machine_type'] = 'hyperv-gen1'
+        for call in calls_of('finish_revert_migration'):
+            with mock.patch.object(driver._migrationops,
+                                   'finish_revert_migration', revert):
+                self.ask(driver, server, call)
+        if self.reads_glance:
+            self.assertEqual(
+                {'hyperv-gen2'},
+                {image['properties']['hw_machine_type'] for image in read})
+
+    def test_file_that_the_driver_has_is_what_is_judged(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(samples.dynamic_vhd())
+            file.flush()
+            for call in calls_of('spawn'):
+                self.assert_refused(
+                    exception.ImageUnacceptable, 'HV202 the file is VHD',
+                    NEW, Server(), call, cached=file.name)
 
     def test_guest_of_windows_gets_the_template_of_windows(self):
         """Each driver knows it by these letters alone."""
