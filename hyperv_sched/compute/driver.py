@@ -73,8 +73,9 @@ class EnforcedDriverMixin:
         """
         operation = self._operation('rebuild', context, instance)
         with self._image(operation, image_meta) as document:
-            enforcement.check_rebuild(operation, document,
-                                      kwargs.get('block_device_info'))
+            enforcement.check_rebuild(
+                operation, document, kwargs.get('block_device_info'),
+                bool(kwargs.get('evacuate')))
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
