@@ -120,7 +120,8 @@ class Cloud(fixtures.Fixture):
         openstack.exceptions.raise_from_response(answer)
         return images.get_image(image.id)
 
-    def boot(self, image, user=None, flavor='small', **attributes):
+    def boot(self, image, user=None, flavor='small', patience=PATIENCE,
+             **attributes):
         """Create a server, and return it once it is ACTIVE or in ERROR."""
         compute = (user or self.demo).compute
         server = compute.create_server(
@@ -128,7 +129,7 @@ class Cloud(fixtures.Fixture):
             flavor_id=compute.find_flavor(flavor).id, networks='none',
             **attributes)
         self.addCleanup(self._delete, server)
-        return self.settle(server)
+        return self.settle(server, patience=patience)
 
     def _delete(self, server):
         compute = self.admin.compute
@@ -138,7 +139,7 @@ class Cloud(fixtures.Fixture):
             if compute.find_server(server.id, all_projects=True) else server,
             wait=PATIENCE)
 
-    def settle(self, server, *statuses):
+    def settle(self, server, *statuses, patience=PATIENCE):
         """Wait until nothing is done to a server any more.
 
         :param statuses: to wait for, where it does not begin at once
@@ -150,7 +151,7 @@ class Cloud(fixtures.Fixture):
             wanted = not statuses or current.status in statuses
             return current if wanted and not busy else None
         return self.wait_for(settled, lambda: (
-            f'{server.id} is {self.server(server).status}'))
+            f'{server.id} is {self.server(server).status}'), patience)
 
     def server(self, server):
         """The server as it is now, as an administrator sees it."""
@@ -165,12 +166,13 @@ class Cloud(fixtures.Fixture):
         return fault['message'] if fault else ''
 
     @staticmethod
-    def wait_for(condition, otherwise=lambda: 'it did not happen'):
+    def wait_for(condition, otherwise=lambda: 'it did not happen',
+                 patience=PATIENCE):
         """Ask until the answer is true, and return it.
 
         :param otherwise: tells how things stand if that never comes
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while True:
             answer = condition()
             if answer:

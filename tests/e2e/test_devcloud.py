@@ -43,9 +43,16 @@ class ServicesTestCase(base.StoryTestCase):
         image = self.cloud.image(**e2e_cloud.GENERATION_2)
         with self.cloud.without('mariadb', 'rabbitmq', kill=True):
             pass
-        # Nova's services reconnect in their own time.
-        self.cloud.wait_for(
-            lambda: self.cloud.boot(image).status == 'ACTIVE')
+
+        def boots():
+            # Nova's services reconnect in their own time; what is asked of
+            # them before is lost.
+            try:
+                return self.cloud.boot(
+                    image, patience=20).status == 'ACTIVE'
+            except (AssertionError, openstack.exceptions.HttpException):
+                return False
+        self.cloud.wait_for(boots)
 
     def test_glance_refuses_what_the_filter_refuses(self):
         error = self.assertRaises(
