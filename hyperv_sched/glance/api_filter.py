@@ -81,7 +81,12 @@ class HyperVGeneration(wsgi.Middleware):
                      'reason': reason})
         if self._report_only:
             return None
-        return webob.exc.HTTPBadRequest(explanation=reason)
+        # Of openstacksdk, which shows no plain text, changes and uploads
+        # accept nothing in particular.
+        if not req.headers.get('Accept'):
+            req.headers['Accept'] = 'application/json'
+        return webob.exc.HTTPBadRequest(
+            explanation=reason, body_template='${explanation}')
 
     def _judge(self, req: webob.Request) -> Iterable[rules.Finding]:
         """What a request makes wrong, or worse."""

@@ -39,21 +39,6 @@ class ServicesTestCase(base.StoryTestCase):
             pass
         self.assertEqual('ACTIVE', self.cloud.boot(image).status)
 
-    def test_the_cloud_survives_the_loss_of_database_and_broker(self):
-        image = self.cloud.image(**e2e_cloud.GENERATION_2)
-        with self.cloud.without('mariadb', 'rabbitmq', kill=True):
-            pass
-
-        def boots():
-            # Nova's services reconnect in their own time; what is asked of
-            # them before is lost.
-            try:
-                return self.cloud.boot(
-                    image, patience=20).status == 'ACTIVE'
-            except (AssertionError, openstack.exceptions.HttpException):
-                return False
-        self.cloud.wait_for(boots)
-
     def test_glance_refuses_what_the_filter_refuses(self):
         error = self.assertRaises(
             openstack.exceptions.BadRequestException, self.cloud.image,

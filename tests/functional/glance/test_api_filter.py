@@ -86,6 +86,15 @@ class CreateTestCase(APIFilterTestCase):
                      **self.glance.identity}, timeout=60)
         self.assertRefused('HV115', (answer.status_code, answer.text))
 
+    def test_client_that_accepts_nothing_is_told_in_json(self):
+        # As openstacksdk changes and uploads; it shows no plain text.
+        answer = requests.post(
+            f'{self.glance.url}/v2/images',
+            json={**GENERATION_2, 'hw_disk_bus': 'ide'},
+            headers={'Accept': '', **self.glance.identity}, timeout=60)
+        self.assertRefused('HV115 disk-bus-ide: ', (
+            answer.status_code, answer.json()['message']))
+
     def test_what_is_not_understood_is_left_to_glance(self):
         for body in (b'{', b'[]', b'{"hw_machine_type": 2}',
                      b'[' * 100000, b'"text"'):
