@@ -4,10 +4,11 @@
     tox -e bench -- inspect_cost
 
 The disk: 40 GiB, dynamic, blocks of 1 MiB, 4103 of them in any order; and an
-empty one of 64 TiB, as qemu-img makes it, whose table takes up 512 MiB. Payload is sparse, as what
-is compared reads next to none of it. In this process the fastest of several
-turns counts; whole commands take turns, too. oslo.utils is what Glance runs:
-it finds the format and the size. qemu-img looks at the container.
+empty one of 64 TiB, as qemu-img makes it, whose table takes up 512 MiB.
+Payload is sparse, as what is compared reads next to none of it. In this
+process the fastest of several turns counts; whole commands take turns, too.
+oslo.utils is what Glance runs: it finds the format and the size. qemu-img
+looks at the container.
 """
 
 import json

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import sys
 from typing import Any
@@ -66,8 +67,10 @@ class ExitCodes:
     def complain(self, reason: object) -> None:
         """Say on standard error what cannot be done, to end with 2."""
         self.worsen(EXIT_USAGE)
-        if sys.stderr is not None:
-            print(rules.printable(reason, limit=1000), file=sys.stderr)
+        # The exit code tells as well, where nothing can be written.
+        with contextlib.suppress(OSError):
+            if sys.stderr is not None:
+                print(rules.printable(reason, limit=1000), file=sys.stderr)
 
     def _debug(self) -> bool:
         app: Any = getattr(self, 'app', None)

@@ -43,5 +43,8 @@ class HyperVSched(app.App):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    if sys.stdout is None:
+        print('hyperv-sched: standard output is closed', file=sys.stderr)
+        return base.EXIT_USAGE
     base.tolerate_any_terminal()
     return HyperVSched().run(sys.argv[1:] if argv is None else argv)

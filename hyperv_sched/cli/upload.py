@@ -53,7 +53,7 @@ _EXIT_CODES = '\n'.join((
     '  1    refused: the findings have an error, or something undecided',
     '  2    wrong usage, the file cannot be read, or the cloud refuses',
     '  130  interrupted',
-    'No image is left behind except with 0.'))
+    'An image is left behind with 0, or if what it is cannot be printed.'))
 
 
 class Upload(base.ExitCodes, show.ShowOne):
@@ -64,6 +64,7 @@ class Upload(base.ExitCodes, show.ShowOne):
     """
 
     _silent = False
+    _made = ''
 
     def get_epilog(self) -> str:
         return _EXIT_CODES
@@ -113,8 +114,12 @@ class Upload(base.ExitCodes, show.ShowOne):
             self._silent = True
             self.app.stdout.write(f'{_command(path, document)}\n')
             return (), ()
+        if parsed_args.columns and not {*parsed_args.columns} & {*_COLUMNS}:
+            raise base.UsageError(
+                f'--column: there are {", ".join(_COLUMNS)}')
         connection = cloud.connect(self.app, parsed_args.os_cloud)
         made = self._upload(connection, path, content, document)
+        self._made = str(made['id'])
         return _COLUMNS, _row(made, document, parsed_args.formatter)
 
     def produce_output(self, parsed_args: argparse.Namespace,
@@ -122,7 +127,16 @@ class Upload(base.ExitCodes, show.ShowOne):
                        data: Sequence[Any]) -> int:
         if self._silent:
             return 0
-        result: int = super().produce_output(parsed_args, column_names, data)
+        try:
+            result: int = super().produce_output(
+                parsed_args, column_names, data)
+            self.app.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise base.UsageError(
+                f'image {self._made} is in the cloud, whole, but it cannot be '
+                f'shown: {exc.strerror}') from None
         return result
 
     def _upload(self, connection: cloud.Images, path: str,
@@ -234,11 +248,15 @@ def _open(path: str) -> Iterator[BinaryIO]:
             f'{path}: cannot be read: {exc.strerror or exc}') from None
 
 
+#: What ends a command: by hand, by a script, by a terminal that is gone.
+#: Windows has the first two.
+_ENDS = tuple(getattr(signal, name) for name in (
+    'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT') if hasattr(signal, name))
+
+
 @contextlib.contextmanager
-def _signals(handler: Any,
-             *, numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM),
-             ) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in numbers}
+def _signals(handler: Any) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in _ENDS}
     try:
         yield
     finally:
@@ -247,7 +265,7 @@ def _signals(handler: Any,
 
 
 def _termination_interrupts() -> contextlib.AbstractContextManager[None]:
-    """Let a polite end (SIGTERM) clean up like an interrupt."""
+    """Let every end clean up like an interrupt."""
     return _signals(signal.default_int_handler)
 
 

@@ -37,6 +37,10 @@ class EnforcedDriverMixin:
 
     capabilities: dict[str, bool]
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        images.hand_to_reverts(self)
+
     def prepare_for_spawn(self, instance: Any, *args: Any,
                           **kwargs: Any) -> Any:
         """Called for new servers only, and before anything is made."""
@@ -69,8 +73,9 @@ class EnforcedDriverMixin:
         """
         operation = self._operation('rebuild', context, instance)
         with self._image(operation, image_meta) as document:
-            enforcement.check_rebuild(operation, document,
-                                      kwargs.get('block_device_info'))
+            enforcement.check_rebuild(
+                operation, document, kwargs.get('block_device_info'),
+                bool(kwargs.get('evacuate')))
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
@@ -148,8 +153,9 @@ class EnforcedDriverMixin:
         """A host may have changed since the guest left it."""
         enforcement.check_arrival(
             self._operation('finish_revert_migration', context, instance))
-        return super().finish_revert_migration(  # type: ignore[misc]
-            context, instance, *args, **kwargs)
+        with images.handed(images.own_record(instance)):
+            return super().finish_revert_migration(  # type: ignore[misc]
+                context, instance, *args, **kwargs)
 
     def check_can_live_migrate_destination(
             self, context: Any, instance: Any, *args: Any,

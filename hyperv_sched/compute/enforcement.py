@@ -125,11 +125,16 @@ def check_spawn(operation: Operation, document: judgement.Document,
 
 
 def check_rebuild(operation: Operation, document: judgement.Document,
-                  info: devices.BlockDeviceInfo | None) -> None:
-    """Refuse while the guest is still there."""
+                  info: devices.BlockDeviceInfo | None,
+                  evacuate: bool) -> None:
+    """Refuse while the guest is still there.
+
+    :param evacuate: it is not, but on a host that has failed
+    """
     cause = _unfit(operation, document, devices.root_is_volume(info),
                    devices.buses(info))
-    operation.refuse_if(cause and judgement.destructive(cause))
+    operation.refuse_if(
+        cause if cause is None or evacuate else judgement.destructive(cause))
 
 
 def check_rescue(operation: Operation,

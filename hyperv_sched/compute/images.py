@@ -37,6 +37,25 @@ def handed_over() -> dict[str, Any] | None:
     return _HANDED.get()
 
 
+def hand_to_reverts(driver: Any) -> None:
+    """Let compute-hyperv's reverts, too, get what is handed.
+
+    They ask Glance by a way of their own
+    (``compute_hyperv/nova/migrationops.py`` ``finish_revert_migration``).
+    """
+    migrationops = getattr(driver, '_migrationops', None)
+    cache = getattr(migrationops, '_imagecache', None)
+    ask = getattr(cache, 'get_image_details', None)
+    if cache is None or ask is None:
+        return
+
+    def details(context: Any, instance: Any) -> Any:
+        record = handed_over()
+        return ask(context, instance) if record is None else record
+
+    cache.get_image_details = details
+
+
 def own_record(instance: Any) -> dict[str, Any]:
     """A server's image as it was when the server was made of it.
 

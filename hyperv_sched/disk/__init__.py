@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import typing
 
 from hyperv_sched.disk import boot
@@ -23,7 +24,15 @@ from hyperv_sched.disk import vhdx
 from hyperv_sched.disk.content import Content
 from hyperv_sched.disk.content import Damaged
 
-__all__ = ['Content', 'inspect', 'inspect_file', 'inspect_source']
+__all__ = ['Content', 'Failed', 'inspect', 'inspect_file', 'inspect_source']
+
+#: What no file may lead to, and one will.
+_MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError,
+             MemoryError, RecursionError, TypeError, ValueError, struct.error)
+
+
+class Failed(OSError):
+    """A mistake of this reader, not of the file, which nobody has seen."""
 
 
 def inspect(path: str | os.PathLike[str]) -> Content:
@@ -34,7 +43,7 @@ def inspect(path: str | os.PathLike[str]) -> Content:
     """
     with open(path, 'rb', buffering=0, opener=_opener) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(f"Not a regular file: '{os.fspath(path)}'")
+            raise OSError('not a regular file')
         return inspect_file(typing.cast(typing.BinaryIO, file))
 
 
@@ -55,6 +64,8 @@ def inspect_source(source: reader.Source) -> Content:
     """Inspect what can be read by ranges.
 
     :raises OSError: it cannot be read.
+    :raises Failed: it leads the reader astray; whoever looks at many can go
+        on with the next.
     """
     image = reader.Reader(source)
     found = Content(file_size=image.size)
@@ -64,6 +75,9 @@ def inspect_source(source: reader.Source) -> Content:
             boot.inspect(disk, found)
     except Damaged as exc:
         found.note(exc.name, exc.detail)
+    except _MISTAKES as exc:
+        raise Failed('hyperv-sched fails on it, which is a mistake to report '
+                     f'({type(exc).__name__}: {exc})') from exc
     found.bytes_read = image.bytes_read
     return found
 

@@ -130,7 +130,7 @@ class Budget:
     some ten thousand for a large kernel.
     """
 
-    def __init__(self, steps: int = 200_000) -> None:
+    def __init__(self, steps: int = 100_000) -> None:
         self._left = steps
 
     def spend(self, steps: int) -> None:

@@ -94,8 +94,7 @@ class HyperVGeneration(wsgi.Middleware):
         if match is None:
             return ()
         image_id, action = match.groups()
-        # Routes obeys this, and Glance lets it.
-        method = (req.GET.get('_method') or req.method).upper()
+        method = _method(req)
         try:
             if method == 'POST' and image_id is None:
                 return _errors(_body(req))
@@ -149,6 +148,15 @@ class HyperVGeneration(wsgi.Middleware):
             raise image_document.InvalidDocument(response.status)
         document: dict[str, Any] = response.json
         return document
+
+
+def _method(req: webob.Request) -> str:
+    """The method by which Routes will go, as Glance lets it."""
+    try:
+        method: str = req.GET.get('_method') or req.method
+    except UnicodeDecodeError:
+        method = req.method
+    return method.upper()
 
 
 def _body(req: webob.Request) -> Any:

@@ -2,7 +2,8 @@
 """The import plugin: judges the properties and the whole staged file.
 
 Named ``hyperv_generation`` in ``[image_import_opts] image_import_plugins``.
-Glance runs it for glance-direct, web-download and glance-download; copy-image
+Glance runs it for glance-direct and web-download, and by its source
+(``glance/async_/flows/api_image_import.py``) for glance-download; copy-image
 and everything that is no import pass it by.
 """
 
@@ -61,7 +62,8 @@ class JudgeImage(task.Task):
             content = disk.inspect(_local(file_path)).as_dict()
         except OSError as exc:
             raise exception.UploadException(
-                f'The staged file cannot be read: {exc.strerror}') from exc
+                'The staged file cannot be read: '
+                f'{exc.strerror or exc}') from exc
         raw = self._document()
         try:
             document = verdict.document(raw)

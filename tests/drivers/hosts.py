@@ -6,6 +6,7 @@ network) is mocked, as the drivers' own tests do.
 """
 
 import contextlib
+import functools
 import os
 import tempfile
 import types
@@ -62,6 +63,47 @@ NOVA_28 = Driver(nova_vmops, nova_imagecache, nova_block_devices,
                  objects.ImageMeta.from_dict)
 
 
+def os_win(release):
+    """What makes os-win's classes, as on this release; they act on nothing.
+
+    :returns: a stand-in for os_win.utilsfactory._get_class
+    """
+    version = float('.'.join(release.split('.')[:2]))
+
+    @functools.cache
+    def get_class(class_type, *args, **kwargs):
+        path, = (
+            variant['path'] for variant in utilsfactory.utils_map[class_type]
+            if variant.get('min_version', 0) <= version
+            < (variant.get('max_version') or 100))
+        real = importutils.import_class(path)
+        fake = mock.create_autospec(real, instance=True)
+        for name in _DECIDING.get(class_type, ()):
+            setattr(fake, name, types.MethodType(getattr(real, name), fake))
+        if class_type == 'hostutils':
+            fake.get_windows_version.return_value = release
+            fake._DEFAULT_VM_GENERATION = real._DEFAULT_VM_GENERATION
+            fake.is_host_guarded.return_value = version >= 10
+            fake.get_memory_info.return_value = (2 ** 23, 2 ** 22)
+            fake.get_cpus_info.return_value = [{
+                'Architecture': 9, 'Name': 'a CPU', 'Manufacturer': 'a maker',
+                'NumberOfCores': 2, 'NumberOfLogicalProcessors': 4}]
+            fake.get_numa_nodes.return_value = []
+            fake.get_pci_passthrough_devices.return_value = []
+        elif class_type == 'diskutils':
+            fake.get_disk_capacity.return_value = (
+                100 * samples.GIB, 50 * samples.GIB)
+        elif class_type == 'vhdutils':
+            size = {'VirtualSize': samples.GIB}
+            fake.get_vhd_size.return_value = size
+            fake.get_vhd_info.return_value = size
+            fake.get_internal_vhd_size_by_file_size.return_value = samples.GIB
+        elif class_type == 'vmutils':
+            fake.vm_exists.return_value = False
+        return fake
+    return get_class
+
+
 class Host:
     """A driver on a release of Windows, which is a guarded one from 10.0.
 
@@ -73,7 +115,7 @@ class Host:
         self.release = release
         self.root = root
         vmops = driver.vmops
-        fakes = [(utilsfactory, '_get_class', self._os_win),
+        fakes = [(utilsfactory, '_get_class', os_win(release)),
                  (vmops.pathutils, 'PathUtils', self._paths)]
         fakes += [(owner, name, mock.create_autospec(getattr(owner, name)))
                   for owner, name in (
@@ -89,30 +131,6 @@ class Host:
                      'update_device_metadata', '_save_device_metadata'):
             if hasattr(self.vmops, name):
                 setattr(self.vmops, name, mock.Mock())
-
-    def _os_win(self, class_type, *args, **kwargs):
-        """os-win's class for this release; it acts on nothing."""
-        version = float('.'.join(self.release.split('.')[:2]))
-        path, = (
-            variant['path'] for variant in utilsfactory.utils_map[class_type]
-            if variant.get('min_version', 0) <= version
-            < (variant.get('max_version') or 100))
-        real = importutils.import_class(path)
-        fake = mock.create_autospec(real, instance=True)
-        for name in _DECIDING.get(class_type, ()):
-            setattr(fake, name, types.MethodType(getattr(real, name), fake))
-        if class_type == 'hostutils':
-            fake.get_windows_version.return_value = self.release
-            fake._DEFAULT_VM_GENERATION = real._DEFAULT_VM_GENERATION
-            fake.is_host_guarded.return_value = version >= 10
-        elif class_type == 'vhdutils':
-            size = {'VirtualSize': samples.GIB}
-            fake.get_vhd_size.return_value = size
-            fake.get_vhd_info.return_value = size
-            fake.get_internal_vhd_size_by_file_size.return_value = samples.GIB
-        elif class_type == 'vmutils':
-            fake.vm_exists.return_value = False
-        return fake
 
     def _paths(self):
         paths = mock.MagicMock()

@@ -46,6 +46,8 @@ def _uefi(code: str, variables: str, *extra: str) -> Machine:
         ('EFI Internal Shell', 'No bootable option or device was found',
          # shim, with its fallback, and without a signature behind it.
          'LoadImage failed', 'Security Violation',
+         # shim, which has started itself until there is no room.
+         'start_image() returned Out of Resources',
          # What was started has crashed.
          'X64 Exception'))
 

@@ -716,6 +716,16 @@ LOADERS = (
         loaders.stamped(loaders.grub, '<I', 24 + 32, 0))),
     fails('loader-headers-huge', 'HV333', *with_loader(
         loaders.stamped(loaders.grub, '<I', 24 + 60, 0x10000000))),
+    fails('loader-headers-small', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 60, 0x80))),
+    fails('loader-directories-17', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 108, 17))),
+    fails('loader-directories-15', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 108, 15)), telling=True),
+    fails('loader-relocations-outside', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 112 + 40, 0x10000000))),
+    fails('loader-relocations-stripped', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<H', 22, 0x0203))),
     fails('loader-ia32', 'HV332', *with_loader(loaders.grub_ia32),
           telling=True),
     fails('loader-aa64', 'HV332', *with_loader(
@@ -738,6 +748,8 @@ LOADERS = (
     starts('shim-grub-unsigned', *with_files(SHIM, images.put(
         'EFI/BOOT/grubx64.efi', loaders.grub))),
     fails('shim-alone', 'HV334', *with_files(SHIM), telling=True),
+    fails('shim-shim', 'HV334', *with_files(SHIM, images.put(
+        'EFI/BOOT/grubx64.efi', loaders.shim))),
     fails('shim-grub-elsewhere', 'HV334', *with_files(SHIM, *INSTALLED)),
     starts('shim-fallback', *with_files(SHIM, FALLBACK, CSV, *INSTALLED),
            telling=True),

@@ -14,6 +14,8 @@ _FILES = (
      'EFI/system/BOOTX64.CSV': guests.boot_entries('shimx64.efi'),
      'EFI/system/shimx64.efi': guests.program(shim=True),
      'EFI/system/grubx64.efi': guests.program(machine=0xaa64)},
+    # Each would start itself.
+    {**_SHIM, 'EFI/BOOT/grubx64.efi': guests.program(shim=True)},
     {'EFI/BOOT/BOOTIA32.EFI': guests.program(machine=0x14c, magic=0x10b),
      'EFI/Microsoft/Boot/bootmgfw.efi': guests.program()})
 

@@ -7,7 +7,10 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import enum
+import io
+import os
 import sys
 import textwrap
 from typing import Any
@@ -171,7 +174,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (problems.BadInput, problems.InvalidOption) as exc:
         print(f'{top.prog}: {problems.shown(exc)}', file=sys.stderr)
         return EXIT_UNEXPECTED
-    return upgradecheck.main(
-        cfg.ConfigOpts(), 'hyperv-sched', Checks(deployment),
-        ['upgrade', 'check', *(['--json'] if args.json else [])],
-        default_config_files=[])
+    report = io.StringIO()
+    with contextlib.redirect_stdout(report):
+        code: int = upgradecheck.main(
+            cfg.ConfigOpts(), 'hyperv-sched', Checks(deployment),
+            ['upgrade', 'check', *(['--json'] if args.json else [])],
+            default_config_files=[])
+    try:
+        print(report.getvalue(), end='', flush=True)
+    except OSError as exc:
+        # What was found stays found, whoever does not want to read it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(exc, BrokenPipeError):
+            print(f'{top.prog}: the report cannot be written: '
+                  f'{exc.strerror}', file=sys.stderr)
+    return code

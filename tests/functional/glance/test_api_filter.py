@@ -60,9 +60,23 @@ class CreateTestCase(APIFilterTestCase):
         for path, method, body in (
                 ('/v2/images', 'POST', padded),
                 ('/v2/images%0a', 'POST', wrong),
+                ('/v2/images?_method=PUT&x=%ff', 'POST', wrong),
                 ('/v2/images?_method=POST', 'PUT', wrong)):
             self.assertRefused(
                 'HV115', self.glance.request(path, method, body))
+
+    def test_query_that_is_no_text(self):
+        image_id = self.glance.create(**GENERATION_2)
+        for path, method, body, code, *media_type in (
+                ('/v2/images', 'POST', {
+                    **GENERATION_2, 'hw_disk_bus': 'ide'}, 'HV115'),
+                (f'/v2/images/{image_id}', 'PATCH', [{
+                    'op': 'remove', 'path': '/hypervisor_type'}], 'HV102',
+                 'openstack-images-v2.1-json-patch'),
+                (f'/v2/images/{image_id}/stage', 'PUT',
+                 samples.dynamic_vhd(), 'HV202', 'octet-stream')):
+            self.assertRefused(code, self.glance.request(
+                f'{path}?x=%ff', method, body, *media_type))
 
     def test_document_in_chunks(self):
         answer = requests.post(

@@ -211,3 +211,6 @@ class UploadTestCase(_Uploads):
 
     def test_terminated_upload_leaves_nothing(self):
         self.interrupted(signal.SIGTERM)
+
+    def test_terminal_that_is_gone_leaves_nothing(self):
+        self.interrupted(signal.SIGHUP)

@@ -296,6 +296,37 @@ class MoveTestCase(cloud.EnforcedCloud):
             self.api.get_server(server['id'])))
 
 
+class ForcedEvacuationTestCase(cloud.EnforcedCloud):
+    """Up to API 2.67 an evacuation can go round the scheduler."""
+
+    hosts = ('ws2012', 'ws2022')
+
+    def test_host_that_cannot_run_it_refuses(self):
+        server = self.boot(self.image('gen2', **cloud.GENERATION_2),
+                           host='ws2022')
+        self.computes['ws2022'].stop()
+        service, = self.api.get_services(host='ws2022')
+        self.api.put_service_force_down(service['id'], True)
+        with mock.patch.object(self.api, 'microversion', '2.67'):
+            self.api.post_server_action(server['id'], {
+                'evacuate': {'host': 'ws2012', 'force': True}})
+        self._wait_for_migration_status(server, ['failed', 'error'])
+        event = self._wait_for_action_fail_completion(
+            server, 'evacuate', 'compute_rebuild_instance')
+        self.assertIn('HV501 generation-unsupported-here: this host cannot '
+                      'run the image: HV402 the host runs Hyper-V 6.2',
+                      event['details'])
+        self.assertEqual(
+            [],
+            self.computes['ws2012'].manager.driver.list_instance_uuids())
+        # What the old host still has is where it was.
+        self.assertEqual('ws2022', self.host_of(
+            self.api.get_server(server['id'])))
+        self.assertEqual(
+            {self._get_provider_uuid_by_host('ws2022')},
+            set(self._get_allocations_by_server_uuid(server['id'])))
+
+
 class UnshelveTestCase(cloud.EnforcedCloud):
     """A shelved server comes back from its snapshot as what it was."""
 

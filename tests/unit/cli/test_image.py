@@ -14,6 +14,7 @@ import yaml
 
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import main
+from hyperv_sched.disk import boot
 from tests import guests
 from tests import samples
 from tests.unit import base
@@ -40,9 +41,9 @@ class CommandTestCase(base.TestCase):
         path.write_bytes(data)
         return str(path)
 
-    def run_command(self, *argv, stdin=''):
+    def run_command(self, *argv, stdin='', stdout=None):
         """Run a command; return its exit code, output and messages."""
-        out, err = io.StringIO(), io.StringIO()
+        out, err = stdout or io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), \
                 contextlib.redirect_stderr(err), \
                 mock.patch.object(sys, 'stdin', io.TextIOWrapper(
@@ -52,7 +53,7 @@ class CommandTestCase(base.TestCase):
                 code = main.main(argv)
             except SystemExit as exc:
                 code = exc.code
-        return code, out.getvalue(), err.getvalue()
+        return code, '' if stdout else out.getvalue(), err.getvalue()
 
 
 class LintTestCase(CommandTestCase):
@@ -65,6 +66,26 @@ class LintTestCase(CommandTestCase):
     def test_good_file_exits_0(self):
         self.assertEqual((0, []), self.lint(
             self.file('good.vhdx', BOOTABLE), *GENERATION_2))
+
+    def test_file_that_the_reader_fails_on_keeps_no_other_from_it(self):
+        good = self.file('good.vhdx', BOOTABLE)
+        bad = self.file('bad.vhdx', BOOTABLE)
+        with mock.patch.object(boot, 'inspect', side_effect=[
+                RecursionError('too deep'), None]):
+            code, out, err = self.run_command(
+                'image', 'lint', '-f', 'json', bad, good)
+        self.assertEqual(2, code)
+        self.assertIn(f'{bad}: cannot be read: hyperv-sched fails on it, '
+                      'which is a mistake to report (RecursionError: too '
+                      'deep)', err)
+        self.assertNotIn(good, err)
+
+    def test_closed_output_is_said_so(self):
+        with mock.patch.object(sys, 'stdout', None), \
+                contextlib.redirect_stderr(io.StringIO()) as err:
+            self.assertEqual(2, main.main(['image', 'lint']))
+        self.assertEqual('hyperv-sched: standard output is closed\n',
+                         err.getvalue())
 
     def test_warning_exits_0(self):
         code, findings = self.lint('--property',

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import errno
 import hashlib
+import io
 import json
 import os
 from unittest import mock
@@ -42,11 +44,12 @@ class FakeCloud:
 
 class UploadTestCase(test_image.CommandTestCase):
 
-    def upload(self, connection, *argv, name='windows'):
+    def upload(self, connection, *argv, name='windows', **kwargs):
         self.path = self.file('disk.vhdx', GOOD)
         with mock.patch.object(cloud, 'connect', return_value=connection):
             return self.run_command(
-                'image', 'upload', self.path, '--name', name, *argv)
+                'image', 'upload', self.path, '--name', name, *argv,
+                **kwargs)
 
     def test_machines_get_the_image_and_silence_on_the_side(self):
         connection = FakeCloud()
@@ -56,6 +59,23 @@ class UploadTestCase(test_image.CommandTestCase):
         self.assertEqual(list(connection.images), [made['id']])
         self.assertEqual('hyperv-gen2',
                          made['properties']['hw_machine_type'])
+
+    def test_column_that_there_is_not_is_known_before_anything_is_sent(self):
+        connection = FakeCloud()
+        code, _, err = self.upload(connection, '-c', 'nosuch')
+        self.assertEqual((2, {}), (code, connection.images))
+        self.assertIn('--column: there are id, name, status', err)
+
+    def test_image_that_cannot_be_shown_is_named_and_stays(self):
+        connection = FakeCloud()
+        full = io.StringIO()
+        full.flush = mock.Mock(
+            side_effect=OSError(errno.ENOSPC, 'No space left'))
+        code, _, err = self.upload(connection, '-f', 'json', stdout=full)
+        image_id, = connection.images
+        self.assertEqual(2, code)
+        self.assertIn(f'image {image_id} is in the cloud, whole, but it '
+                      'cannot be shown: No space left', err)
 
     def test_people_are_told_what_is_worked_out(self):
         _, _, err = self.upload(FakeCloud(), '--property', 'os_type=linux')

@@ -73,6 +73,20 @@ class ResultTestCase(CommandTestCase):
         for argv in ((), ('--json',)):
             self.assertIn(path, self.check('--nova-conf', path, *argv)[1])
 
+    def test_what_was_found_stays_where_it_cannot_be_written(self):
+        path = self.write('nova.conf', '[hyperv_sched]\ncolour = blue\n')
+        read, write = os.pipe()
+        os.close(read)
+        for number, words in ((write, ''), (os.open(
+                '/dev/full', os.O_WRONLY), 'the report cannot be written')):
+            with open(number, 'w') as stdout, contextlib.redirect_stdout(
+                    stdout), contextlib.redirect_stderr(io.StringIO()) as err:
+                code = command.main(
+                    ('upgrade', 'check', '--nova-conf', path))
+            self.assertEqual(2, code)
+            self.assertIn(words, err.getvalue())
+            self.assertLessEqual(err.getvalue().count('\n'), 1)
+
     def test_option_that_a_service_cannot_read_is_a_failure(self):
         code, checks = self.check_json('--glance-conf', self.write(
             'glance-api.conf',

@@ -1,0 +1,480 @@
+# SPDX-License-Identifier: Apache-2.0
+"""hyperv_sched.EnforcedDriver in front of the real drivers.
+
+They are called as nova-compute's own source calls them. What acts on the
+host is recorded: nothing of it may be heard of by a refusal, and by all else
+what would have been heard without enforcement.
+"""
+
+import contextlib
+import inspect
+import platform
+import tempfile
+from unittest import mock
+
+import fixtures
+from nova import context as nova_context
+from nova import exception
+from nova import objects
+from nova import rpc
+from nova import utils
+from nova.compute import power_state
+from nova.compute import provider_tree
+from nova.compute import utils as compute_utils
+from nova.compute import vm_states
+import nova.conf
+from nova.image import glance
+from nova.tests import fixtures as nova_fixtures
+from nova.tests.unit import fake_instance
+from nova.virt import driver as nova_driver
+from os_win import exceptions as os_win_exceptions
+from oslo_utils import importutils
+from oslo_utils.fixture import uuidsentinel
+import testtools
+
+from hyperv_sched.compute import driver as enforced_driver
+from tests import calls
+from tests import samples
+from tests.drivers import enforced
+
+OLD, NEW = '6.2.9200', '10.0.20348'
+
+VHDX = samples.vhdx()
+
+GENERATION_1 = {'hw_machine_type': 'hyperv-gen1'}
+GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv'}
+
+#: The exception that Nova understands, where the host is at fault.
+ROADS = {
+    'prepare_for_spawn': exception.ComputeResourcesUnavailable,
+    'spawn': exception.ComputeResourcesUnavailable,
+    'rebuild': exception.ImageUnacceptable,
+    'rescue': exception.ImageUnacceptable,
+    'migrate_disk_and_power_off': exception.InstanceFaultRollback,
+    'finish_migration': exception.ImageUnacceptable,
+    'finish_revert_migration': exception.ImageUnacceptable,
+    'check_can_live_migrate_destination': exception.MigrationPreCheckError,
+    'pre_live_migration': exception.MigrationPreCheckError,
+}
+
+
+class Server:
+    """A server, its image, and the rest that Nova tells a driver."""
+
+    def __init__(self, bus=None, content=None, **properties):
+        self.context = nova_context.get_admin_context()
+        self.content = VHDX if content is None else content
+        #: As Nova's Glance API has it.
+        self.record = {
+            'id': uuidsentinel.image, 'disk_format': 'vhdx',
+            'container_format': 'bare',
+            'properties': {**GENERATION_2, **properties}}
+        self.instance = fake_instance.fake_instance_obj(
+            self.context, image_ref=uuidsentinel.image,
+            expected_attrs=['system_metadata', 'metadata', 'flavor'],
+            system_metadata=utils.get_system_metadata_from_image(self.record),
+            node=platform.node(), vm_state=vm_states.STOPPED,
+            power_state=power_state.SHUTDOWN)
+        self.devices = {
+            'root_device_name': '/dev/sda', 'image': [], 'ephemerals': [],
+            'swap': None, 'block_device_mapping': [
+                {'mount_device': '/dev/sdb', 'disk_bus': bus}]}
+        image_meta = objects.ImageMeta.from_dict(self.record)
+        #: By the words that stand for them in Nova's source.
+        self.words = {
+            **dict.fromkeys(('context', 'ctxt'), self.context),
+            'instance': self.instance,
+            **dict.fromkeys(('image_meta', 'rescue_image_meta'), image_meta),
+            **dict.fromkeys(('block_device_info', 'block_dev_info',
+                             'new_block_device_info'), self.devices),
+            'flavor': self.instance.flavor,
+            "self['disk_bus']": bus,
+        }
+
+    def ask(self, driver, call):
+        """Let Nova call a driver.
+
+        :param call: the method, and the words of the arguments
+        """
+        method, args, kwargs = call
+        return getattr(driver, method)(
+            *self.meant(args), **self.meant_by_name(kwargs))
+
+    def meant_by_name(self, words):
+        return dict(zip(words, self.meant(words.values()), strict=True))
+
+    def meant(self, words):
+        return [self._meant(word) for word in words]
+
+    def _meant(self, word):
+        # Whatever else Nova hands over is not a driver's mixin's to read.
+        return self.words.get(word, getattr(mock.sentinel, word))
+
+    @contextlib.contextmanager
+    def in_glance(self):
+        """Whoever asks Glance for the image gets it."""
+        with mock.patch.multiple(
+                glance.API,
+                get=lambda *args, **kwargs: {
+                    **self.record,
+                    'properties': dict(self.record['properties'])},
+                download=lambda *args, **kwargs: iter([self.content])):
+            yield
+
+
+def calls_of(method):
+    found = [(method, args, kwargs) for args, kwargs in calls.of(method)]
+    if not found:
+        raise AssertionError(f'Nova does not call {method}')
+    return found
+
+
+class DriverTestCase(testtools.TestCase):
+
+    #: As an operator names the driver.
+    name = ''
+    #: Whether it goes by what Glance says when it acts.
+    reads_glance = True
+
+    def setUp(self):
+        super().setUp()
+        objects.register_all()
+        self.useFixture(nova_fixtures.ConfFixture(nova.conf.CONF))
+        self.useFixture(fixtures.FakeLogger())
+        self.loaded = {}
+        self.told = self.useFixture(fixtures.MockPatchObject(
+            rpc, 'get_versioned_notifier')).mock.return_value.error
+        self.useFixture(fixtures.MockPatchObject(
+            compute_utils, 'is_volume_backed_instance', return_value=False))
+
+    def load(self, release):
+        """The driver on a release of Windows, and what it lets act."""
+        return self._load(release, enforced.Windows.load_enforced)
+
+    def load_plain(self, release):
+        """The same as if it stood in [DEFAULT] compute_driver itself."""
+        return self._load(release, enforced.Windows.load)
+
+    def _load(self, release, load):
+        if (release, load) not in self.loaded:
+            driver = load(
+                self.useFixture(enforced.Windows(release)), self.name)
+            self.loaded[release, load] = (
+                driver, enforced.record_operations(driver))
+        driver, acted = self.loaded[release, load]
+        acted.reset_mock(side_effect=True)
+        return driver, acted
+
+    def going_to(self, version):
+        """The database, where it is asked where a guest goes to."""
+        stack = contextlib.ExitStack()
+        for owner, name, found in (
+                (objects.Migration, 'get_by_instance_and_status',
+                 mock.Mock()),
+                (objects.ComputeNode, 'get_by_host_and_nodename',
+                 objects.ComputeNode(hypervisor_type='hyperv',
+                                     hypervisor_version=version))):
+            stack.enter_context(
+                mock.patch.object(owner, name, return_value=found))
+        return stack
+
+    def ask(self, driver, server, call, going_to=10000):
+        with server.in_glance(), self.going_to(going_to):
+            return server.ask(driver, call)
+
+    def assert_refused(self, error, words, release, server, call,
+                       cached=None, **kwargs):
+        driver, acted = self.load(release)
+        driver._imagecache._pathutils.get_image_path.return_value = cached
+        self.told.reset_mock()
+        refusal = self.assertRaises(
+            error, self.ask, driver, server, call, **kwargs)
+        self.assertIn(words, str(refusal))
+        self.assertEqual([], acted.mock_calls, call)
+        self.told.assert_called_once()
+
+    def assert_unchanged(self, release, server, method):
+        """What the driver hears is what it would hear by itself."""
+        for call in calls_of(method):
+            heard = []
+            for driver, acted in (
+                    self.load_plain(release), self.load(release)):
+                try:
+                    result = self.ask(driver, server, call)
+                except NotImplementedError as exc:
+                    # The rest is Nova's to do.
+                    result = type(exc)
+                heard.append((_told_apart(result, acted), acted.mock_calls))
+            self.assertEqual(*heard)
+            self.told.assert_not_called()
+            yield heard[1][1]
+
+
+def _dict(argument):
+    return argument if isinstance(argument, dict) else {}
+
+
+def _told_apart(result, acted):
+    """What a driver returns, whichever of two recorders it comes from."""
+    return 'recorded' if isinstance(result, mock.Mock) else result
+
+
+class Roads:
+    """What every driver has to stand; they differ in :attr:`name` alone."""
+
+    #: What it has no say in, or leaves to Nova.
+    without_operations = {'prepare_for_spawn', 'rebuild'}
+
+    def test_host_that_is_too_old_acts_on_nothing(self):
+        for method, error in ROADS.items():
+            departing = method == 'migrate_disk_and_power_off'
+            for call in calls_of(method):
+                self.assert_refused(
+                    error, 'HV402 the host runs Hyper-V 6.2',
+                    NEW if departing else OLD, Server(), call,
+                    going_to=6002)
+
+    def test_image_that_no_host_can_run_is_acted_on_nowhere(self):
+        vhd = samples.dynamic_vhd()
+        for method in ('spawn', 'rebuild', 'rescue'):
+            for call in calls_of(method):
+                self.assert_refused(
+                    exception.ImageUnacceptable, 'HV202 the file is VHD',
+                    NEW, Server(content=vhd), call)
+
+    def test_ide_is_acted_on_nowhere(self):
+        for method, error in (
+                ('spawn', exception.InvalidDiskInfo),
+                ('rebuild', exception.ImageUnacceptable),
+                ('attach_volume', exception.InvalidDiskInfo)):
+            for call in calls_of(method):
+                self.assert_refused(
+                    error, 'HV503', NEW, Server(bus='ide'), call)
+
+    def test_good_server_goes_on_as_it_came(self):
+        for method in (*ROADS, 'attach_volume'):
+            for release, image in (
+                    (NEW, {}), (NEW, GENERATION_1), (OLD, GENERATION_1)):
+                for heard in self.assert_unchanged(
+                        release, Server(**image), method):
+                    self.assertEqual(
+                        method in self.without_operations, not heard, method)
+
+    def test_driver_gets_all_that_nova_says(self):
+        """Also what it makes no use of."""
+        base = importutils.import_class(f'nova.virt.{self.name}')
+        driver, _ = self.load(NEW)
+        server = Server(bus='SCSI')
+        for method in (*ROADS, 'attach_volume'):
+            signature = inspect.signature(getattr(base, method))
+            for call in calls_of(method):
+                with mock.patch.object(base, method, autospec=True) as own:
+                    self.ask(driver, server, call)
+                args, kwargs = own.call_args
+                self.assertEqual(
+                    signature.bind(driver, *server.meant(call[1]),
+                                   **server.meant_by_name(call[2])).arguments,
+                    signature.bind(*args, **kwargs).arguments)
+
+    def image_heard(self, server, call):
+        """The properties of the image that a driver acts by."""
+        driver, acted = self.load(NEW)
+        self.ask(driver, server, call)
+        for _, args, _ in acted.mock_calls:
+            for argument in args:
+                if isinstance(argument, objects.ImageMeta):
+                    return argument.properties.obj_to_primitive()[
+                        'nova_object.data']
+                if 'properties' in _dict(argument):
+                    return argument['properties']
+        raise AssertionError(f'no image among {acted.mock_calls}')
+
+    def test_image_that_changed_since_it_was_chosen_makes_no_server(self):
+        """compute-hyperv reads it again; Nova's own driver does not."""
+        server = Server()
+        server.record['properties']['hw_machine_type'] = 'hyperv-gen1'
+        for call in calls_of('spawn'):
+            if self.reads_glance:
+                self.assert_refused(
+                    exception.ImageUnacceptable,
+                    'the image is hyperv-gen1 now', NEW, server, call)
+            else:
+                self.assertEqual('hyperv-gen2', self.image_heard(
+                    server, call)['hw_machine_type'])
+
+    def test_guest_that_moves_stays_what_it_was_made_as(self):
+        server = Server()
+        server.record['properties']['hw_machine_type'] = 'hyperv-gen1'
+        for call in calls_of('finish_migration'):
+            self.assertEqual('hyperv-gen2', self.image_heard(
+                server, call)['hw_machine_type'])
+
+    def test_revert_goes_by_what_the_server_is(self):
+        """compute-hyperv's asks Glance by a way of its own."""
+        driver = self.useFixture(
+            enforced.Windows(NEW)).load_enforced(self.name)
+        cache = driver._migrationops._imagecache
+        read = []
+
+        def revert(context, instance, *args):
+            read.append(cache.get_image_details(context, instance))
+
+        server = Server()
+        server.record['properties']['hw_machine_type'] = 'hyperv-gen1'
+        for call in calls_of('finish_revert_migration'):
+            with mock.patch.object(driver._migrationops,
+                                   'finish_revert_migration', revert):
+                self.ask(driver, server, call)
+        if self.reads_glance:
+            self.assertEqual(
+                {'hyperv-gen2'},
+                {image['properties']['hw_machine_type'] for image in read})
+
+    def test_file_that_the_driver_has_is_what_is_judged(self):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(samples.dynamic_vhd())
+            file.flush()
+            for call in calls_of('spawn'):
+                self.assert_refused(
+                    exception.ImageUnacceptable, 'HV202 the file is VHD',
+                    NEW, Server(), call, cached=file.name)
+
+    def test_guest_of_windows_gets_the_template_of_windows(self):
+        """Each driver knows it by these letters alone."""
+        for os_type in ('windows', 'Windows'):
+            server = Server(os_type=os_type, os_secure_boot='required',
+                            hypervisor_version_requires='>=10.0')
+            for call in calls_of('spawn'):
+                self.assertEqual(
+                    'windows', self.image_heard(server, call)['os_type'])
+
+    def test_bus_is_spelt_as_the_drivers_spell_it(self):
+        driver, acted = self.load(NEW)
+        for call in calls_of('spawn'):
+            server = Server(bus='scsi')
+            self.ask(driver, server, call)
+            heard = acted._vmops.spawn.call_args
+            self.assertIn(server.devices, (*heard.args,
+                                           *heard.kwargs.values()))
+            device, = server.devices['block_device_mapping']
+            self.assertEqual('SCSI', device['disk_bus'])
+
+    def test_remotefx_is_refused_before_a_virtual_machine_is_made(self):
+        server = Server()
+        server.instance.flavor.extra_specs = {'os:resolution': '1024x768'}
+        for method, going_to, release in (
+                ('spawn', 10000, '6.3.9600'),
+                ('migrate_disk_and_power_off', 6003, NEW),
+                ('finish_migration', 10000, '6.3.9600')):
+            for call in calls_of(method):
+                self.assert_refused(ROADS[method], 'RemoteFX', release,
+                                    server, call, going_to=going_to)
+
+    def test_guest_that_ran_is_started_again_and_no_more(self):
+        call, = calls_of('rescue')
+        server = Server(content=samples.dynamic_vhd())
+        server.instance.vm_state = vm_states.ACTIVE
+        driver, acted = self.load(NEW)
+        self.assertRaises(exception.ImageUnacceptable, self.ask, driver,
+                          server, call)
+        self.assertEqual(
+            [mock.call._vmops.power_on(
+                server.instance, server.devices, mock.sentinel.network_info)],
+            acted.mock_calls)
+
+    def test_reason_is_told_though_the_guest_does_not_start(self):
+        call, = calls_of('rescue')
+        server = Server(content=samples.dynamic_vhd())
+        server.instance.vm_state = vm_states.ACTIVE
+        driver, acted = self.load(NEW)
+        acted._vmops.power_on.side_effect = os_win_exceptions.OSWinException
+        refusal = self.assertRaises(
+            exception.ImageUnacceptable, self.ask, driver, server, call)
+        self.assertIn('HV202 the file is VHD', str(refusal))
+
+    def test_error_of_os_win_is_one_of_nova(self):
+        driver, acted = self.load(NEW)
+        server = Server()
+        for raised, expected in (
+                (os_win_exceptions.OSWinException, exception.NovaException),
+                (os_win_exceptions.HyperVVMNotFoundException(vm_name='gone'),
+                 exception.InstanceNotFound)):
+            acted._vmops.spawn.side_effect = raised
+            for call in calls_of('spawn'):
+                error = self.assertRaises(
+                    expected, self.ask, driver, server, call)
+                self.assertNotIsInstance(
+                    error, os_win_exceptions.OSWinException)
+
+    def test_class_is_the_drivers_own_with_enforcement_first(self):
+        driver, _ = self.load(NEW)
+        base = importutils.import_class(f'nova.virt.{self.name}')
+        self.assertEqual(
+            (enforced_driver.EnforcedDriverMixin, *base.__mro__),
+            type(driver).__mro__[1:])
+        self.assertIsInstance(driver, nova_driver.ComputeDriver)
+
+    def test_nothing_of_a_driver_is_hidden_by_accident(self):
+        driver, _ = self.load(NEW)
+        private = {name for name in vars(enforced_driver.EnforcedDriverMixin)
+                   if name.startswith('_') and not name.startswith('__')}
+        base = importutils.import_class(f'nova.virt.{self.name}')
+        plain, _ = self.load_plain(NEW)
+        self.assertLessEqual(
+            private & {*dir(base), *vars(plain)}, {'_recreate_image_meta'})
+
+
+class TraitsOfDrivers:
+
+    SECURE_BOOT = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
+
+    RELEASES = {
+        OLD: (6002, set()),
+        '6.3.9600': (6003, {'GEN2', 'WS2012R2'}),
+        '10.0.17763': (10000, {'GEN2', 'WS2012R2', 'WS2016', 'WS2019'}),
+        NEW: (10000, {'GEN2', 'WS2012R2', 'WS2016', 'WS2019', 'WS2022'}),
+        '10.0.26100': (10000, {'GEN2', 'WS2012R2', 'WS2016', 'WS2019',
+                               'WS2022', 'WS2025'}),
+    }
+
+    def test_placement_is_told_what_the_host_can_run(self):
+        base = importutils.import_class(f'nova.virt.{self.name}')
+        untouched = dict(base.capabilities)
+        for release, (version, traits) in self.RELEASES.items():
+            driver, _ = self.load(release)
+            node, = driver.get_available_nodes()
+            self.assertEqual(
+                ('hyperv', version),
+                tuple(driver.get_available_resource(node)[name] for name in (
+                    'hypervisor_type', 'hypervisor_version')))
+            tree = provider_tree.ProviderTree()
+            tree.new_root(node, uuidsentinel.node)
+            driver.update_provider_tree(tree, node)
+            data = tree.data(node)
+            self.assertEqual({f'CUSTOM_HYPERV_{trait}' for trait in traits},
+                             set(data.traits))
+            self.assertEqual({'VCPU', 'MEMORY_MB', 'DISK_GB'},
+                             set(data.inventory))
+            told = driver.capabilities_as_traits()
+            self.assertIs('GEN2' in traits, told[self.SECURE_BOOT])
+            plain, _ = self.load_plain(release)
+            del told[self.SECURE_BOOT]
+            self.assertLessEqual(told.items(),
+                                 plain.capabilities_as_traits().items())
+        self.assertEqual(untouched, base.capabilities)
+
+
+class ComputeHyperVTestCase(Roads, TraitsOfDrivers, DriverTestCase):
+
+    name = enforced.COMPUTE_HYPERV
+
+
+class ClusterTestCase(Roads, TraitsOfDrivers, DriverTestCase):
+
+    name = enforced.CLUSTER
+
+
+class DriverOfNovaTestCase(Roads, TraitsOfDrivers, DriverTestCase):
+
+    name = enforced.NOVA_28
+    reads_glance = False

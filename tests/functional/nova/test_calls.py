@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nova's calls of its driver, read by hyperv_sched.EnforcedDriver.
+
+Signatures differ from release to release, and so does what is handed over
+by name. What enforcement judges must be found wherever it stands.
+"""
+
+import inspect
+
+from nova.virt import driver as nova_driver
+import testtools
+
+from hyperv_sched.compute import driver
+from tests import calls
+
+#: The parameters that are judged, by the words that Nova's source has there.
+JUDGED = {
+    'context': {'context', 'ctxt', 'ctx', 'orig_context'},
+    'instance': {'instance'},
+    'image_meta': {'image_meta', 'rescue_image_meta'},
+    'block_device_info': {
+        'block_device_info', 'block_dev_info', 'new_block_device_info'},
+    'network_info': {'network_info', 'net_info'},
+    'flavor': {'flavor'},
+    'disk_bus': {"self['disk_bus']"},
+    'provider_tree': {'prov_tree'},
+    'nodename': {'nodename'},
+}
+
+#: What each method cannot judge without.
+NEEDED = {
+    'prepare_for_spawn': {'instance'},
+    'spawn': {'context', 'instance', 'image_meta', 'block_device_info'},
+    'rebuild': {'context', 'instance', 'image_meta', 'block_device_info'},
+    'rescue': {'context', 'instance', 'image_meta', 'network_info',
+               'block_device_info'},
+    'migrate_disk_and_power_off': {'context', 'instance', 'flavor'},
+    'finish_migration': {'context', 'instance', 'block_device_info'},
+    'finish_revert_migration': {'context', 'instance'},
+    'check_can_live_migrate_destination': {'context', 'instance'},
+    'pre_live_migration': {'context', 'instance'},
+    'attach_volume': {'context', 'instance', 'disk_bus'},
+    'update_provider_tree': {'provider_tree', 'nodename'},
+}
+
+
+class CallsTestCase(testtools.TestCase):
+
+    def test_every_method_that_is_enforced_is_looked_at(self):
+        self.assertEqual(set(NEEDED), {
+            name for name in vars(driver.EnforcedDriverMixin)
+            if not name.startswith('_') and name != 'capabilities'})
+
+    def test_what_is_judged_is_found_in_every_call(self):
+        for method, needed in NEEDED.items():
+            signature = inspect.signature(
+                getattr(driver.EnforcedDriverMixin, method))
+            sites = calls.of(method)
+            self.assertNotEqual([], sites, method)
+            for args, kwargs in sites:
+                bound = signature.bind('self', *args, **kwargs).arguments
+                bound.update(bound.pop('kwargs', {}))
+                for name in needed:
+                    self.assertIn(bound.get(name), JUDGED[name],
+                                  (method, args, kwargs))
+
+    def test_arguments_go_on_in_the_order_of_nova_itself(self):
+        for method in NEEDED:
+            ours = [
+                name for name, parameter in _parameters(
+                    driver.EnforcedDriverMixin, method).items()
+                if parameter.kind is parameter.POSITIONAL_OR_KEYWORD]
+            nova = list(_parameters(nova_driver.ComputeDriver, method))
+            self.assertEqual(nova[:len(ours)], ours, method)
+
+    def test_guest_is_started_again_as_nova_starts_it(self):
+        sites = calls.of('power_on')
+        self.assertNotEqual([], sites)
+        for args, _ in sites:
+            for name, word in zip(
+                    ('context', 'instance', 'network_info',
+                     'block_device_info'), args, strict=False):
+                self.assertIn(word, JUDGED[name], args)
+
+
+def _parameters(owner, method):
+    return inspect.signature(getattr(owner, method)).parameters
