@@ -53,6 +53,7 @@ _EXIT_CODES = '\n'.join((
     '  1    refused: the findings have an error, or something undecided',
     '  2    wrong usage, the file cannot be read, or the cloud refuses',
     '  130  interrupted',
+    '',
     'An image is left behind with 0, or if what it is cannot be printed.'))
 
 
