@@ -87,12 +87,26 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
 
     def settle(self, server):
         """Wait until the API has made up its mind about a server."""
-        def settled():
+        return self._wait_for_server(server, lambda status: status != 'BUILD')
+
+    def _wait_for_state_change(self, server, expected_status, *args, **kwargs):
+        """As Nova's own, for longer."""
+        return self._wait_for_server(
+            server, lambda status: status == expected_status)
+
+    def _wait_for_server(self, server, expected):
+        """Wait for a status, and for the fault where that is an error.
+
+        Nova saves the state first. Its own tests wait for the fault in newer
+        releases only.
+        """
+        def arrived():
             current = self.api.get_server(server['id'])
-            self.assertNotEqual('BUILD', current['status'])
+            self.assertTrue(expected(current['status']), current)
+            self.assertTrue(
+                current['status'] != 'ERROR' or 'fault' in current, current)
             return current
-        self._wait_for_assert(settled, max_retries=60, sleep=0.25)
-        return settled()
+        return self._wait_for_assert(arrived, max_retries=120, sleep=0.25)
 
     @staticmethod
     def host_of(server):
