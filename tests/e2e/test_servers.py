@@ -284,8 +284,9 @@ class RefusedMoveTestCase(base.StoryTestCase):
         self.assertEqual('ACTIVE', server.status)
         self.assertIn(server.compute_host, e2e_cloud.NEW_ENOUGH)
 
-    def evacuate(self, **body):
-        """Evacuate while the host is down, and up again."""
+    @contextlib.contextmanager
+    def evacuated(self, **body):
+        """The host is down, and the server asked to go elsewhere."""
         service, = self.compute.services(
             binary='nova-compute', host='ws2022')
         with self.cloud.without('nova-compute-ws2022', kill=True):
@@ -296,17 +297,23 @@ class RefusedMoveTestCase(base.StoryTestCase):
                 f'/servers/{self.server.id}/action', microversion='2.67',
                 json={'evacuate': body})
             self.assertEqual(200, answer.status_code, answer.text)
-            return self.cloud.settle(self.server, 'ERROR')
+            yield
 
     def test_evacuation(self):
-        with self.cloud.only('ws2012', 'kvm'):
-            server = self.evacuate()
+        with self.cloud.only('ws2012', 'kvm'), self.evacuated():
+            server = self.cloud.settle(self.server, 'ERROR')
         self.assertEqual('ws2022', server.compute_host)
         self.assertIn('HV402', self.cloud.fault(server))
 
     def test_forced_evacuation_is_refused_by_the_host(self):
-        server = self.evacuate(host='ws2012', force=True)
-        self.assertNotEqual('ws2012', server.compute_host)
-        self.assertIn('HV402 the host runs Hyper-V 6.2',
-                      self.cloud.fault(server))
-        self.cloud.heard('nova-compute-ws2012', 'Refused: ', server.id)
+        with self.evacuated(host='ws2012', force=True):
+            self.cloud.heard('nova-compute-ws2012', 'Refused: ',
+                             '"code": "HV501"', self.server.id)
+            self.cloud.wait_for(lambda: [
+                migration for migration in self.compute.migrations()
+                if migration.server_id == self.server.id
+                and migration.status in ('error', 'failed')])
+            self.cloud.settle(self.server)
+            self.cloud.wait_for(
+                lambda: self.cloud.allocated(self.server) == {'ws2022'})
+        self.assertEqual('ws2022', self.cloud.host_of(self.server))
