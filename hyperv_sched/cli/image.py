@@ -37,7 +37,8 @@ _EXIT_CODES = '\n'.join((
     'exit code:',
     '  0  no error, and nothing that could not be decided',
     '  1  at least one error, or something undecided',
-    '  2  wrong usage, or a file that cannot be read'))
+    '  2  wrong usage, a file that cannot be judged, or output that cannot '
+    'be written'))
 
 
 class Inspect(base.ExitCodes, show.ShowOne):
@@ -156,8 +157,9 @@ class Lint(base.ExitCodes, lister.Lister):
         columns: Sequence[str] = COLUMNS
         if parsed_args.formatter == 'table':
             columns = TABLE_COLUMNS
-            if (judged or not parsed_args.files) and sys.stderr is not None:
-                print(_tally(judged, counts), file=sys.stderr)
+            if judged or not parsed_args.files:
+                with base.aside() as stream:
+                    print(_tally(judged, counts), file=stream)
         elif parsed_args.formatter == 'sarif':
             columns = SARIF_COLUMNS
         if parsed_args.formatter not in STRUCTURED:
@@ -211,10 +213,11 @@ class Lint(base.ExitCodes, lister.Lister):
             return result
         for command in self._fixes:
             self.app.stdout.write(f'{command}\n')
-        if not self._fixes and self._worst and sys.stderr is not None:
-            print('There is nothing that properties can put right without '
-                  'guessing; without --fix the findings are shown.',
-                  file=sys.stderr)
+        if not self._fixes and self._worst:
+            with base.aside() as stream:
+                print('There is nothing that properties can put right '
+                      'without guessing; without --fix the findings are '
+                      'shown.', file=stream)
         return 0
 
 

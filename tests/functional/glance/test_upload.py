@@ -214,3 +214,6 @@ class UploadTestCase(_Uploads):
 
     def test_terminal_that_is_gone_leaves_nothing(self):
         self.interrupted(signal.SIGHUP)
+
+    def test_upload_that_is_quit_leaves_nothing(self):
+        self.interrupted(signal.SIGQUIT)
