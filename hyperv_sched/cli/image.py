@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import logging
 import sys
 from typing import Any
 
@@ -22,6 +23,8 @@ from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import remote
+
+LOG = logging.getLogger(__name__)
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
            'required', 'fix', 'reference')
@@ -144,12 +147,19 @@ class Lint(base.ExitCodes, lister.Lister):
         rows = []
         counts: collections.Counter[str] = collections.Counter()
         for subject in subjects:
+            try:
+                findings = rules.weigh(subject.findings(), ignored, errors)
+                if parsed_args.fix:
+                    self._fixes += _fix(subject.raw, ignored)
+            except Exception as exc:
+                # One image keeps no other from its verdict.
+                LOG.debug('%s', subject.label, exc_info=True)
+                self.complain(f'{subject.label}: {rules.mistake(exc)}')
+                continue
             judged += 1
-            for finding in rules.weigh(subject.findings(), ignored, errors):
+            for finding in findings:
                 counts[finding.severity] += 1
                 rows.append({**vars(finding), 'file': subject.file})
-            if parsed_args.fix:
-                self._fixes += _fix(subject.raw, ignored)
             self._progress.count()
         self._progress.clear()
         if counts['error'] or counts['unknown']:
