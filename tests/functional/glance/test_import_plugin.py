@@ -139,6 +139,7 @@ class MisconfiguredTestCase(ImportTestCase):
 class MistakeTestCase(testtools.TestCase):
 
     def test_what_the_judge_fails_on_is_refused_and_says_why(self):
+        log = self.useFixture(fixtures.FakeLogger())
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'disk')
         path.write_bytes(GOOD)
         image = mock.Mock(
@@ -158,6 +159,7 @@ class MistakeTestCase(testtools.TestCase):
                     exception.UploadException, judge.execute, path.as_uri())
             self.assertIn('a mistake to report (LookupError: oops)',
                           str(exc))
+        self.assertIn('Traceback', log.output)
         action.__enter__.assert_not_called()
 
 
