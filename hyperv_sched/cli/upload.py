@@ -52,9 +52,10 @@ _EXIT_CODES = '\n'.join((
     'exit code:',
     '  0    the image is in the cloud, whole',
     '  1    refused: the findings have an error, or something undecided',
-    '  2    wrong usage, the file cannot be read, the cloud refuses,',
-    '       or the output cannot be written',
+    '  2    wrong usage, the file cannot be read, the cloud refuses, or the '
+    'output cannot be written',
     '  130  interrupted',
+    '',
     'With anything but 0 there is no image, unless standard error names it:',
     'one that is whole but cannot be shown, or one that cannot be deleted.'))
 
