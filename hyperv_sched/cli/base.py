@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 import contextlib
 import io
+import os
 import sys
 from typing import Any
+from typing import TextIO
 
 from hyperv_sched import rules
 
@@ -20,6 +23,50 @@ def tolerate_any_terminal() -> None:
     """Escape what standard output cannot show: it may lack a name's signs."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[TextIO]:
+    """Standard error, for what is no result: nothing depends on it."""
+    with contextlib.suppress(OSError):
+        yield sys.stderr or io.StringIO()
+
+
+def settle(stream: TextIO | None) -> OSError | None:
+    """Write out what is left; return why that cannot be, and drop it.
+
+    Else Python tries it again at its very end, and makes that 120.
+    """
+    if stream is None:
+        return None
+    try:
+        stream.flush()
+    except OSError as exc:
+        # Nothing is behind it that Python would write to.
+        with contextlib.suppress(OSError), open(os.devnull, 'wb') as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
+        return exc
+    return None
+
+
+def finish(program: str, code: int, lost: int) -> int:
+    """End a program: return its exit code, when all is written.
+
+    :param lost: the least exit code where something cannot be. That nobody
+        wants to read it is no reason.
+    """
+    reason = settle(sys.stdout)
+    if reason is not None and not isinstance(reason, BrokenPipeError):
+        code = max(code, lost)
+        with aside() as stream:
+            print(f'{program}: {unwritten(reason)}', file=stream)
+    settle(sys.stderr)
+    return code
+
+
+def unwritten(reason: OSError) -> str:
+    """Say that standard output takes nothing."""
+    return f'standard output cannot be written: {reason.strerror or reason}'
 
 
 class UsageError(Exception):
@@ -50,14 +97,17 @@ class ExitCodes:
         self._worst = EXIT_OK
         try:
             super().run(parsed_args)  # type: ignore[misc]
-        except BrokenPipeError:
-            raise
+            self._stdout().flush()
         except UsageError as exc:
             self.complain(exc)
         except Exception as exc:
-            if self._debug():
+            lost = settle(self._stdout())
+            if isinstance(lost or exc, BrokenPipeError):
+                # cliff's way to end with 141.
+                raise lost or exc from None
+            if lost is None and self._debug():
                 raise
-            self.complain(exc)
+            self.complain(unwritten(lost) if lost else exc)
         return self._worst
 
     def worsen(self, code: int) -> None:
@@ -67,10 +117,12 @@ class ExitCodes:
     def complain(self, reason: object) -> None:
         """Say on standard error what cannot be done, to end with 2."""
         self.worsen(EXIT_USAGE)
-        # The exit code tells as well, where nothing can be written.
-        with contextlib.suppress(OSError):
-            if sys.stderr is not None:
-                print(rules.printable(reason, limit=1000), file=sys.stderr)
+        with aside() as stream:
+            print(rules.printable(reason, limit=1000), file=stream)
+
+    def _stdout(self) -> TextIO:
+        stdout: TextIO = self.app.stdout  # type: ignore[attr-defined]
+        return stdout
 
     def _debug(self) -> bool:
         app: Any = getattr(self, 'app', None)

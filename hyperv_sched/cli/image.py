@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import logging
 import sys
 from typing import Any
 
@@ -22,6 +23,8 @@ from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import remote
+
+LOG = logging.getLogger(__name__)
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
            'required', 'fix', 'reference')
@@ -37,7 +40,8 @@ _EXIT_CODES = '\n'.join((
     'exit code:',
     '  0  no error, and nothing that could not be decided',
     '  1  at least one error, or something undecided',
-    '  2  wrong usage, or a file that cannot be read'))
+    '  2  wrong usage, a file that cannot be judged, or output that cannot '
+    'be written'))
 
 
 class Inspect(base.ExitCodes, show.ShowOne):
@@ -143,12 +147,19 @@ class Lint(base.ExitCodes, lister.Lister):
         rows = []
         counts: collections.Counter[str] = collections.Counter()
         for subject in subjects:
+            try:
+                findings = rules.weigh(subject.findings(), ignored, errors)
+                if parsed_args.fix:
+                    self._fixes += _fix(subject.raw, ignored)
+            except Exception as exc:
+                # One image keeps no other from its verdict.
+                LOG.debug('%s', subject.label, exc_info=True)
+                self.complain(f'{subject.label}: {rules.mistake(exc)}')
+                continue
             judged += 1
-            for finding in rules.weigh(subject.findings(), ignored, errors):
+            for finding in findings:
                 counts[finding.severity] += 1
                 rows.append({**vars(finding), 'file': subject.file})
-            if parsed_args.fix:
-                self._fixes += _fix(subject.raw, ignored)
             self._progress.count()
         self._progress.clear()
         if counts['error'] or counts['unknown']:
@@ -156,8 +167,9 @@ class Lint(base.ExitCodes, lister.Lister):
         columns: Sequence[str] = COLUMNS
         if parsed_args.formatter == 'table':
             columns = TABLE_COLUMNS
-            if (judged or not parsed_args.files) and sys.stderr is not None:
-                print(_tally(judged, counts), file=sys.stderr)
+            if judged or not parsed_args.files:
+                with base.aside() as stream:
+                    print(_tally(judged, counts), file=stream)
         elif parsed_args.formatter == 'sarif':
             columns = SARIF_COLUMNS
         if parsed_args.formatter not in STRUCTURED:
@@ -211,10 +223,11 @@ class Lint(base.ExitCodes, lister.Lister):
             return result
         for command in self._fixes:
             self.app.stdout.write(f'{command}\n')
-        if not self._fixes and self._worst and sys.stderr is not None:
-            print('There is nothing that properties can put right without '
-                  'guessing; without --fix the findings are shown.',
-                  file=sys.stderr)
+        if not self._fixes and self._worst:
+            with base.aside() as stream:
+                print('There is nothing that properties can put right '
+                      'without guessing; without --fix the findings are '
+                      'shown.', file=stream)
         return 0
 
 

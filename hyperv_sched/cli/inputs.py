@@ -42,6 +42,11 @@ class Subject:
     unread: str | None = None
     """Why there is content that nobody has seen."""
 
+    @property
+    def label(self) -> str:
+        """What findings call it."""
+        return self.name or image_document.label(self.raw)
+
     def document(self) -> dict[str, Any]:
         """The image document that the rules judge."""
         document = image_document.normalise(self.raw)
@@ -58,8 +63,7 @@ class Subject:
         if self.unread is not None:
             findings.append(dataclasses.replace(
                 rules.CATALOGUE['HV204'].finding(
-                    self.name or image_document.label(document),
-                    severity='unknown'),
+                    self.label, severity='unknown'),
                 message='the content is not known: '
                         f'{rules.printable(self.unread, 500)}',
                 fix='Read all of it, with "image lint --download", or judge '

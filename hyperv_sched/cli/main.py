@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import importlib.metadata
 import sys
+from typing import cast
 
 from cliff import app
 from cliff import commandmanager
@@ -44,7 +45,13 @@ class HyperVSched(app.App):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     if sys.stdout is None:
-        print('hyperv-sched: standard output is closed', file=sys.stderr)
+        with base.aside() as stream:
+            print('hyperv-sched: standard output is closed', file=stream)
         return base.EXIT_USAGE
     base.tolerate_any_terminal()
-    return HyperVSched().run(sys.argv[1:] if argv is None else argv)
+    try:
+        code = HyperVSched().run(sys.argv[1:] if argv is None else argv)
+    except SystemExit as exc:
+        # Of argparse, which ends with numbers alone.
+        code = cast(int, exc.code)
+    return base.finish(HyperVSched.NAME, code, base.EXIT_USAGE)

@@ -14,6 +14,7 @@ import signal
 import sys
 from typing import Any
 from typing import BinaryIO
+from typing import TextIO
 import uuid
 
 from cliff import show
@@ -51,10 +52,12 @@ _EXIT_CODES = '\n'.join((
     'exit code:',
     '  0    the image is in the cloud, whole',
     '  1    refused: the findings have an error, or something undecided',
-    '  2    wrong usage, the file cannot be read, or the cloud refuses',
+    '  2    wrong usage, the file cannot be read, the cloud refuses, or the '
+    'output cannot be written',
     '  130  interrupted',
     '',
-    'An image is left behind with 0, or if what it is cannot be printed.'))
+    'With anything but 0 there is no image, unless standard error names it:',
+    'one that is whole but cannot be shown, or one that cannot be deleted.'))
 
 
 class Upload(base.ExitCodes, show.ShowOne):
@@ -98,14 +101,16 @@ class Upload(base.ExitCodes, show.ShowOne):
         findings = inputs.Subject(document, path, path, content).findings()
         refused = not parsed_args.force and any(
             finding.severity in ('error', 'unknown') for finding in findings)
-        if refused or parsed_args.formatter == 'table':
-            _tell(path, content, document, known, findings)
+        with base.aside() as stream:
+            if refused or parsed_args.formatter == 'table':
+                _tell(stream, path, content, document, known)
+            _warn(stream, findings)
         if refused:
             self._silent = True
             self.worsen(base.EXIT_FINDINGS)
-            if sys.stderr is not None:
+            with base.aside() as stream:
                 print('\nNot uploaded; --force does it all the same.',
-                      file=sys.stderr)
+                      file=stream)
             return (), ()
         if 'disk_format' not in document:
             raise base.UsageError(
@@ -132,9 +137,8 @@ class Upload(base.ExitCodes, show.ShowOne):
             result: int = super().produce_output(
                 parsed_args, column_names, data)
             self.app.stdout.flush()
-        except BrokenPipeError:
-            raise
         except OSError as exc:
+            base.settle(self.app.stdout)
             raise base.UsageError(
                 f'image {self._made} is in the cloud, whole, but it cannot be '
                 f'shown: {exc.strerror}') from None
@@ -288,26 +292,26 @@ def _document(args: argparse.Namespace, content: Mapping[str, Any],
     return document, frozenset(('name', *given))
 
 
-def _tell(path: str, content: Mapping[str, Any],
-          document: Mapping[str, Any], known: frozenset[str],
-          findings: Sequence[rules.Finding]) -> None:
-    """Show people what is to be made, and what speaks against it."""
-    if sys.stderr is None:
-        return
+def _tell(stream: TextIO, path: str, content: Mapping[str, Any],
+          document: Mapping[str, Any], known: frozenset[str]) -> None:
+    """Show people what is to be made."""
     kind = ' '.join(filter(None, (content['subformat'], content['format'])))
     lines = {'file': f'{path} ({kind})', **document}
     width = max(map(len, lines))
     for name, value in lines.items():
         source = '' if name in known or name == 'file' else '  (worked out)'
         print(f'{rules.printable(name):<{width}}  '
-              f'{rules.printable(value, None)}{source}', file=sys.stderr)
-    if findings:
-        print(file=sys.stderr)
-        text.FindingsFormatter().emit_list(
-            image.TABLE_COLUMNS,
-            [[rules.printable(getattr(finding, column), None)
-              for column in image.TABLE_COLUMNS] for finding in findings],
-            sys.stderr, argparse.Namespace())
+              f'{rules.printable(value, None)}{source}', file=stream)
+    print(file=stream)
+
+
+def _warn(stream: TextIO, findings: Sequence[rules.Finding]) -> None:
+    """Show what speaks against the image."""
+    text.FindingsFormatter().emit_list(
+        image.TABLE_COLUMNS,
+        [[rules.printable(getattr(finding, column), None)
+          for column in image.TABLE_COLUMNS] for finding in findings],
+        stream, argparse.Namespace())
 
 
 def _command(path: str, document: Mapping[str, Any]) -> str:

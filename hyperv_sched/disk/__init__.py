@@ -15,6 +15,7 @@ import stat
 import struct
 import typing
 
+from hyperv_sched import rules
 from hyperv_sched.disk import boot
 from hyperv_sched.disk import guest
 from hyperv_sched.disk import others
@@ -76,8 +77,7 @@ def inspect_source(source: reader.Source) -> Content:
     except Damaged as exc:
         found.note(exc.name, exc.detail)
     except _MISTAKES as exc:
-        raise Failed('hyperv-sched fails on it, which is a mistake to report '
-                     f'({type(exc).__name__}: {exc})') from exc
+        raise Failed(rules.mistake(exc)) from exc
     found.bytes_read = image.bytes_read
     return found
 

@@ -9,6 +9,7 @@ and everything that is no import pass it by.
 
 from __future__ import annotations
 
+from collections.abc import Container
 import os
 from typing import Any
 import urllib.parse
@@ -24,6 +25,7 @@ from taskflow.types import failure
 from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
+from hyperv_sched import rules
 from hyperv_sched.glance import verdict
 from hyperv_sched.validators import learned
 
@@ -47,8 +49,9 @@ class JudgeImage(task.Task):
     def execute(self, file_path: str, **kwargs: Any) -> None:
         """Judge the image; set what it lacks, where that is wanted.
 
-        :raises UploadException: the image cannot run on Hyper-V. Of all
-            exceptions this is the one whose text Glance shows to the user.
+        :raises UploadException: the image cannot run on Hyper-V, or cannot
+            be judged. Of all exceptions this is the one whose text Glance
+            shows to the user.
         """
         conf.register_opts(CONF)
         try:
@@ -58,26 +61,16 @@ class JudgeImage(task.Task):
             raise exception.UploadException(
                 '[hyperv_sched] of glance-api is wrong: '
                 + str(exc).rpartition(' is not valid: ')[2]) from exc
-        try:
-            content = disk.inspect(_local(file_path)).as_dict()
-        except OSError as exc:
-            raise exception.UploadException(
-                'The staged file cannot be read: '
-                f'{exc.strerror or exc}') from exc
         raw = self._document()
         try:
-            document = verdict.document(raw)
-        except image_document.InvalidDocument as exc:
-            raise exception.UploadException(str(exc)) from exc
-        lacking = {
-            name: value
-            for name, value in learned.missing(document, content).items()
-            if name in wanted}
-        found = verdict.errors(
-            {**verdict.document({**raw, **lacking}),
-             'content': content})
-        if found:
-            raise exception.UploadException(verdict.words(found))
+            lacking = _judge(raw, _local(file_path), wanted)
+        except exception.UploadException:
+            raise
+        except Exception as exc:
+            # Glance's own words for it are "Internal Error".
+            LOG.exception('Image %s', self._image_id)
+            raise exception.UploadException(
+                f'The image is not judged: {rules.mistake(exc)}') from exc
         if lacking:
             LOG.info('Image %(image)s gets %(properties)s',
                      {'image': self._image_id, 'properties': lacking})
@@ -110,6 +103,34 @@ class JudgeImage(task.Task):
         except OSError as exc:
             LOG.warning('Image %(image)s: the staged file stays: %(reason)s',
                         {'image': self._image_id, 'reason': exc})
+
+
+def _judge(raw: dict[str, Any], path: str,
+           wanted: Container[str]) -> dict[str, Any]:
+    """Judge an image with what it lacks, and return that.
+
+    :param wanted: the properties that may be set
+    :raises UploadException: see :meth:`JudgeImage.execute`.
+    """
+    try:
+        content = disk.inspect(path).as_dict()
+    except OSError as exc:
+        raise exception.UploadException(
+            'The staged file cannot be read: '
+            f'{exc.strerror or exc}') from exc
+    try:
+        document = verdict.document(raw)
+    except image_document.InvalidDocument as exc:
+        raise exception.UploadException(str(exc)) from exc
+    lacking = {
+        name: value
+        for name, value in learned.missing(document, content).items()
+        if name in wanted}
+    found = verdict.errors(
+        {**verdict.document({**raw, **lacking}), 'content': content})
+    if found:
+        raise exception.UploadException(verdict.words(found))
+    return lacking
 
 
 def _local(file_uri: str) -> str:

@@ -18,10 +18,11 @@ from hyperv_sched.rules.model import MAX_SHOWN
 from hyperv_sched.rules.model import Finding
 from hyperv_sched.rules.model import Rule
 from hyperv_sched.rules.model import Severity
+from hyperv_sched.rules.model import mistake
 from hyperv_sched.rules.model import printable
 
 __all__ = ['CATALOGUE', 'Finding', 'MAX_SHOWN', 'Rule', 'Severity',
-           'UnknownRule', 'printable', 'weigh']
+           'UnknownRule', 'mistake', 'printable', 'weigh']
 
 
 class UnknownRule(ValueError):

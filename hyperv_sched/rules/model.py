@@ -22,6 +22,12 @@ def printable(value: object, limit: int | None = MAX_SHOWN) -> str:
         for c in text)
 
 
+def mistake(exc: Exception) -> str:
+    """Say of an exception that nobody foresaw whose fault it is."""
+    return ('hyperv-sched fails on it, which is a mistake to report '
+            f'({type(exc).__name__}: {printable(exc)})')
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Finding:
     """One rule that does not hold, in the words that everybody sees.

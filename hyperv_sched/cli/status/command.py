@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import contextlib
 import enum
 import io
-import os
 import sys
 import textwrap
 from typing import Any
@@ -167,12 +166,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the checks and return the exit code."""
     base.tolerate_any_terminal()
     top = parser()
+    try:
+        code = _run(top, argv)
+    except SystemExit as exc:
+        # Of argparse, which ends with numbers alone.
+        code = cast(int, exc.code)
+    return base.finish(top.prog, code, EXIT_UNEXPECTED)
+
+
+def _run(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     args = top.parse_args(argv)
     try:
         deployment = sources.read(
             args.nova_conf, args.glance_conf, args.glance_paste)
     except (problems.BadInput, problems.InvalidOption) as exc:
-        print(f'{top.prog}: {problems.shown(exc)}', file=sys.stderr)
+        with base.aside() as stream:
+            print(f'{top.prog}: {problems.shown(exc)}', file=stream)
         return EXIT_UNEXPECTED
     report = io.StringIO()
     with contextlib.redirect_stdout(report):
@@ -184,8 +193,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(report.getvalue(), end='', flush=True)
     except OSError as exc:
         # What was found stays found, whoever does not want to read it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        base.settle(sys.stdout)
         if not isinstance(exc, BrokenPipeError):
-            print(f'{top.prog}: the report cannot be written: '
-                  f'{exc.strerror}', file=sys.stderr)
+            with base.aside() as stream:
+                print(f'{top.prog}: {base.unwritten(exc)}', file=stream)
     return code

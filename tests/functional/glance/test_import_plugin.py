@@ -2,10 +2,16 @@
 """The import plugin in a real Glance, by each import method."""
 
 import pathlib
+from unittest import mock
 import uuid
 
 import fixtures
+from glance.common import exception
+import testtools
 
+from hyperv_sched import validators
+from hyperv_sched.disk import boot
+from hyperv_sched.glance import import_plugin
 from tests import guests
 from tests import samples
 from tests.functional.glance import api
@@ -128,6 +134,33 @@ class MisconfiguredTestCase(ImportTestCase):
     def test_import_fails_with_the_reason(self):
         self.assertRefused(
             self.staged(GOOD, **GENERATION_2), 'HV1O6: no such rule')
+
+
+class MistakeTestCase(testtools.TestCase):
+
+    def test_what_the_judge_fails_on_is_refused_and_says_why(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'disk')
+        path.write_bytes(GOOD)
+        image = mock.Mock(
+            image_id='id', min_disk=0, disk_format='vhdx',
+            container_format='bare', extra_properties={})
+        image.name = 'name'
+        action = mock.MagicMock()
+        judge = import_plugin.JudgeImage(
+            'task', 'api_image_import',
+            mock.Mock(get=mock.Mock(return_value=image)), 'id', action,
+            ['store'], 'glance-direct')
+        for where in (validators, boot):
+            name = 'validate' if where is validators else 'inspect'
+            with mock.patch.object(where, name,
+                                   side_effect=LookupError('oops')):
+                exc = self.assertRaises(
+                    exception.UploadException, judge.execute, path.as_uri())
+            self.assertIn('a mistake to report (LookupError: oops)',
+                          str(exc))
+        self.assertIn('Traceback', log.output)
+        action.__enter__.assert_not_called()
 
 
 class LearnedPropertiesTestCase(ImportTestCase):

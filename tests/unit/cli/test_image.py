@@ -12,6 +12,7 @@ from unittest import mock
 
 import yaml
 
+from hyperv_sched import validators
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import main
 from hyperv_sched.disk import boot
@@ -79,6 +80,24 @@ class LintTestCase(CommandTestCase):
                       'which is a mistake to report (RecursionError: too '
                       'deep)', err)
         self.assertNotIn(good, err)
+
+    def test_image_that_the_judge_fails_on_keeps_no_other_from_it(self):
+        documents = [{'id': name, 'hw_machine_type': 'hyperv-gen3',
+                      'hypervisor_type': 'hyperv'} for name in 'ab']
+        judge = validators.validate
+
+        def fails(document, name=None):
+            if document['id'] == 'a':
+                raise LookupError('oops')
+            return judge(document, name)
+
+        with mock.patch.object(validators, 'validate', fails):
+            code, out, err = self.run_command(
+                'image', 'lint', '-f', 'value', '-c', 'image',
+                '--image-json', '-', stdin=json.dumps(documents))
+        self.assertEqual((2, 'b\n'), (code, out))
+        self.assertEqual('a: hyperv-sched fails on it, which is a mistake to '
+                         'report (LookupError: oops)\n', err)
 
     def test_closed_output_is_said_so(self):
         with mock.patch.object(sys, 'stdout', None), \

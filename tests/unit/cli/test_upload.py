@@ -67,15 +67,24 @@ class UploadTestCase(test_image.CommandTestCase):
         self.assertIn('--column: there are id, name, status', err)
 
     def test_image_that_cannot_be_shown_is_named_and_stays(self):
+        for number, words in ((errno.ENOSPC, 'No space left'),
+                              (errno.EPIPE, 'Broken pipe')):
+            connection = FakeCloud()
+            full = io.StringIO()
+            full.flush = mock.Mock(side_effect=OSError(number, words))
+            code, _, err = self.upload(connection, '-f', 'json', stdout=full)
+            image_id, = connection.images
+            self.assertEqual(2, code)
+            self.assertIn(f'image {image_id} is in the cloud, whole, but it '
+                          f'cannot be shown: {words}', err)
+
+    def test_warnings_are_told_whatever_the_format(self):
         connection = FakeCloud()
-        full = io.StringIO()
-        full.flush = mock.Mock(
-            side_effect=OSError(errno.ENOSPC, 'No space left'))
-        code, _, err = self.upload(connection, '-f', 'json', stdout=full)
-        image_id, = connection.images
-        self.assertEqual(2, code)
-        self.assertIn(f'image {image_id} is in the cloud, whole, but it '
-                      'cannot be shown: No space left', err)
+        code, out, err = self.upload(
+            connection, '-f', 'json', '--property', 'os_type=Windows')
+        self.assertEqual((0, 'Windows'), (
+            code, json.loads(out)['properties']['os_type']))
+        self.assertIn('HV116', err)
 
     def test_people_are_told_what_is_worked_out(self):
         _, _, err = self.upload(FakeCloud(), '--property', 'os_type=linux')

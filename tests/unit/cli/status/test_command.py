@@ -77,8 +77,9 @@ class ResultTestCase(CommandTestCase):
         path = self.write('nova.conf', '[hyperv_sched]\ncolour = blue\n')
         read, write = os.pipe()
         os.close(read)
-        for number, words in ((write, ''), (os.open(
-                '/dev/full', os.O_WRONLY), 'the report cannot be written')):
+        full = os.open('/dev/full', os.O_WRONLY)
+        for number, words in ((write, ''),
+                              (full, 'standard output cannot be written')):
             with open(number, 'w') as stdout, contextlib.redirect_stdout(
                     stdout), contextlib.redirect_stderr(io.StringIO()) as err:
                 code = command.main(
