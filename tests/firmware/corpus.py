@@ -796,7 +796,7 @@ LOADERS = (
     starts('systemd-boot-relocations-none', *with_files(
         images.put(BOOTX64, loaders.directory(
             loaders.systemd_boot, RELOCATIONS, 0, 0)), *MENU),
-        telling=True),
+           telling=True),
     fails('loader-signature-outside', 'HV333', *with_loader(
         loaders.directory(loaders.grub, SIGNATURES, 0x10000000, 8))),
     starts('loader-signature-of-nothing', *with_loader(
