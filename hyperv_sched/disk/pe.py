@@ -13,9 +13,15 @@ behind, in 40 bytes each: name, size in memory u32 at 8, address u32 at 12,
 size u32 at 16, offset u32 at 20.
 
 What firmware does not load is what EDK II does not (``BasePeCoff.c``
-PeCoffLoaderGetPeHeader, PeCoffLoaderLoadImage, PeCoffLoaderRelocateImage;
-``Image.c`` CoreLoadPeImage). Without relocations a program is loaded, and
-may run or not.
+PeCoffLoaderGetPeHeader, PeCoffLoaderGetImageInfo, PeCoffLoaderLoadImage,
+PeCoffLoaderRelocateImage; ``Image.c`` CoreLoadPeImage), of which Hyper-V has
+Microsoft's copy (mu_basecore), with the same checks. It does load a program
+that then goes astray: with no code at its entry point, with sections over
+each other, with relocations that no directory lists, or made for another
+base address.
+
+How much memory a program may take depends on the VM, and so does whether one
+without relocations finds the place it was made for: not looked at.
 """
 
 from __future__ import annotations
@@ -23,6 +29,9 @@ from __future__ import annotations
 import dataclasses
 import struct
 import typing
+
+from hyperv_sched.disk import relocations
+from hyperv_sched.disk import resources
 
 X64 = 'x64'
 APPLICATION = 'application'
@@ -39,13 +48,19 @@ _OPTIONAL_OFFSET = 24
 #: size of headers, subsystem, number of directories.
 _OPTIONAL = struct.Struct('<16xI4xQI20xII4xH38xI')
 _MAX_DIRECTORIES = 16
-_SECURITY, _RELOCATIONS = 4, 5
+_RESOURCES, _SECURITY, _RELOCATIONS, _DEBUG = 2, 4, 5, 6
 _DIRECTORY = struct.Struct('<II')
 _DIRECTORIES_OFFSET = _OPTIONAL_OFFSET + _OPTIONAL.size
 _RELOCATIONS_STRIPPED = 1
 #: Below, there is no room for a program that must lie where it says.
 _LOWEST_BASE = 1024 ** 2
 _SECTION = struct.Struct('<8sIIII16x')
+_RELOCATION_SECTION = b'.reloc'
+#: Entries of the debug directory: type, and address of what it describes.
+_DEBUG_ENTRY = struct.Struct('<12xI4xI4x')
+_CODEVIEW = 2
+#: Of these there are a handful.
+_MAX_DEBUG = 1024 * _DEBUG_ENTRY.size
 _SYMBOL_SIZE = 18
 _HEAD_SIZE = 512
 #: Programs have some ten.
@@ -63,6 +78,54 @@ class File(typing.Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """Read a range, less at the end of the file."""
+
+
+class _Section(typing.NamedTuple):
+    name: bytes
+    extent: int
+    """Its size in memory."""
+    address: int
+    size: int
+    """In the file."""
+    offset: int
+
+    @property
+    def loaded(self) -> int:
+        """Bytes that are copied; zeros follow."""
+        return min(self.extent or self.size, self.size)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """What of a file lies where in memory."""
+
+    file: File
+    headers_size: int
+    memory: int
+    sections: list[_Section]
+
+    def place(self, address: int) -> int:
+        """Where in the file a section has that address; 0 if none has."""
+        for section in self.sections:
+            if 0 <= address - section.address < section.extent:
+                return section.offset + address - section.address
+        return 0
+
+    def read(self, address: int, length: int) -> bytes:
+        """Read what is copied there, up to the end of its section.
+
+        No more than of relocations, the longest that is read.
+        """
+        length = min(length, relocations.MAX_SIZE)
+        # What comes later is copied over what comes first.
+        for section in reversed(self.sections):
+            left = section.loaded - (address - section.address)
+            if 0 < left <= section.loaded:
+                return self.file.read(
+                    section.offset + address - section.address,
+                    min(length, left))
+        return self.file.read(
+            address, max(0, min(length, self.headers_size - address)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +150,7 @@ def read(file: File) -> Program:
     head = file.read(start, _HEAD_SIZE)
     if len(head) < _DIRECTORIES_OFFSET + _MAX_DIRECTORIES * _DIRECTORY.size:
         raise NotAProgram('no PE header')
-    (signature, machine, sections, symbols, symbol_count, optional_size,
+    (signature, machine, count, symbols, symbol_count, optional_size,
      characteristics, magic) = _COFF.unpack_from(head)
     if signature != b'PE\0\0' or magic not in (_PE32, _PE32_PLUS):
         raise NotAProgram('no PE header')
@@ -107,29 +170,37 @@ def read(file: File) -> Program:
                           f'of {optional_size} bytes')
     if headers_size > file.size:
         raise NotAProgram('the headers are cut off')
-    if not (table + sections * _SECTION.size <= headers_size < memory
-            and table < headers_size):
-        raise NotAProgram(
-            f'headers of {headers_size} bytes, which is too few for its '
-            f'{sections} sections, or too many for {memory} bytes of memory')
-    if not alignment or not sections or entry_point >= memory:
+    if (headers_size <= table
+            or table + count * _SECTION.size > headers_size):
+        raise NotAProgram(f'headers of {headers_size} bytes are too few for '
+                          f'its {count} sections')
+    # For one section more, which EDK II wants room for as well.
+    if memory <= headers_size or (
+            memory < table + (count + 1) * _SECTION.size):
+        raise NotAProgram(f'it takes {memory} bytes of memory, its headers '
+                          f'{headers_size}')
+    sections = _sections(file, table, count, headers_size, memory)
+    if not alignment or not any(
+            entry_point - section.address in range(section.loaded)
+            for section in sections):
         raise NotAProgram('it has no code to start')
-    if characteristics & _RELOCATIONS_STRIPPED:
-        if base < _LOWEST_BASE:
-            raise NotAProgram(
-                f'it can lie at {base:#x} alone, where there is no room')
-    else:
-        address, size = _directory(head, directories, _RELOCATIONS)
-        if size and address + size > memory:
-            raise NotAProgram(f'it takes {memory} bytes of memory, its '
-                              f'relocations end at {address + size}')
-    names = _sections(file, table, sections, headers_size, memory)
+    layout = _Layout(file, headers_size, memory, sections)
+    _check_debug(layout, *_directory(head, directories, _DEBUG))
+    _check_resources(layout, *_directory(head, directories, _RESOURCES))
+    address, size = _directory(head, directories, _RELOCATIONS)
+    _check_base(layout, base, layout.read(address, size))
+    if not characteristics & _RELOCATIONS_STRIPPED:
+        _check_relocations(layout, base, address, size)
+    elif base < _LOWEST_BASE or base != (
+            base + alignment - 1 & ~(alignment - 1)):
+        raise NotAProgram(
+            f'it can lie at {base:#x} alone, where there is no room')
     strings = symbols + symbol_count * _SYMBOL_SIZE
     return dataclasses.replace(
         program,
         signed=_signed(file, *_directory(head, directories, _SECURITY)),
-        is_shim=any(_full_name(file, name, strings) == _SHIM_SECTION
-                    for name in names))
+        is_shim=any(_full_name(file, section.name, strings) == _SHIM_SECTION
+                    for section in sections))
 
 
 def _directory(head: bytes, count: int, number: int) -> tuple[int, int]:
@@ -142,12 +213,12 @@ def _directory(head: bytes, count: int, number: int) -> tuple[int, int]:
 
 
 def _sections(file: File, at: int, count: int, headers_size: int,
-              memory: int) -> list[bytes]:
-    """The names of the sections, all of which must be there."""
+              memory: int) -> list[_Section]:
+    """The sections, all of which must be there."""
     table = file.read(at, count * _SECTION.size)
     if count > _MAX_SECTIONS or len(table) < count * _SECTION.size:
         raise NotAProgram(f'a table of {count} sections is cut off')
-    names = []
+    sections = []
     for name, extent, address, size, offset in _SECTION.iter_unpack(table):
         if (extent or size) and max(
                 address + extent, address + 1) > memory:
@@ -158,12 +229,83 @@ def _sections(file: File, at: int, count: int, headers_size: int,
                               f'ends at {offset + size}')
         if size and min(address, offset) < headers_size:
             raise NotAProgram('a section lies among the headers')
-        names.append(name.rstrip(b'\0'))
-    return names
+        sections.append(_Section(
+            name.rstrip(b'\0'), extent, address, size, offset))
+    end = 0
+    for section in sorted(sections, key=lambda section: section.address):
+        if section.loaded:
+            if section.address < end:
+                raise NotAProgram('a section lies over another in memory, '
+                                  f'at {section.address:#x}')
+            end = section.address + section.loaded
+    return sections
+
+
+def _check_debug(layout: _Layout, address: int, size: int) -> None:
+    """Read what firmware reads to know a program by its name."""
+    place = layout.place(address)
+    if not place:
+        return
+    data = layout.file.read(place, min(size, _MAX_DEBUG))
+    whole = len(data) // _DEBUG_ENTRY.size * _DEBUG_ENTRY.size
+    for kind, described in _DEBUG_ENTRY.iter_unpack(data[:whole]):
+        if kind == _CODEVIEW:
+            if described >= layout.memory:
+                raise NotAProgram(f'its debug data lie at {described:#x}, '
+                                  f'it takes {layout.memory} bytes of memory')
+            return
+    end = place + -(-size // _DEBUG_ENTRY.size) * _DEBUG_ENTRY.size
+    if end > layout.file.size:
+        raise NotAProgram(f'cut off: it has {layout.file.size} bytes, its '
+                          f'debug directory ends at {end}')
+
+
+def _check_resources(layout: _Layout, address: int, size: int) -> None:
+    if not size or address >= layout.memory:
+        return
+    try:
+        resources.check(layout.read(address, size), size)
+    except resources.Damaged as exc:
+        raise NotAProgram(f'of its resources at {address:#x}, {exc}'
+                          ) from None
+
+
+def _check_base(layout: _Layout, base: int, listed: bytes) -> None:
+    """What is put right are addresses in the program itself."""
+    pointers = [
+        int.from_bytes(layout.read(place, 8), 'little')
+        for place in relocations.begin(listed, layout.memory)]
+    if pointers and not any(
+            0 <= pointer - base <= layout.memory for pointer in pointers):
+        raise NotAProgram(f'it is made for another place than {base:#x}')
+
+
+def _check_relocations(layout: _Layout, base: int, address: int,
+                       size: int) -> None:
+    if size and address + size > layout.memory:
+        raise NotAProgram(f'it takes {layout.memory} bytes of memory, its '
+                          f'relocations end at {address + size}')
+    if base >= _LOWEST_BASE:
+        # It lies there, as a rule, and nothing has to be put right.
+        return
+    try:
+        end = address + relocations.check(
+            layout.read(address, size), size, layout.memory)
+    except relocations.Damaged as exc:
+        raise NotAProgram(f'of its relocations at {address:#x}, {exc}'
+                          ) from None
+    for section in layout.sections:
+        if section.name == _RELOCATION_SECTION:
+            rest = end if section.address <= end <= (
+                section.address + section.loaded) else section.address
+            if relocations.begin(
+                    layout.read(rest, section.loaded), layout.memory):
+                raise NotAProgram(
+                    f'no directory lists its relocations at {rest:#x}')
 
 
 def _signed(file: File, offset: int, size: int) -> bool:
-    if offset + size > file.size:
+    if size and offset + size > file.size:
         raise NotAProgram(f'cut off: it has {file.size} bytes, the signature '
                           f'ends at {offset + size}')
     return bool(offset and size)

@@ -685,13 +685,42 @@ INSTALLED = (
     DEBIAN, images.put('EFI/debian/shimx64.efi', loaders.shim),
     images.put('EFI/debian/grubx64.efi', loaders.signed_grub))
 
+#: What systemd-boot finds to start.
+MENU = (
+    images.put('loader/loader.conf', loaders.text('timeout 0\n')),
+    images.put('loader/entries/grub.conf', loaders.text(
+        'title GRUB\nefi /EFI/grub.efi\n')),
+    images.put('EFI/grub.efi', loaders.grub))
+
+#: Directories of a program, and where GRUB has its relocations.
+RESOURCES, SIGNATURES, RELOCATIONS, DEBUG = 2, 4, 5, 6
+
+
+def relocations() -> tuple[int, int]:
+    """Where GRUB's are, in memory as in the file, and their size."""
+    program = loaders.grub()
+    start, = struct.unpack_from('<I', program, 60)
+    return struct.unpack_from('<II', program,
+                              start + 24 + 112 + 8 * RELOCATIONS)
+
+
+def relocation(layout: str, offset: int, value: object) -> loaders.Loader:
+    """GRUB with a field of its first block of relocations changed."""
+    return lambda: loaders.overwritten(
+        loaders.grub, layout, relocations()[0] + offset, value)()
+
+
+def headers_end() -> int:
+    """Where the table of GRUB's sections ends."""
+    program = loaders.grub()
+    start, = struct.unpack_from('<I', program, 60)
+    count, = struct.unpack_from('<H', program, start + 6)
+    return start + 24 + 240 + 40 * count
+
+
 LOADERS = (
     starts('systemd-boot', *with_files(
-        images.put(BOOTX64, loaders.systemd_boot),
-        images.put('loader/loader.conf', loaders.text('timeout 0\n')),
-        images.put('loader/entries/grub.conf', loaders.text(
-            'title GRUB\nefi /EFI/grub.efi\n')),
-        images.put('EFI/grub.efi', loaders.grub)), telling=True),
+        images.put(BOOTX64, loaders.systemd_boot), *MENU), telling=True),
     fails('loader-empty', 'HV333', *with_loader(loaders.text(''))),
     fails('loader-text', 'HV333', *with_loader(loaders.text(
         'no program\n' * 99))),
@@ -726,6 +755,60 @@ LOADERS = (
         loaders.stamped(loaders.grub, '<I', 24 + 112 + 40, 0x10000000))),
     fails('loader-relocations-stripped', 'HV333', *with_loader(
         loaders.stamped(loaders.grub, '<H', 22, 0x0203))),
+    starts('loader-headers-exact', *with_loader(lambda: loaders.stamped(
+        loaders.grub, '<I', 24 + 60, headers_end())())),
+    fails('loader-headers-short', 'HV333', *with_loader(
+        lambda: loaders.stamped(
+            loaders.grub, '<I', 24 + 60, headers_end() - 1)())),
+    fails('loader-headers-over-section', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 60, 0x1001))),
+    fails('loader-optional-header-short', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<H', 20, 232))),
+    starts('loader-section-size-0', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 240 + 8, 0))),
+    starts('loader-alignment-1', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 32, 1))),
+    fails('loader-entry-0', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 16, 0))),
+    fails('loader-without-code', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 240 + 16, 0))),
+    fails('loader-relocations-elsewhere', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 112 + 40, 0xd000))),
+    fails('loader-relocations-unlisted', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 112 + 44, 0)),
+        telling=True),
+    fails('loader-relocations-none', 'HV333', *with_loader(
+        loaders.directory(loaders.grub, RELOCATIONS, 0, 0))),
+    fails('loader-relocations-cut', 'HV333', *with_loader(
+        lambda: loaders.stamped(loaders.grub, '<I', 24 + 112 + 44,
+                                relocations()[1] - 2)())),
+    fails('loader-relocations-1', 'HV333', *with_loader(
+        loaders.stamped(loaders.grub, '<I', 24 + 112 + 44, 1))),
+    fails('loader-relocations-page', 'HV333', *with_loader(
+        relocation('<I', 0, 0x30000000))),
+    fails('loader-relocations-block-0', 'HV333', *with_loader(
+        relocation('<I', 4, 0))),
+    fails('loader-relocations-type', 'HV333', *with_loader(
+        relocation('<H', 8, 0x5000))),
+    fails('loader-stripped-and-moved', 'HV333', *with_loader(
+        loaders.stamped(loaders.stamped(loaders.grub, '<H', 22, 0x0203),
+                        '<Q', 24 + 24, 0x1000000))),
+    starts('systemd-boot-relocations-none', *with_files(
+        images.put(BOOTX64, loaders.directory(
+            loaders.systemd_boot, RELOCATIONS, 0, 0)), *MENU),
+           telling=True),
+    fails('loader-signature-outside', 'HV333', *with_loader(
+        loaders.directory(loaders.grub, SIGNATURES, 0x10000000, 8))),
+    starts('loader-signature-of-nothing', *with_loader(
+        loaders.directory(loaders.grub, SIGNATURES, 0x10000000, 0))),
+    starts('loader-debug', *with_loader(
+        loaders.directory(loaders.grub, DEBUG, 0x1000, 28))),
+    fails('loader-debug-outside', 'HV333', *with_loader(
+        loaders.directory(loaders.grub, DEBUG, 0x1000, 0x10000000))),
+    fails('loader-resources', 'HV333', *with_loader(
+        loaders.directory(loaders.grub, RESOURCES, 0x1000, 8))),
+    starts('loader-resources-outside', *with_loader(
+        loaders.directory(loaders.grub, RESOURCES, 0x10000000, 8))),
     fails('loader-ia32', 'HV332', *with_loader(loaders.grub_ia32),
           telling=True),
     fails('loader-aa64', 'HV332', *with_loader(

@@ -26,6 +26,18 @@ _BIOS_CONFIG = f'serial\nterminal_output serial\n{GRUB_CONFIG}'
 Loader = Callable[[], bytes]
 
 
+class Missing(Exception):
+    """A loader is not on this computer, and how it gets there."""
+
+
+def _installed(path: pathlib.Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Missing(f'no {path}: run tools/test firmware, which installs '
+                      'it') from None
+
+
 def _grub(platform: str, config: str, *modules: str) -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         early = pathlib.Path(directory, 'early.cfg')
@@ -57,34 +69,34 @@ def grub_bios() -> bytes:
 
 def grub_boot_sector() -> bytes:
     """GRUB's boot code for LBA 0, which starts the core image."""
-    return pathlib.Path('/usr/lib/grub/i386-pc/boot.img').read_bytes()
+    return _installed(pathlib.Path('/usr/lib/grub/i386-pc/boot.img'))
 
 
 def syslinux_boot_sector() -> bytes:
     """Boot code for LBA 0 that looks for a BIOS loader, and says so."""
-    return (_UNPACKED / 'syslinux' / 'mbr' / 'gptmbr.bin').read_bytes()
+    return _installed(_UNPACKED / 'syslinux' / 'mbr' / 'gptmbr.bin')
 
 
 def systemd_boot() -> bytes:
     """The boot menu of systemd, unsigned."""
-    return pathlib.Path(
-        '/usr/lib/systemd/boot/efi/systemd-bootx64.efi').read_bytes()
+    return _installed(pathlib.Path(
+        '/usr/lib/systemd/boot/efi/systemd-bootx64.efi'))
 
 
 def shim() -> bytes:
     """The first stage that Microsoft's UEFI CA signed."""
-    return (_UNPACKED / 'shim' / 'shimx64.efi.signed').read_bytes()
+    return _installed(_UNPACKED / 'shim' / 'shimx64.efi.signed')
 
 
 def fallback() -> bytes:
     """shim's fbx64.efi: starts what a BOOTX64.CSV names."""
-    return (_UNPACKED / 'shim' / 'fbx64.efi.signed').read_bytes()
+    return _installed(_UNPACKED / 'shim' / 'fbx64.efi.signed')
 
 
 def signed_grub() -> bytes:
     r"""Debian's GRUB, which reads \EFI\debian\grub.cfg."""
-    return (_UNPACKED / 'grub' / 'x86_64-efi-signed'
-            / 'grubx64.efi.signed').read_bytes()
+    return _installed(_UNPACKED / 'grub' / 'x86_64-efi-signed'
+                      / 'grubx64.efi.signed')
 
 
 def text(content: str | bytes) -> Loader:
@@ -122,3 +134,20 @@ def machine(loader: Loader, value: int) -> Loader:
 def subsystem(loader: Loader, value: int) -> Loader:
     """Claim to be another kind of program than an EFI application."""
     return stamped(loader, '<H', 24 + 68, value)
+
+
+def directory(loader: Loader, number: int, address: int,
+              size: int) -> Loader:
+    """Name another place for what a directory lists."""
+    return stamped(loader, '8s', 24 + 112 + 8 * number,
+                   struct.pack('<II', address, size))
+
+
+def overwritten(loader: Loader, layout: str, offset: int,
+                value: object) -> Loader:
+    """Write over a place in the file."""
+    def spoil() -> bytes:
+        program = bytearray(loader())
+        struct.pack_into(layout, program, offset, value)
+        return bytes(program)
+    return spoil
