@@ -11,6 +11,7 @@ import itertools
 import pathlib
 import tempfile
 
+import fixtures
 import hypothesis
 from hypothesis import strategies as st
 from nova import exception
@@ -138,9 +139,8 @@ class DriversTestCase(testtools.TestCase):
         self.useFixture(nova_fixtures.ConfFixture(nova.conf.CONF))
 
     def host(self, driver, release):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        return hosts.Host(driver, release, pathlib.Path(directory.name))
+        directory = self.useFixture(fixtures.TempDir()).path
+        return hosts.Host(driver, release, pathlib.Path(directory))
 
 
 class SpawnTestCase(DriversTestCase):

@@ -58,6 +58,14 @@ class SchedulerTestCase(base.StoryTestCase):
             ' 6.3, the image requires >=10.0',
             self.refused(image, 'ws2012', 'ws2012r2'))
 
+    def test_image_that_no_host_can_run(self):
+        image = self.cloud.image(**e2e_cloud.GENERATION_2)
+        self.cloud.spoil(image, hw_machine_type='hyperv-gen3')
+        self.assertIn(
+            'HV405 request-invalid (1 host): no host can meet the image:'
+            " HV101 hw_machine_type is 'hyperv-gen3'",
+            self.refused(image, 'ws2022'))
+
     def test_version_requirement_goes_to_hosts_that_meet_it(self):
         newest = self.cloud.image(**{
             **e2e_cloud.GENERATION_2, 'hypervisor_version_requires': '>=10.0'})
@@ -124,6 +132,19 @@ class ComputeTestCase(base.StoryTestCase):
         self.assertEqual(set(), self.cloud.allocated(server))
         self.cloud.heard('nova-compute-ws2012', 'Refused: ',
                          '"code": "HV501"', server.id)
+
+    def test_disk_that_is_asked_for_on_ide(self):
+        image = self.cloud.image(**e2e_cloud.GENERATION_2)
+        with self.cloud.only('ws2012r2', 'ws2022'):
+            server = self.cloud.boot(image, block_device_mapping=[{
+                'boot_index': 0, 'uuid': image.id, 'source_type': 'image',
+                'destination_type': 'local', 'delete_on_termination': True,
+                'disk_bus': 'ide'}])
+        self.assertEqual('ERROR', server.status)
+        self.assertIn('HV503 device-bus-ide: a device asks for disk_bus ide',
+                      self.cloud.fault(server))
+        self.assertEqual(1, len(self.attempts(server)))
+        self.assertEqual(set(), self.cloud.allocated(server))
 
     def test_vhd_that_was_tagged_afterwards(self):
         # Glance does not look at the content again.

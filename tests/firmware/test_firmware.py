@@ -7,8 +7,8 @@ Each image is judged on both sides, by the one table in
 
 import collections
 import pathlib
-import tempfile
 
+import fixtures
 import testtools
 
 from hyperv_sched import disk
@@ -42,9 +42,8 @@ def each(records):
 class ImageTestCase(testtools.TestCase):
 
     def build(self, record):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        return images.build(record.steps, pathlib.Path(directory.name))
+        directory = self.useFixture(fixtures.TempDir()).path
+        return images.build(record.steps, pathlib.Path(directory))
 
 
 @each(corpus.CORPUS)

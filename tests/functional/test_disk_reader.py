@@ -10,8 +10,8 @@ import json
 import pathlib
 import random
 import subprocess
-import tempfile
 
+import fixtures
 import pyvhdi
 import testtools
 
@@ -70,11 +70,10 @@ class DiskReaderTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
+        directory = self.useFixture(fixtures.TempDir()).path
         self.stack = contextlib.ExitStack()
         self.addCleanup(self.stack.close)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(directory)
         self.raw = self.directory / 'raw'
         self.image = self.directory / 'image'
 

@@ -5,8 +5,8 @@ import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 
+import fixtures
 import testtools
 
 from tests import guests
@@ -27,9 +27,8 @@ class ImagesTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
 
     def create(self, name, kind, *options):
         path = self.directory / name

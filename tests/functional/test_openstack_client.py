@@ -5,8 +5,8 @@ import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 
+import fixtures
 import testtools
 
 from tests import guests
@@ -19,9 +19,8 @@ class OpenStackClientTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.path = pathlib.Path(directory.name, 'disk.vhdx')
+        directory = self.useFixture(fixtures.TempDir()).path
+        self.path = pathlib.Path(directory, 'disk.vhdx')
         self.path.write_bytes(samples.vhdx(
             block_size=samples.MIB, guest=guests.bootable()))
 

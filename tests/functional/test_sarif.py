@@ -7,8 +7,8 @@ import pathlib
 import subprocess
 import sys
 import tarfile
-import tempfile
 
+import fixtures
 import jsonschema
 import testtools
 
@@ -43,9 +43,8 @@ class SarifTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
 
     def run_of(self, *argv, stdin=''):
         """Lint; return the one run of the log, which is valid."""

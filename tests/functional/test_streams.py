@@ -6,8 +6,8 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
+import fixtures
 import testtools
 
 from tests import guests
@@ -25,9 +25,8 @@ class StreamsTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
 
     def file(self, name, data):
         path = self.directory / name

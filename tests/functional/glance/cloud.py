@@ -12,10 +12,10 @@ import pathlib
 import struct
 import subprocess
 import sys
-import tempfile
 from unittest import mock
 import uuid
 
+import fixtures
 import requests.adapters
 import testtools
 
@@ -48,9 +48,8 @@ class CloudTestCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.glance = self.api()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
         self.environment = {
             **{name: value for name, value in os.environ.items()
                if not name.startswith('OS_')},

@@ -7,9 +7,9 @@ import json
 import pathlib
 import shlex
 import sys
-import tempfile
 from unittest import mock
 
+import fixtures
 import yaml
 
 from hyperv_sched import validators
@@ -33,9 +33,8 @@ class CommandTestCase(base.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
 
     def file(self, name, data):
         path = self.directory / name

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import tracemalloc
 
+import fixtures
 import hypothesis
 from hypothesis import strategies as st
 
@@ -79,9 +80,8 @@ class PathTestCase(base.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
 
     def test_name_does_not_matter(self):
         path = self.directory / 'disk.vhd'

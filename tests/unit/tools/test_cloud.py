@@ -7,9 +7,9 @@ import os
 import pathlib
 import socket
 import sys
-import tempfile
 import threading
 
+import fixtures
 import testtools
 
 from tools.cloud import errors
@@ -35,9 +35,8 @@ class StateTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.root = pathlib.Path(directory.name, 'cloud')
+        directory = self.useFixture(fixtures.TempDir()).path
+        self.root = pathlib.Path(directory, 'cloud')
         self.state = cloud_state.State(self.root)
 
     def run_command(self, *argv):

@@ -2,10 +2,10 @@
 """Configurations in temporary files, judged in a made-up environment."""
 
 import pathlib
-import tempfile
 import types
 from unittest import mock
 
+import fixtures
 from oslo_upgradecheck import upgradecheck
 
 from hyperv_sched.cli.status import environment
@@ -33,9 +33,8 @@ class StatusTestCase(base.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = pathlib.Path(directory.name)
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
         self.versions = {'nova': '34.0.0', 'glance': '33.0.0'}
         self.importable = {
             'hyperv_sched.filters.HyperVGenerationFilter': object,

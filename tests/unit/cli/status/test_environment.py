@@ -5,7 +5,8 @@ import contextlib
 import io
 import pathlib
 import sys
-import tempfile
+
+import fixtures
 
 from hyperv_sched.cli.status import environment
 from tests.unit import base
@@ -18,11 +19,10 @@ class EnvironmentTestCase(base.TestCase):
 
     def setUp(self):
         super().setUp()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.site = pathlib.Path(directory.name)
-        sys.path.insert(0, directory.name)
-        self.addCleanup(sys.path.remove, directory.name)
+        directory = self.useFixture(fixtures.TempDir()).path
+        self.site = pathlib.Path(directory)
+        sys.path.insert(0, directory)
+        self.addCleanup(sys.path.remove, directory)
         for name in ('status_fine', 'status_broken', 'status_gone'):
             self.addCleanup(sys.modules.pop, name, None)
         (self.site / 'status_fine.py').write_text(
