@@ -437,7 +437,9 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             current = self.server(server)
             busy = current.task_state or current.status == 'BUILD'
             wanted = not statuses or current.status in statuses
-            return current if wanted and not busy else None
+            # Nova saves the state first, and then the reason.
+            told = current.status != 'ERROR' or current.fault
+            return current if wanted and told and not busy else None
         return self.wait_for(settled, lambda: (
             f'{server.id} is {self.server(server).status}'), patience)
 
