@@ -77,16 +77,7 @@ def install_ours(state: cloud_state.State,
         return False
     mark.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as directory:
-        # To build is to write into the tree.
-        source = pathlib.Path(directory, 'source')
-        source.mkdir()
-        for name in _SOURCE:
-            if (cloud_state.TOP / name).is_dir():
-                shutil.copytree(
-                    cloud_state.TOP / name, source / name,
-                    ignore=shutil.ignore_patterns('__pycache__'))
-            else:
-                shutil.copy(cloud_state.TOP / name, source)
+        source = copy_source(pathlib.Path(directory))
         _pip(state, unwanted, 'install', '--force-reinstall', '--no-deps',
              '--no-build-isolation', source)
     # Nova finds drivers below its own package only.
@@ -94,6 +85,23 @@ def install_ours(state: cloud_state.State,
     shutil.copy(_HERE / 'virt.py', packages / 'nova' / 'virt' / 'devcloud.py')
     mark.write_text(wanted)
     return True
+
+
+def copy_source(directory: pathlib.Path) -> pathlib.Path:
+    """Copy what a wheel of ours is built from: that writes into the tree.
+
+    :returns: where it is
+    """
+    source = directory / 'source'
+    source.mkdir()
+    for name in _SOURCE:
+        if (cloud_state.TOP / name).is_dir():
+            shutil.copytree(
+                cloud_state.TOP / name, source / name,
+                ignore=shutil.ignore_patterns('__pycache__'))
+        else:
+            shutil.copy(cloud_state.TOP / name, source)
+    return source
 
 
 def _hash_of_source() -> str:

@@ -2,15 +2,11 @@
 """The package comes and goes while the cloud is in use."""
 
 import re
-import shutil
 
 from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
-from tools.cloud import state as cloud_state
-
-SOURCE = ('LICENSE', 'README.rst', 'hyperv_sched', 'nova', 'pyproject.toml',
-          'setup.cfg')
+from tools.cloud import software
 
 
 class PackageTestCase(base.StoryTestCase):
@@ -35,16 +31,7 @@ class PackageTestCase(base.StoryTestCase):
 
     def build(self, version):
         """The source of another release of the same code."""
-        source = self.cloud.directory / 'source'
-        source.mkdir()
-        for name in SOURCE:
-            origin = cloud_state.TOP / name
-            if origin.is_dir():
-                shutil.copytree(
-                    origin, source / name,
-                    ignore=shutil.ignore_patterns('__pycache__'))
-            else:
-                shutil.copy(origin, source)
+        source = software.copy_source(self.cloud.directory)
         path = source / 'setup.cfg'
         text, changed = re.subn(
             '^version = .*$', f'version = {version}', path.read_text(),
