@@ -219,9 +219,12 @@ def _offer_commands(state: cloud_state.State) -> None:
             export PYTHONWARNINGS
             exec {state.venv}/bin/{name} {files} "$@"
             ''')
-    # It knows nothing of clouds.yaml.
+    # It knows nothing of clouds.yaml, and keeps schemas in the home of who
+    # asks.
     _script(state.bin / 'glance', f'''
         . {state.etc}/openrc
+        HOME={state.data}/home
+        export HOME
         exec {state.venv}/bin/glance "$@"
         ''')
     # Debian's own has its place built in.
