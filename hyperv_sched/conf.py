@@ -67,8 +67,9 @@ class RuleCode(types.String):
 LINT_OPTS = [
     cfg.ListOpt(
         'ignored_rules', default=[], item_type=RuleCode(),
-        help='Codes of rules whose findings "hyperv-sched image lint '
-             '--config-file" and the plugins of Glance drop, as HV106.'),
+        help='Codes of rules whose findings "hyperv-sched image lint" and '
+             '"image upload", with --config-file, and the plugins of Glance '
+             'drop, as HV106.'),
     cfg.ListOpt(
         'error_rules', default=[], item_type=RuleCode(),
         help='Codes of rules whose findings count as errors there, although '

@@ -120,16 +120,7 @@ class Lint(base.ExitCodes, lister.Lister):
             help='download an image of a cloud whose store does not hand out '
                  'parts; else its content is unknown')
         cloud.add_options(parser)
-        parser.add_argument(
-            '--ignore', metavar='CODE', action='append', default=[],
-            help='drop the findings of a rule (repeat for more)')
-        parser.add_argument(
-            '--error', metavar='CODE', action='append', default=[],
-            help='count the findings of a rule as errors (repeat for more)')
-        parser.add_argument(
-            '--config-file', metavar='FILE',
-            help='take more such codes from ignored_rules and error_rules of '
-                 'the group [hyperv_sched]')
+        options.add_weights(parser)
         parser.add_argument(
             '--fix', action='store_true',
             help='print, instead of findings, the "openstack image set" '
@@ -139,7 +130,7 @@ class Lint(base.ExitCodes, lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Iterator[tuple[Any, ...]]]:
-        ignored, errors = _weights(parsed_args)
+        ignored, errors = options.weights(parsed_args)
         total, subjects = self._subjects(parsed_args)
         self._progress = progress.Progress(sys.stderr, total)
         self._fixes = []
@@ -229,33 +220,6 @@ class Lint(base.ExitCodes, lister.Lister):
                       'without guessing; without --fix the findings are '
                       'shown.', file=stream)
         return 0
-
-
-def _weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The codes to ignore, and those to take for errors."""
-    ignored, errors = list(args.ignore), list(args.error)
-    if args.config_file:
-        from oslo_config import cfg
-
-        from hyperv_sched import conf
-
-        options = cfg.ConfigOpts()
-        conf.register_opts(options)
-        try:
-            options(['--config-file', args.config_file],
-                    default_config_files=[], default_config_dirs=[])
-            ignored += options.hyperv_sched.ignored_rules
-            errors += options.hyperv_sched.error_rules
-        except (cfg.Error, ValueError, OSError) as exc:
-            # Of a wrong value, what is wrong with it.
-            reason = str(exc).rpartition(' is not valid: ')[2]
-            raise base.UsageError(
-                f'{args.config_file}: {rules.printable(reason)}') from None
-    try:
-        rules.weigh((), ignored, errors)
-    except rules.UnknownRule as exc:
-        raise base.UsageError(str(exc)) from None
-    return ignored, errors
 
 
 def _fix(raw: dict[str, Any], ignored: Sequence[str]) -> list[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that say what an image shall have."""
+"""Options that say what an image shall have, and what counts of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from hyperv_sched import rules
+from hyperv_sched.cli import base
 
 _MEMBERS = ('disk_format', 'container_format', 'min_disk')
 
@@ -34,6 +35,51 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
     return {**dict(args.image_properties),
             **{name: getattr(args, name) for name in _MEMBERS
                if getattr(args, name) is not None}}
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Let a command take what an operator thinks of the rules."""
+    parser.add_argument(
+        '--ignore', metavar='CODE', action='append', default=[],
+        help='drop the findings of a rule (repeat for more)')
+    parser.add_argument(
+        '--error', metavar='CODE', action='append', default=[],
+        help='count the findings of a rule as errors (repeat for more)')
+    parser.add_argument(
+        '--config-file', metavar='FILE',
+        help='take more such codes from ignored_rules and error_rules of '
+             'the group [hyperv_sched]')
+
+
+def weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The codes to ignore, and those to take for errors.
+
+    :raises base.UsageError: no rule has such a code, or the file cannot be
+        read.
+    """
+    ignored, errors = list(args.ignore), list(args.error)
+    if args.config_file:
+        from oslo_config import cfg
+
+        from hyperv_sched import conf
+
+        known = cfg.ConfigOpts()
+        conf.register_opts(known)
+        try:
+            known(['--config-file', args.config_file],
+                  default_config_files=[], default_config_dirs=[])
+            ignored += known.hyperv_sched.ignored_rules
+            errors += known.hyperv_sched.error_rules
+        except (cfg.Error, ValueError, OSError) as exc:
+            # Of a wrong value, what is wrong with it.
+            reason = str(exc).rpartition(' is not valid: ')[2]
+            raise base.UsageError(
+                f'{args.config_file}: {rules.printable(reason)}') from None
+    try:
+        rules.weigh((), ignored, errors)
+    except rules.UnknownRule as exc:
+        raise base.UsageError(str(exc)) from None
+    return ignored, errors
 
 
 def _property(text: str) -> tuple[str, str]:

@@ -90,15 +90,19 @@ class Upload(base.ExitCodes, show.ShowOne):
         parser.add_argument(
             '--force', action='store_true',
             help='upload whatever the findings are')
+        options.add_weights(parser)
         cloud.add_options(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         path = parsed_args.file
+        weights = options.weights(parsed_args)
         content = inputs.inspect(path)
         document, known = _document(parsed_args, content)
-        findings = inputs.Subject(document, path, path, content).findings()
+        findings = rules.weigh(
+            inputs.Subject(document, path, path, content).findings(),
+            *weights)
         refused = not parsed_args.force and any(
             finding.severity in ('error', 'unknown') for finding in findings)
         with base.aside() as stream:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import contextlib
 import contextvars
 import io
+import pathlib
 from typing import Any
 
 from nova import utils
@@ -16,6 +17,9 @@ from nova.image import glance
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched.compute import hosts
+
+#: As many bytes as tell any format: one chunk, as Glance's client reads them.
+_HEAD_SIZE = 65536
 
 #: What compute-hyperv gets where it would ask Glance.
 _HANDED: contextvars.ContextVar[dict[str, Any] | None] = (
@@ -133,16 +137,20 @@ def with_content(read: Mapping[str, Any], context: Any,
     further. Else a short read of Glance, before the driver reads all.
 
     :raises Exception: what Nova's Glance API raises.
+    :raises OSError: the driver's own file cannot be read.
     """
     path = host.cached_image(read['id'])
-    if path is not None:
-        found = disk.inspect(path)
+    if path is None:
+        head, label = _head(context, read['id']), read.get('disk_format')
     else:
-        found = disk.inspect_file(io.BytesIO(_head(context, read['id'])))
-        if found.format in ('raw', 'unknown') and (
-                read.get('disk_format') == 'vhd'):
-            # The mark of a fixed VHD is at the end: the label is right.
-            found.format = 'vhd'
+        # The driver names it by what it has found it to be.
+        label = pathlib.PurePath(path).suffix.removeprefix('.')
+        with open(path, 'rb') as file:
+            head = file.read(_HEAD_SIZE)
+    found = disk.inspect_file(io.BytesIO(head))
+    if found.format in ('raw', 'unknown') and label == 'vhd':
+        # The mark of a fixed VHD is at the end: the label is right.
+        found.format = 'vhd'
     # What was read need not be the whole file: its format alone is known.
     return {**read, 'content': _Glimpse(
         format=found.format, file_size=found.file_size)}
@@ -150,8 +158,14 @@ def with_content(read: Mapping[str, Any], context: Any,
 
 def _head(context: Any, image_id: str) -> bytes:
     chunks = glance.API().download(context, image_id)
+    head = bytearray()
     with contextlib.closing(_closable(chunks)) as stream:
-        return next(filter(None, stream), b'')
+        # What is between may hand them out in smaller pieces.
+        for chunk in stream:
+            head += chunk
+            if len(head) >= _HEAD_SIZE:
+                break
+    return bytes(head)
 
 
 def _closable(chunks: Any) -> Generator[bytes, None, None]:

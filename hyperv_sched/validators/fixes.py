@@ -93,6 +93,8 @@ def properties(
                               in _FIXES[code](document).items())
             elif code == 'HV118':
                 values.update(_agreeing(document))
+        values = {name: value for name, value in values.items()
+                  if _is_word(value)}
         if not values:
             break
         fixed.update(values)
@@ -117,19 +119,37 @@ def _name_in(raw: Document, name: str) -> str:
 
 
 def command(document: Document, values: Mapping[str, str]) -> str:
-    """The openstack command that sets properties, to be pasted."""
+    """The openstack command that sets properties, to be pasted.
+
+    An image whose name no shell can hand over is the reader's to name.
+    """
     words = ['openstack', 'image', 'set']
     for name, value in values.items():
         words += ['--property', f'{name}={value}']
     image = image_document.label(document)
-    words += ['--', 'IMAGE' if image == '-' else image]
+    words += ['--', image if image != '-' and _is_word(image) else 'IMAGE']
     return ' '.join(map(quote, words))
+
+
+def _is_word(text: str) -> bool:
+    """Whether a program can be given it: no NUL, no half of a character."""
+    try:
+        return b'\0' not in text.encode(errors='surrogateescape')
+    except UnicodeEncodeError:
+        return False
 
 
 def quote(word: str) -> str:
     """Quote for a shell, without the characters that a terminal obeys."""
     if word.isprintable():
         return shlex.quote(word)
-    return "$'" + ''.join(
-        c if c.isprintable() and c not in "\\'" else f'\\U{ord(c):08x}'
-        for c in word) + "'"
+    return "$'" + ''.join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable() and character not in "\\'":
+        return character
+    if '\udc80' <= character <= '\udcff':
+        # A byte of a file's name that is no UTF-8.
+        return f'\\x{ord(character) - 0xdc00:02x}'
+    return f'\\U{ord(character):08x}'

@@ -63,6 +63,7 @@ class Server:
 
     def __init__(self, bus=None, content=None, **properties):
         self.context = nova_context.get_admin_context()
+        #: A list is what comes in pieces.
         self.content = VHDX if content is None else content
         #: As Nova's Glance API has it.
         self.record = {
@@ -118,7 +119,9 @@ class Server:
                 get=lambda *args, **kwargs: {
                     **self.record,
                     'properties': dict(self.record['properties'])},
-                download=lambda *args, **kwargs: iter([self.content])):
+                download=lambda *args, **kwargs: iter(
+                    self.content if isinstance(self.content, list)
+                    else [self.content])):
             yield
 
 
@@ -331,13 +334,47 @@ class Roads:
                 {image['properties']['hw_machine_type'] for image in read})
 
     def test_file_that_the_driver_has_is_what_is_judged(self):
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(samples.dynamic_vhd())
+        for content in (samples.dynamic_vhd(), samples.fixed_vhd()):
+            with tempfile.NamedTemporaryFile(suffix='.vhd') as file:
+                file.write(content)
+                file.flush()
+                for call in calls_of('spawn'):
+                    self.assert_refused(
+                        exception.ImageUnacceptable, 'HV202 the file is VHD',
+                        NEW, Server(), call, cached=file.name)
+
+    def test_file_that_the_driver_has_lets_a_good_server_go_on(self):
+        driver, acted = self.load(NEW)
+        with tempfile.NamedTemporaryFile(suffix='.vhdx') as file:
+            file.write(VHDX)
             file.flush()
+            driver._imagecache._pathutils.get_image_path.return_value = (
+                file.name)
             for call in calls_of('spawn'):
-                self.assert_refused(
-                    exception.ImageUnacceptable, 'HV202 the file is VHD',
-                    NEW, Server(), call, cached=file.name)
+                self.ask(driver, Server(content=samples.dynamic_vhd()), call)
+                acted._vmops.spawn.assert_called_once()
+                acted.reset_mock()
+
+    def test_pieces_that_glance_is_read_in_make_no_difference(self):
+        driver, acted = self.load(NEW)
+        server = Server(content=[b'vhd', b'', b'x', VHDX[4:]])
+        for call in calls_of('spawn'):
+            self.ask(driver, server, call)
+            acted._vmops.spawn.assert_called_once()
+            acted.reset_mock()
+
+    def test_host_is_known_without_counting_its_resources(self):
+        """That takes Windows a dozen queries, each of some milliseconds."""
+        for release in (OLD, NEW):
+            driver, _ = self.load(release)
+            for method in ROADS:
+                for call in calls_of(method):
+                    with mock.patch.object(
+                            driver._hostops, 'get_available_resource',
+                    ) as counted, contextlib.suppress(
+                            exception.NovaException, NotImplementedError):
+                        self.ask(driver, Server(bus='scsi'), call)
+                    counted.assert_not_called()
 
     def test_guest_of_windows_gets_the_template_of_windows(self):
         """Each driver knows it by these letters alone."""

@@ -29,7 +29,10 @@ class FakeHostDriver(fake.FakeDriver):
         super().init_host(host)
         if host in WINDOWS:
             # Where the drivers for Hyper-V keep os-win's.
-            self._hostops = mock.Mock()
+            self._hostops = mock.Mock(
+                spec=['_get_hypervisor_version', '_hostutils'])
+            self._hostops._get_hypervisor_version.side_effect = (
+                lambda: self.host_status_base['hypervisor_version'])
             hostutils = self._hostops._hostutils
             hostutils.get_windows_version.return_value = WINDOWS[host]
         hypervisor, version = REPORTS[host]

@@ -86,6 +86,22 @@ class UploadTestCase(test_image.CommandTestCase):
             code, json.loads(out)['properties']['os_type']))
         self.assertIn('HV116', err)
 
+    def test_rules_count_as_the_operator_has_it(self):
+        """As os_type is written here, HV116 is a warning."""
+        warned = ('-f', 'json', '--property', 'os_type=Windows')
+        path = self.file('lint.conf',
+                         b'[hyperv_sched]\nerror_rules = HV116\n')
+        for argv, expected in (
+                (('--error', 'HV116'), (1, 0, True)),
+                (('--config-file', path), (1, 0, True)),
+                (('--config-file', path, '--force'), (0, 1, True)),
+                (('--ignore', 'HV116'), (0, 1, False)),
+                (('--ignore', 'HV999'), (2, 0, False))):
+            connection = FakeCloud()
+            code, _, err = self.upload(connection, *warned, *argv)
+            self.assertEqual(expected, (
+                code, len(connection.images), 'HV116' in err), argv)
+
     def test_people_are_told_what_is_worked_out(self):
         _, _, err = self.upload(FakeCloud(), '--property', 'os_type=linux')
         self.assertRegex(err, '(?m)^os_type +linux$')

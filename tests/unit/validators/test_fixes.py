@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import os
 import shlex
+import subprocess
 
 import hypothesis
 from hypothesis import strategies as st
@@ -86,3 +88,26 @@ class CommandTestCase(base.TestCase):
 
     def test_nameless_image_has_a_place(self):
         self.assertTrue(fixes.command({}, {'a': 'b'}).endswith(' -- IMAGE'))
+
+    def test_image_that_no_program_can_be_given_is_not_named(self):
+        """A shell would cut it short, and name another."""
+        for name in ('web\0server', '\ud800'):
+            self.assertTrue(fixes.command(
+                {'name': name}, {'a': 'b'}).endswith(' -- IMAGE'), name)
+
+    def test_value_that_no_program_can_be_given_is_not_set(self):
+        for os_type in ('Windows\0', 'Windows\udfff'):
+            self.assertEqual({}, fixes.properties(
+                {**GOOD, 'os_type': os_type}, validators.validate))
+
+    def test_bash_makes_the_same_words_of_it(self):
+        words = ['it\'s', '$(false) `false` "!" \\ *', '\n\t\x1b[31m', '-',
+                 '\xe9 \u2028\U0001f4be', 'not-utf-8-\udcff\udc80a']
+        done = subprocess.run(
+            ['bash', '-c', "printf '%s\\0' " + ' '.join(
+                map(fixes.quote, words))],
+            stdout=subprocess.PIPE, check=True,
+            env={**os.environ, 'LC_ALL': 'C.UTF-8'})
+        self.assertEqual(
+            words, [os.fsdecode(word)
+                    for word in done.stdout.split(b'\0')[:-1]])
