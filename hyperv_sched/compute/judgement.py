@@ -179,9 +179,14 @@ def gone(image_id: str, exc: Exception) -> rules.Finding:
 
 
 def unread(image_id: str, exc: Exception) -> rules.Finding:
-    """HV501, where Glance does not answer: generation 2 is not guessed."""
+    """HV501, where Glance, or the host's own file, cannot be read.
+
+    Generation 2 is not guessed.
+    """
+    # The user need not know where on the host a file lies.
+    reason = exc.strerror if isinstance(exc, OSError) else None
     return rules.CATALOGUE['HV501'].finding(
-        image_id, f'it cannot be read from Glance: {exc}')
+        image_id, f'it cannot be read: {reason or exc}')
 
 
 def destructive(cause: rules.Finding) -> rules.Finding:

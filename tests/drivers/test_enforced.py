@@ -355,6 +355,14 @@ class Roads:
                 acted._vmops.spawn.assert_called_once()
                 acted.reset_mock()
 
+    def test_file_that_cannot_be_read_is_this_hosts_trouble(self):
+        with tempfile.TemporaryDirectory() as directory:
+            for call in calls_of('spawn'):
+                self.assert_refused(
+                    exception.ComputeResourcesUnavailable,
+                    'it cannot be read: No such file or directory. ',
+                    NEW, Server(), call, cached=f'{directory}/image.vhdx')
+
     def test_pieces_that_glance_is_read_in_make_no_difference(self):
         driver, acted = self.load(NEW)
         server = Server(content=[b'vhd', b'', b'x', VHDX[4:]])

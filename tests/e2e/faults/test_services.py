@@ -76,7 +76,7 @@ class ServiceTestCase(FailingTestCase):
                 self.cloud.start('glance')
             self.cloud.heard(
                 f'nova-compute-{enforced[0]}', 'Refused: ', '"HV501"',
-                'it cannot be read from Glance', begun.id)
+                'it cannot be read: ', begun.id)
             self.assert_recovers(begun)
 
     def test_database_is_restarted(self):

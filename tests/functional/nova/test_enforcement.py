@@ -77,7 +77,7 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         with self.no_glance(OSError('Glance is down')):
             server = self.boot(image, az='nova:ws2022')
         self.assertIn('HV501 generation-unsupported-here: this host cannot '
-                      'run the image: it cannot be read from Glance: Glance '
+                      'run the image: it cannot be read: Glance '
                       'is down', server['fault']['message'])
 
     def test_generation_1_does_without_glance(self):
