@@ -284,14 +284,19 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             was made of it is removed with the rest
         """
         images = (user or self.demo).image
-        image = images.create_image(
-            name or f'image-{uuid.uuid4()}', disk_format=disk_format,
-            container_format='bare', **properties)
-        self.addCleanup(images.delete_image, image.id)
+        image = self._empty(images, disk_format, name, **properties)
         image.data = io.BytesIO(uefi_disk() if data is None else data)
         answer = image.upload(images)
         openstack.exceptions.raise_from_response(answer)
         return images.get_image(image.id)
+
+    def _empty(self, images, disk_format='vhdx', name=None, **properties):
+        """An image that has no data yet."""
+        image = images.create_image(
+            name or f'image-{uuid.uuid4()}', disk_format=disk_format,
+            container_format='bare', **properties)
+        self.addCleanup(images.delete_image, image.id)
+        return image
 
     def spoil(self, image, **properties):
         """Change an image as nobody can who goes through Glance.
@@ -318,14 +323,13 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
                  '--container-format', 'bare', '--name', name,
                  *options(properties), stdin=path)
         image = self.demo.image.find_image(name, ignore_missing=False)
+        self.addCleanup(self.demo.image.delete_image, image.id)
         return self._ended(image)
 
     def staged(self, data, **properties):
         """Import data with openstacksdk; return the image after that."""
         images = self.demo.image
-        image = images.create_image(
-            f'image-{uuid.uuid4()}', disk_format='vhdx',
-            container_format='bare', **properties)
+        image = self._empty(images, **properties)
         images.stage_image(image, data=data)
         images.import_image(image)
         return self._ended(image)
@@ -333,9 +337,7 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
     def downloaded(self, data, **properties):
         """Have Glance fetch data itself; return the image after that."""
         images = self.demo.image
-        image = images.create_image(
-            f'image-{uuid.uuid4()}', disk_format='vhdx',
-            container_format='bare', **properties)
+        image = self._empty(images, **properties)
         self.file(data)
         with self._served():
             images.import_image(
@@ -359,8 +361,6 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             server.server_close()
 
     def _ended(self, image):
-        self.addCleanup(self.demo.image.delete_image, image.id)
-
         def ended():
             tasks = self._tasks(image)
             return tasks and all(

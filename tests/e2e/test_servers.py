@@ -119,6 +119,13 @@ class ComputeTestCase(base.StoryTestCase):
         return [event['host'] for event in action.events
                 if event['event'] == 'compute__do_build_and_run_instance']
 
+    def assert_refused_once(self, server, words):
+        """No other host has tried, and nothing is held."""
+        self.assertEqual('ERROR', server.status)
+        self.assertIn(words, self.cloud.fault(server))
+        self.assertEqual(1, len(self.attempts(server)))
+        self.assertEqual(set(), self.cloud.allocated(server))
+
     def test_forced_host_that_is_too_old(self):
         image = self.cloud.image(
             user=self.cloud.admin, **e2e_cloud.GENERATION_2)
@@ -140,11 +147,8 @@ class ComputeTestCase(base.StoryTestCase):
                 'boot_index': 0, 'uuid': image.id, 'source_type': 'image',
                 'destination_type': 'local', 'delete_on_termination': True,
                 'disk_bus': 'ide'}])
-        self.assertEqual('ERROR', server.status)
-        self.assertIn('HV503 device-bus-ide: a device asks for disk_bus ide',
-                      self.cloud.fault(server))
-        self.assertEqual(1, len(self.attempts(server)))
-        self.assertEqual(set(), self.cloud.allocated(server))
+        self.assert_refused_once(
+            server, 'HV503 device-bus-ide: a device asks for disk_bus ide')
 
     def test_vhd_that_was_tagged_afterwards(self):
         # Glance does not look at the content again.
@@ -155,11 +159,8 @@ class ComputeTestCase(base.StoryTestCase):
             *e2e_cloud.options(e2e_cloud.GENERATION_2), image.id)
         with self.cloud.only('ws2012r2', 'ws2022'):
             server = self.cloud.boot(image)
-        self.assertEqual('ERROR', server.status)
-        self.assertIn('HV502 image-unusable: HV202 the file is VHD',
-                      self.cloud.fault(server))
-        self.assertEqual(1, len(self.attempts(server)))
-        self.assertEqual(set(), self.cloud.allocated(server))
+        self.assert_refused_once(
+            server, 'HV502 image-unusable: HV202 the file is VHD')
 
     def test_vhd_with_the_label_vhdx(self):
         image = self.cloud.image(
@@ -169,10 +170,8 @@ class ComputeTestCase(base.StoryTestCase):
                        ' WHERE id = %s', image.id)
         with self.cloud.only('ws2012r2', 'ws2022'):
             server = self.cloud.boot(image)
-        self.assertIn('HV502 image-unusable: HV202 the file is VHD',
-                      self.cloud.fault(server))
-        self.assertEqual(1, len(self.attempts(server)))
-        self.assertEqual(set(), self.cloud.allocated(server))
+        self.assert_refused_once(
+            server, 'HV502 image-unusable: HV202 the file is VHD')
 
     def test_rebuild_that_would_destroy_the_guest(self):
         image = self.cloud.image(

@@ -6,9 +6,9 @@ import pathlib
 import subprocess
 import sys
 
-import fixtures
 import testtools
 
+from tests import files
 from tests import guests
 from tests import samples
 
@@ -23,12 +23,7 @@ def qemu_img(*args):
                           stdout=subprocess.PIPE).stdout
 
 
-class ImagesTestCase(testtools.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
+class ImagesTestCase(files.FilesMixin, testtools.TestCase):
 
     def create(self, name, kind, *options):
         path = self.directory / name

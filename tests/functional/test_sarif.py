@@ -8,10 +8,10 @@ import subprocess
 import sys
 import tarfile
 
-import fixtures
 import jsonschema
 import testtools
 
+from tests import files
 from tests import guests
 from tests import samples
 
@@ -34,17 +34,12 @@ def _validator():
         schema, format_checker=formats)
 
 
-class SarifTestCase(testtools.TestCase):
+class SarifTestCase(files.FilesMixin, testtools.TestCase):
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.validator = _validator()
-
-    def setUp(self):
-        super().setUp()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
 
     def run_of(self, *argv, stdin=''):
         """Lint; return the one run of the log, which is valid."""
@@ -68,7 +63,7 @@ class SarifTestCase(testtools.TestCase):
         return [r['locations'][0]['physicalLocation']['artifactLocation'][
             'uri'] for r in run['results']]
 
-    def file(self, name, data):
+    def put(self, name, data):
         path = os.path.join(os.fsencode(self.directory), os.fsencode(name))
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, 'wb') as file:
@@ -86,7 +81,7 @@ class SarifTestCase(testtools.TestCase):
 
     def test_no_findings(self):
         run = self.run_of(
-            self.file('good.vhdx', GOOD), *GENERATION_2)
+            self.put('good.vhdx', GOOD), *GENERATION_2)
         self.assertEqual([], run['results'])
 
     def test_every_severity(self):
@@ -108,12 +103,12 @@ class SarifTestCase(testtools.TestCase):
             'what?#100%.vhd': 'what%3F%23100%25.vhd',
             'below/this one.vhd': 'below/this%20one.vhd'}
         for name in names:
-            self.file(name, VHD)
+            self.put(name, VHD)
         run = self.run_of(*names, *GENERATION_2)
         self.assertEqual(list(names.values()), self.uris(run))
 
     def test_absolute_name_is_a_file_uri(self):
-        self.file('a disk.vhd', VHD)
+        self.put('a disk.vhd', VHD)
         for root, expected in ((f'{self.directory}', 'file://'),
                                (f'/{self.directory}', 'file:///')):
             run = self.run_of(f'{root}/a disk.vhd', *GENERATION_2)
@@ -139,7 +134,7 @@ class SarifTestCase(testtools.TestCase):
         self.assertEqual(
             [[{'logicalLocations': name}] for name in logical] + [[]],
             [r['locations'] for r in run['results']])
-        self.file('all images.json', json.dumps(images).encode())
+        self.put('all images.json', json.dumps(images).encode())
         run = self.run_of('--image-json', 'all images.json')
         self.assertEqual(['all%20images.json'] * 4, self.uris(run))
         self.assertEqual(

@@ -7,9 +7,9 @@ import pathlib
 import subprocess
 import sys
 
-import fixtures
 import testtools
 
+from tests import files
 from tests import guests
 from tests import samples
 
@@ -21,17 +21,7 @@ STATUS = ('hyperv-sched-status', 'upgrade', 'check', '--nova-conf')
 FULL = 'No space left on device'
 
 
-class StreamsTestCase(testtools.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
-
-    def file(self, name, data):
-        path = self.directory / name
-        path.write_bytes(data)
-        return path
+class StreamsTestCase(files.FilesMixin, testtools.TestCase):
 
     def run_command(self, program, *argv, redirect='', unbuffered=''):
         """Run a command by a shell, which can close a stream."""

@@ -80,16 +80,15 @@ class ServiceTestCase(FailingTestCase):
             self.assert_recovers(begun)
 
     def test_database_is_restarted(self):
-        begun = [self.begin() for _ in range(5)]
-        self.cloud.stop('mariadb', kill=True)
-        self.cloud.start('mariadb')
-        self.cloud.wait_for(self.boots_again)
-        self.assert_recovers(*begun)
+        self.restart_under_way('mariadb')
 
     def test_message_bus_is_restarted(self):
+        self.restart_under_way('rabbitmq')
+
+    def restart_under_way(self, service):
         begun = [self.begin() for _ in range(5)]
-        self.cloud.stop('rabbitmq', kill=True)
-        self.cloud.start('rabbitmq')
+        self.cloud.stop(service, kill=True)
+        self.cloud.start(service)
         self.cloud.wait_for(self.boots_again)
         self.assert_recovers(*begun)
 

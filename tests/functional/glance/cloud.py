@@ -15,11 +15,11 @@ import sys
 from unittest import mock
 import uuid
 
-import fixtures
 import requests.adapters
 import testtools
 
 from hyperv_sched.cli import main
+from tests import files
 from tests import guests
 from tests import samples
 from tests.functional.glance import api
@@ -42,14 +42,12 @@ def _glance():
     return glance
 
 
-class CloudTestCase(testtools.TestCase):
+class CloudTestCase(files.FilesMixin, testtools.TestCase):
     """Each test makes images of its own."""
 
     def setUp(self):
         super().setUp()
         self.glance = self.api()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
         self.environment = {
             **{name: value for name, value in os.environ.items()
                if not name.startswith('OS_')},
@@ -61,11 +59,6 @@ class CloudTestCase(testtools.TestCase):
     def api(self):
         """The Glance to use."""
         return _glance()
-
-    def file(self, name, data):
-        path = self.directory / name
-        path.write_bytes(data)
-        return path
 
     def run_command(self, *argv):
         """Run a command; return its exit code, output and messages."""

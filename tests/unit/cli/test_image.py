@@ -9,13 +9,13 @@ import shlex
 import sys
 from unittest import mock
 
-import fixtures
 import yaml
 
 from hyperv_sched import validators
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import main
 from hyperv_sched.disk import boot
+from tests import files
 from tests import guests
 from tests import samples
 from tests.unit import base
@@ -29,17 +29,7 @@ GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
                 '--property', 'hypervisor_version_requires=>=6.3')
 
 
-class CommandTestCase(base.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
-
-    def file(self, name, data):
-        path = self.directory / name
-        path.write_bytes(data)
-        return str(path)
+class CommandTestCase(files.FilesMixin, base.TestCase):
 
     def run_command(self, *argv, stdin='', stdout=None):
         """Run a command; return its exit code, output and messages."""

@@ -7,11 +7,11 @@ import sys
 import tempfile
 import tracemalloc
 
-import fixtures
 import hypothesis
 from hypothesis import strategies as st
 
 from hyperv_sched import disk
+from tests import files
 from tests import guests
 from tests import samples
 from tests.unit.disk import base
@@ -76,12 +76,7 @@ class InspectTestCase(base.TestCase):
                 [sys.executable, '-c', WITHOUT_POSIX, path], text=True))
 
 
-class PathTestCase(base.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
+class PathTestCase(files.FilesMixin, base.TestCase):
 
     def test_name_does_not_matter(self):
         path = self.directory / 'disk.vhd'

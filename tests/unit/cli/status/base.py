@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configurations in temporary files, judged in a made-up environment."""
 
-import pathlib
 import types
 from unittest import mock
 
-import fixtures
 from oslo_upgradecheck import upgradecheck
 
 from hyperv_sched.cli.status import environment
 from hyperv_sched.cli.status import problems
 from hyperv_sched.cli.status import sources
+from tests import files
 from tests.unit import base
 
 WARNING = upgradecheck.Code.WARNING
@@ -25,7 +24,7 @@ class HyperVDriver(ComputeDriver):
     """In the place of compute-hyperv's."""
 
 
-class StatusTestCase(base.TestCase):
+class StatusTestCase(files.FilesMixin, base.TestCase):
     """Nova 34, Glance 33 and all that is needed are installed.
 
     Takes the place of what imports them; the tests change what there is.
@@ -33,8 +32,6 @@ class StatusTestCase(base.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.directory = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path)
         self.versions = {'nova': '34.0.0', 'glance': '33.0.0'}
         self.importable = {
             'hyperv_sched.filters.HyperVGenerationFilter': object,
