@@ -422,10 +422,18 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             compute.delete_server(server_id, ignore_missing=True)
 
         def left():
-            return wanted & {
+            """One that is there; None if none is.
+
+            With its database killed, Nova may go on listing one that it no
+            longer finds.
+            """
+            listed = wanted & {
                 server.id for server in compute.servers(all_projects=True)}
+            return next(filter(
+                lambda server_id: compute.find_server(server_id), listed),
+                None)
         self.wait_for(lambda: not left(),
-                      lambda: f'{left()} are not deleted', patience)
+                      lambda: f'{left()} is not deleted', patience)
 
     def settle(self, server, *statuses, patience=PATIENCE):
         """Wait until nothing is done to a server any more.
