@@ -6,17 +6,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 import contextlib
+import errno
 import io
 import os
 import sys
 from typing import Any
 from typing import TextIO
 
+from cliff import show
+
 from hyperv_sched import rules
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
 
 
 def tolerate_any_terminal() -> None:
@@ -49,6 +53,18 @@ def settle(stream: TextIO | None) -> OSError | None:
     return None
 
 
+def is_closed_pipe(exc: BaseException | None, system: str = os.name) -> bool:
+    """Tell whether the reader of standard output is gone.
+
+    Windows reports that as EINVAL, without a file name.
+
+    :param system: as :data:`os.name` has it
+    """
+    return isinstance(exc, BrokenPipeError) or (
+        system == 'nt' and isinstance(exc, OSError)
+        and exc.errno == errno.EINVAL and exc.filename is None)
+
+
 def finish(program: str, code: int, lost: int) -> int:
     """End a program: return its exit code, when all is written.
 
@@ -56,7 +72,7 @@ def finish(program: str, code: int, lost: int) -> int:
         wants to read it is no reason.
     """
     reason = settle(sys.stdout)
-    if reason is not None and not isinstance(reason, BrokenPipeError):
+    if reason is not None and not is_closed_pipe(reason):
         code = max(code, lost)
         with aside() as stream:
             print(f'{program}: {unwritten(reason)}', file=stream)
@@ -102,9 +118,9 @@ class ExitCodes:
             self.complain(exc)
         except Exception as exc:
             lost = settle(self._stdout())
-            if isinstance(lost or exc, BrokenPipeError):
+            if is_closed_pipe(lost or exc):
                 # cliff's way to end with 141.
-                raise lost or exc from None
+                raise BrokenPipeError from None
             if lost is None and self._debug():
                 raise
             self.complain(unwritten(lost) if lost else exc)
@@ -127,3 +143,16 @@ class ExitCodes:
     def _debug(self) -> bool:
         app: Any = getattr(self, 'app', None)
         return bool(getattr(getattr(app, 'options', None), 'debug', False))
+
+
+class ShowOne(ExitCodes, show.ShowOne):
+    """A command that shows one object."""
+
+    @property
+    def formatter_namespace(self) -> str:
+        return 'hyperv_sched.formatter.show'
+
+
+def plain(value: Any) -> Any:
+    """Return a value for output that is not JSON or YAML: on one line."""
+    return rules.printable(value, None) if isinstance(value, str) else value

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import contextlib
 import html
 import json
+import logging
 import re
 from typing import Any
 from typing import BinaryIO
@@ -25,12 +26,25 @@ from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import ranges
 
+LOG = logging.getLogger(__name__)
+
 #: Seconds without a byte.
 TIMEOUT = 60
 
 PAGE_SIZE = 200
+#: Bytes of a document or a page. Glance's own quotas allow 8 MiB for the
+#: properties of one image; a page of 200 usual images has some 600 KB.
+MAX_DOCUMENT_SIZE = 16 * 1024 * 1024
+#: Values in a document or a page: an empty list takes 3 bytes on the wire and
+#: 64 in memory. Glance allows 128 properties for each of 200 images.
+MAX_VALUES = 500_000
+#: Characters of the query that leads to the next page.
+MAX_QUERY = 4096
 #: What becomes part of a path.
 _ID = re.compile('[0-9A-Za-z-]{1,36}')
+_LIMIT = re.compile('(?<![^&])limit=[0-9]+')
+#: One after the other, since a search for both at once is quadratic.
+_ESCAPE, _STRING = re.compile(rb'\\.', re.DOTALL), re.compile(b'"[^"]*"')
 _CHUNK = 64 * 1024
 _MAX_REASON = 64 * 1024
 #: Seconds: Glance answers an upload once the store is through with it.
@@ -43,6 +57,10 @@ class CloudError(base.UsageError):
     def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
         self.status = status
+
+
+class TooLargeError(CloudError):
+    """A document or a page exceeds a limit."""
 
 
 class Unread(Exception):
@@ -73,7 +91,9 @@ def connect(app: Any, name: str | None) -> Images:
         import openstack
     except ImportError:
         raise CloudError('openstacksdk is not installed: pip install '
-                         "'hyperv-sched[openstack]'") from None
+                         '"hyperv-sched[openstack]"') from None
+    from hyperv_sched.cli import transport
+
     with _errors('; name one with --os-cloud, or set OS_CLOUD'):
         client = getattr(app, 'cloud_config', None)
         if client is None:
@@ -83,6 +103,8 @@ def connect(app: Any, name: str | None) -> Images:
             connection = openstack.connection.Connection(
                 config=client.get_one(
                     cloud=name or app.options.cloud, argparse=app.options))
+        # Before the first request.
+        transport.mount(connection.session)
         return Images(connection.image)
 
 
@@ -93,8 +115,12 @@ def _errors(hint: str = '') -> Iterator[None]:
     from openstack import exceptions as sdk_errors
     import requests
 
+    from hyperv_sched.cli import transport
+
     try:
         yield
+    except transport.ResponseError as exc:
+        raise CloudError(str(exc)) from None
     except (auth_errors.ClientException, sdk_errors.SDKException,
             requests.RequestException) as exc:
         raise CloudError(f'the cloud cannot be used: {exc}{hint}') from None
@@ -141,11 +167,8 @@ class Images:
             count = 0
             while query not in seen:
                 seen.add(query)
-                page = self._object('GET', f'/images?{query}')
-                images = page.get('images')
-                if not isinstance(images, list):
-                    raise CloudError('the cloud answers with no list of '
-                                     'images')
+                page = self._page(query)
+                images = page['images']
                 # An empty page counts, too: there may be no end of them.
                 count += max(len(images), 1)
                 if count > inputs.MAX_DOCUMENTS:
@@ -156,8 +179,28 @@ class Images:
                 # Whatever host and path it names: the same as before.
                 query = urllib.parse.urlsplit(
                     str(page.get('next') or '')).query
+                if len(query) > MAX_QUERY:
+                    raise CloudError('the cloud names the next page in more '
+                                     f'than {MAX_QUERY} characters')
                 if not query:
                     break
+
+    def _page(self, query: str) -> dict[str, Any]:
+        """Get a page of images; a shorter one where it is too large.
+
+        The owners of a few images with very large properties must not be
+        able to hide all images of a cloud from its operator.
+        """
+        try:
+            page = self._object('GET', f'/images?{query}')
+        except TooLargeError:
+            shorter = _LIMIT.sub('limit=1', query)
+            if shorter == query:
+                raise
+            page = self._object('GET', f'/images?{shorter}')
+        if not isinstance(page.get('images'), list):
+            raise CloudError('the cloud answers with no list of images')
+        return page
 
     def source(self, image: Mapping[str, Any]) -> ranges.RangeSource:
         """The content of an image, read in ranges.
@@ -169,7 +212,8 @@ class Images:
 
         def fetch(offset: int, length: int) -> bytes:
             span = f'{offset}-{offset + length - 1}'
-            with self._file(image, {'Range': f'bytes={span}'}) as response:
+            with self._file(image, length,
+                            {'Range': f'bytes={span}'}) as response:
                 if response.status_code in (200, 400, 416, 501):
                     raise Unread('its store hands out whole images only')
                 _expect(response, 206)
@@ -188,7 +232,7 @@ class Images:
         :raises Changed: it is not as long as it should be.
         """
         size, came = size_of(image), 0
-        with self._file(image, {}) as response:
+        with self._file(image, size, {}) as response:
             _expect(response, 200)
             for chunk in _body(response, size):
                 came += len(chunk)
@@ -198,12 +242,11 @@ class Images:
             raise Changed
 
     @contextlib.contextmanager
-    def _file(self, image: Mapping[str, Any],
+    def _file(self, image: Mapping[str, Any], size: int,
               headers: Mapping[str, str]) -> Iterator[Any]:
         with self._answer(
-                'GET', _path(image['id'], 'file'), stream=True,
+                'GET', _path(image['id'], 'file'), size,
                 headers={'Accept': 'application/octet-stream',
-                         'Accept-Encoding': 'identity',
                          **headers}) as response:
             if response.status_code in (204, 404, 410):
                 raise Changed
@@ -247,9 +290,13 @@ class Images:
 
     def _object(self, method: str, path: str, status: int = 200,
                 **options: Any) -> dict[str, Any]:
-        with self._answer(method, path, stream=True, **options) as response:
+        with self._answer(method, path, MAX_DOCUMENT_SIZE,
+                          **options) as response:
             _expect(response, status)
-            text = b''.join(_body(response, inputs.MAX_JSON_SIZE))
+            text = b''.join(_body(response, MAX_DOCUMENT_SIZE))
+        if _values(text) > MAX_VALUES:
+            raise TooLargeError('the cloud answers with more than '
+                                f'{MAX_VALUES} values')
         try:
             document = json.loads(text)
         except (ValueError, RecursionError):
@@ -259,12 +306,24 @@ class Images:
         return document
 
     @contextlib.contextmanager
-    def _answer(self, method: str, path: str,
+    def _answer(self, method: str, path: str, size: int = _MAX_REASON,
                 timeout: int = TIMEOUT, **options: Any) -> Iterator[Any]:
-        # A redirect would take the token to whatever host it names.
-        with _errors(), contextlib.closing(self._proxy.request(
-                path, method, timeout=timeout, skip_cache=True,
-                redirect=False, **options)) as response:
+        """Send a request.
+
+        :param size: bytes that the body may have
+        """
+        from hyperv_sched.cli import transport
+
+        with _errors(), transport.limit(max(size, _MAX_REASON)), \
+                contextlib.closing(self._proxy.request(
+                    path, method, timeout=timeout, skip_cache=True,
+                    # A redirect would take the token to whatever host it
+                    # names.
+                    redirect=False,
+                    # keystoneauth would decode the whole body for the log.
+                    stream=True, log=False, **options)) as response:
+            LOG.debug('%s %s: %s %s', method, path, response.status_code,
+                      response.headers.get('x-openstack-request-id', ''))
             yield response
 
 
@@ -289,9 +348,21 @@ def _body(response: Any, limit: int) -> Iterator[bytes]:
     for chunk in response.iter_content(_CHUNK):
         came += len(chunk)
         if came > limit:
-            raise CloudError('the cloud answers with more than '
-                             f'{limit} bytes')
+            raise TooLargeError('the cloud answers with more than '
+                                f'{limit} bytes')
         yield chunk
+
+
+def _values(text: bytes) -> int:
+    """Count the values in JSON text without decoding it."""
+    def count(data: bytes) -> int:
+        return sum(map(data.count, (b'[', b'{', b',', b':')))
+
+    values = count(text)
+    if values > MAX_VALUES:
+        # The same characters inside of strings are no values.
+        values = count(_STRING.sub(b'', _ESCAPE.sub(b'', text)))
+    return values
 
 
 def _expect(response: Any, status: int) -> None:

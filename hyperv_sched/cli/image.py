@@ -14,9 +14,9 @@ import sys
 from typing import Any
 
 from cliff import lister
-from cliff import show
 
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import cloud
 from hyperv_sched.cli import inputs
@@ -44,7 +44,7 @@ _EXIT_CODES = '\n'.join((
     'be written'))
 
 
-class Inspect(base.ExitCodes, show.ShowOne):
+class Inspect(base.ShowOne):
     """Show what a disk image is, by its content alone.
 
     Nothing is changed, and nothing that the image names is opened.
@@ -58,7 +58,7 @@ class Inspect(base.ExitCodes, show.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
-        found = inputs.inspect(parsed_args.file)
+        found = inputs.inspect(inputs.one_file(parsed_args.file))
         if parsed_args.formatter not in STRUCTURED:
             found = {name: _lines(value) for name, value in found.items()}
         return tuple(found), tuple(found.values())
@@ -72,7 +72,7 @@ def _lines(value: Any) -> Any:
         lines = [' '.join(f'{name}={told}' for name, told in one.items())
                  for one in value]
     else:
-        return value
+        return base.plain(value)
     return '\n'.join(rules.printable(line) for line in lines)
 
 
@@ -126,6 +126,7 @@ class Lint(base.ExitCodes, lister.Lister):
             help='print, instead of findings, the "openstack image set" '
                  'command for each image whose properties can be put right '
                  'without guessing; nothing is changed')
+        options.add_shell(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
@@ -141,7 +142,16 @@ class Lint(base.ExitCodes, lister.Lister):
             try:
                 findings = rules.weigh(subject.findings(), ignored, errors)
                 if parsed_args.fix:
-                    self._fixes += _fix(subject.raw, ignored)
+                    self._fixes += _fix(subject.raw, ignored,
+                                        parsed_args.shell)
+            except text.UnquotableError as exc:
+                self.complain(f'{subject.label}: no command can be printed: '
+                              f'{exc}')
+                continue
+            except ImportError as exc:
+                raise base.UsageError(
+                    'a package that hyperv-sched needs cannot be loaded: '
+                    f'{exc}') from None
             except Exception as exc:
                 # One image keeps no other from its verdict.
                 LOG.debug('%s', subject.label, exc_info=True)
@@ -222,7 +232,8 @@ class Lint(base.ExitCodes, lister.Lister):
         return 0
 
 
-def _fix(raw: dict[str, Any], ignored: Sequence[str]) -> list[str]:
+def _fix(raw: dict[str, Any], ignored: Sequence[str],
+         shell: str) -> list[str]:
     from hyperv_sched import validators
     from hyperv_sched.validators import fixes
 
@@ -230,7 +241,7 @@ def _fix(raw: dict[str, Any], ignored: Sequence[str]) -> list[str]:
         return rules.weigh(validators.validate(document), ignored)
 
     values = fixes.properties(raw, judge)
-    return [fixes.command(raw, values)] if values else []
+    return [fixes.command(raw, values, shell)] if values else []
 
 
 def _tally(judged: int, counts: Mapping[str, int]) -> str:

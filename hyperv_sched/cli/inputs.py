@@ -10,12 +10,17 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import glob
 import json
+import os
+import re
 import sys
 from typing import Any
+from typing import BinaryIO
 
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched.cli import base
 
 #: A document of the Image API is a few kilobytes.
@@ -99,6 +104,7 @@ def subjects(files: Sequence[str], json_file: str | None,
     found = flat(documents, json_file, given, complain,
                  bare=json_file is None or bool(files))
     if files:
+        files = expand(files, complain)
         return len(files), _inspected(files, found, complain)
     source = None if json_file == '-' else json_file
     return len(documents), (Subject(one, file=source) for one in found)
@@ -110,7 +116,7 @@ def in_documents(files: Sequence[str], given: Mapping[str, Any],
 
     Findings name the file, and which of its documents if it has several.
     """
-    for file in files:
+    for file in expand(files, complain):
         try:
             documents = _read_json(file)
         except base.UsageError as exc:
@@ -160,18 +166,86 @@ def _inspected(files: Sequence[str], documents: Iterable[dict[str, Any]],
                 complain(exc)
 
 
+def expand(names: Sequence[str], complain: Complain,
+           system: str = os.name) -> list[str]:
+    """Return the files that the arguments of a command stand for.
+
+    Shells of Windows pass on ``*.vhdx`` as it is.
+
+    :param complain: called for a pattern that matches nothing
+    :param system: as :data:`os.name` has it
+    """
+    if system != 'nt':
+        return [*names]
+    files = []
+    for name in names:
+        # Brackets are common in names, and no pattern of Windows.
+        pattern = glob.escape(name)
+        for escaped, wildcard in (('[*]', '*'), ('[?]', '?')):
+            pattern = pattern.replace(escaped, wildcard)
+        if name.startswith('\\\\?\\') or not re.search('[*?]', name):
+            files.append(name)
+        elif matching := sorted(glob.glob(pattern)):
+            files += matching
+        else:
+            complain(f'{name}: no file matches the pattern')
+    return files
+
+
+def one_file(name: str, system: str = os.name) -> str:
+    """Return the one file that an argument stands for; see :func:`expand`.
+
+    :raises base.UsageError: there is none, or more than one.
+    """
+    reasons: list[object] = []
+    files = expand([name], reasons.append, system)
+    if len(files) != 1:
+        raise base.UsageError(
+            reasons[0] if reasons else
+            f'{name}: {len(files)} files match the pattern; give one')
+    return files[0]
+
+
 def inspect(path: str) -> dict[str, Any]:
-    """See what a file is.
+    """Inspect a disk image.
+
+    :raises base.UsageError: it cannot be read.
+    """
+    with open_disk(path) as file:
+        return inspect_file(file, path)
+
+
+def open_disk(path: str) -> BinaryIO:
+    """Open a disk image; see :func:`hyperv_sched.disk.open_file`.
+
+    :raises base.UsageError: it cannot be opened.
+    """
+    from hyperv_sched import disk
+
+    try:
+        return disk.open_file(path)
+    except (OSError, ValueError) as exc:
+        raise unreadable(exc, path) from None
+
+
+def inspect_file(file: BinaryIO, path: str) -> dict[str, Any]:
+    """Inspect an open disk image.
 
     :raises base.UsageError: it cannot be read.
     """
     from hyperv_sched import disk
 
     try:
-        return disk.inspect(path).as_dict()
+        return disk.inspect_file(file).as_dict()
     except OSError as exc:
-        raise base.UsageError(
-            f'{path}: cannot be read: {exc.strerror or exc}') from None
+        raise unreadable(exc, path) from None
+
+
+def unreadable(exc: Exception, path: str) -> base.UsageError:
+    """Make the error for a file that cannot be opened or read."""
+    reason = (text.file_error(exc, path) if isinstance(exc, OSError)
+              else exc)
+    return base.UsageError(f'{path}: cannot be read: {reason}')
 
 
 def _read_json(path: str) -> list[Any]:
@@ -185,8 +259,7 @@ def _read_json(path: str) -> list[Any]:
         else:
             data = sys.stdin.buffer.read(MAX_JSON_SIZE + 1)
     except OSError as exc:
-        raise base.UsageError(
-            f'{path}: cannot be read: {exc.strerror or exc}') from None
+        raise unreadable(exc, path) from None
     if len(data) > MAX_JSON_SIZE:
         raise base.UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
     try:

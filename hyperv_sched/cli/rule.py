@@ -9,12 +9,10 @@ import dataclasses
 import json
 from typing import Any
 
-from cliff import show
-
 from hyperv_sched.cli import base
 
 
-class Show(base.ExitCodes, show.ShowOne):
+class Show(base.ShowOne):
     """Show what a rule code means, and the way out."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:

@@ -9,18 +9,17 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import hashlib
+import logging
 import os
-import signal
 import sys
 from typing import Any
 from typing import BinaryIO
 from typing import TextIO
 import uuid
 
-from cliff import show
-
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import cloud
 from hyperv_sched.cli import derived
@@ -28,7 +27,10 @@ from hyperv_sched.cli import image
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
-from hyperv_sched.cli import text
+from hyperv_sched.cli import signals
+from hyperv_sched.cli import text as findings_text
+
+LOG = logging.getLogger(__name__)
 
 _MIB = 1024 ** 2
 
@@ -56,11 +58,12 @@ _EXIT_CODES = '\n'.join((
     'output cannot be written',
     '  130  interrupted',
     '',
-    'With anything but 0 there is no image, unless standard error names it:',
-    'one that is whole but cannot be shown, or one that cannot be deleted.'))
+    'With anything but 0 there is no image, unless standard output or',
+    'standard error names it: one that is whole, or one that cannot be',
+    'deleted.'))
 
 
-class Upload(base.ExitCodes, show.ShowOne):
+class Upload(base.ShowOne):
     """Upload a disk image with the properties that Hyper-V needs.
 
     What is not given is worked out from the file. The image is judged as
@@ -68,7 +71,7 @@ class Upload(base.ExitCodes, show.ShowOne):
     """
 
     _silent = False
-    _made = ''
+    _made: dict[str, Any] | None = None
 
     def get_epilog(self) -> str:
         return _EXIT_CODES
@@ -90,15 +93,39 @@ class Upload(base.ExitCodes, show.ShowOne):
         parser.add_argument(
             '--force', action='store_true',
             help='upload whatever the findings are')
+        options.add_shell(parser)
         options.add_weights(parser)
         cloud.add_options(parser)
         return parser
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        with signals.Guard() as self._guard:
+            return super().run(parsed_args)
+
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
-        path = parsed_args.file
+        path = inputs.one_file(parsed_args.file)
         weights = options.weights(parsed_args)
-        content = inputs.inspect(path)
+        # The file that is judged is the one that is sent, whatever the path
+        # names later.
+        with inputs.open_disk(path) as file:
+            before = _state(file)
+            content = inputs.inspect_file(file, path)
+            document = self._judge(parsed_args, path, content, weights)
+            if document is None:
+                self._silent = True
+                return (), ()
+            connection = cloud.connect(self.app, parsed_args.os_cloud)
+            self._made = self._upload(
+                connection, _Body(file, path, content['file_size'], before,
+                                  self._guard), document)
+        with self._naming():
+            return _COLUMNS, _row(self._made, document, parsed_args.formatter)
+
+    def _judge(self, parsed_args: argparse.Namespace, path: str,
+               content: dict[str, Any], weights: Any,
+               ) -> dict[str, Any] | None:
+        """Return the document of the image to make, or None for none."""
         document, known = _document(parsed_args, content)
         findings = rules.weigh(
             inputs.Subject(document, path, path, content).findings(),
@@ -110,89 +137,124 @@ class Upload(base.ExitCodes, show.ShowOne):
                 _tell(stream, path, content, document, known)
             _warn(stream, findings)
         if refused:
-            self._silent = True
             self.worsen(base.EXIT_FINDINGS)
             with base.aside() as stream:
                 print('\nNot uploaded; --force does it all the same.',
                       file=stream)
-            return (), ()
+            return None
         if 'disk_format' not in document:
             raise base.UsageError(
                 f'{path}: give --disk-format: Glance has none for '
                 f'{content["format"]}')
         if parsed_args.dry_run:
-            self._silent = True
-            self.app.stdout.write(f'{_command(path, document)}\n')
-            return (), ()
+            command = _command(path, document, parsed_args.shell)
+            self.app.stdout.write(f'{command}\n')
+            return None
         if parsed_args.columns and not {*parsed_args.columns} & {*_COLUMNS}:
             raise base.UsageError(
                 f'--column: there are {", ".join(_COLUMNS)}')
-        connection = cloud.connect(self.app, parsed_args.os_cloud)
-        made = self._upload(connection, path, content, document)
-        self._made = str(made['id'])
-        return _COLUMNS, _row(made, document, parsed_args.formatter)
+        return document
 
     def produce_output(self, parsed_args: argparse.Namespace,
                        column_names: Sequence[str],
                        data: Sequence[Any]) -> int:
         if self._silent:
             return 0
-        try:
+        with self._naming():
             result: int = super().produce_output(
                 parsed_args, column_names, data)
             self.app.stdout.flush()
-        except OSError as exc:
-            base.settle(self.app.stdout)
-            raise base.UsageError(
-                f'image {self._made} is in the cloud, whole, but it cannot be '
-                f'shown: {exc.strerror}') from None
         return result
 
-    def _upload(self, connection: cloud.Images, path: str,
-                content: Mapping[str, Any],
+    @contextlib.contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Name the image on standard error where it cannot be shown."""
+        try:
+            yield
+        except Exception as exc:
+            base.settle(self.app.stdout)
+            LOG.debug('image %s', self._made, exc_info=True)
+            reason = exc.strerror if isinstance(exc, OSError) else None
+            raise base.UsageError(
+                f'image {(self._made or {}).get("id")} is in the cloud, '
+                f'whole, but it cannot be shown: {reason or exc}') from None
+
+    def _upload(self, connection: cloud.Images, body: _Body,
                 document: Mapping[str, Any]) -> dict[str, Any]:
         """Make the image, or leave nothing behind."""
+        guard = self._guard
         # Of our own making: known before Glance has answered.
         image_id = str(uuid.uuid4())
-        with _open(path) as file, _termination_interrupts():
+        unanswered = False
+        guard.once()
+        # A context manager of Python's own would leave gaps for a signal.
+        try:
             try:
+                # To delete an image that Glance is still making deletes
+                # nothing.
+                guard.hold()
+                unanswered = True
                 connection.create({'id': image_id, **document})
-                body = _Body(file, content['file_size'])
+                unanswered = False
+                guard.release()
                 try:
                     connection.upload(image_id, body)
                 finally:
                     body.shown.clear()
+                guard.check()
                 made = connection.get(image_id)
                 body.verify(made)
-                return made
-            except BaseException as exc:
-                self._undo(connection, image_id,
-                           isinstance(exc, KeyboardInterrupt))
-                raise
+            finally:
+                guard.hold()
+        except BaseException as exc:
+            # Again: the one signal that raises may have come just before.
+            guard.hold()
+            if isinstance(exc, cloud.CloudError) and exc.status is not None:
+                unanswered = False
+            self._undo(connection, image_id, unanswered,
+                       isinstance(exc, KeyboardInterrupt))
+            raise
+        guard.finish(
+            f'interrupted: image {image_id} is in the cloud, whole')
+        return made
 
     def _undo(self, connection: cloud.Images, image_id: str,
-              interrupted: bool) -> None:
+              unanswered: bool, interrupted: bool) -> None:
         why = 'interrupted: ' if interrupted else ''
-        with _signals(signal.SIG_IGN):
-            try:
-                if connection.delete(image_id):
-                    self.complain(f'{why}the unfinished image {image_id} is '
-                                  'deleted')
-            except cloud.CloudError as exc:
-                self.complain(
-                    f'{why}the unfinished image {image_id} is left behind: '
-                    f'{exc}. Delete it: openstack image delete {image_id}')
+        delete = f'Delete it: openstack image delete {image_id}'
+        try:
+            deleted = connection.delete(image_id)
+        except Exception as exc:
+            self.complain(
+                f'{why}the unfinished image {image_id} is left behind: '
+                f'{exc}. {delete}')
+            return
+        if deleted:
+            self.complain(f'{why}the unfinished image {image_id} is deleted')
+        elif unanswered:
+            self.complain(
+                f'{why}the cloud has not answered the request to make image '
+                f'{image_id}, and may make it later. {delete}')
 
 
 class _Body:
-    """A file on its way into the cloud; requests asks for just this."""
+    """A file on its way into the cloud; requests asks for just this.
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    :param size: of the file, when it was judged
+    :param before: its identity, before it was judged
+    :param guard: stops the upload where a signal has come to nothing
+    """
+
+    def __init__(self, file: BinaryIO, path: str, size: int,
+                 before: tuple[int, ...], guard: signals.Guard) -> None:
         self.shown = progress.Progress(sys.stderr, size, 'MiB', _MIB)
         self._file = file
-        self._before = _state(file)
+        self._path = path
+        self._before = before
+        self._guard = guard
         self._size = self._left = size
         self._hash = hashlib.sha512()
+        self._file.seek(0)
 
     def __len__(self) -> int:
         return self._size
@@ -203,8 +265,9 @@ class _Body:
 
     def read(self, length: int = -1) -> bytes:
         """The next bytes, as many as the file had when it was judged."""
+        self._guard.check()
         wanted = self._left if length < 0 else min(length, self._left)
-        data = self._file.read(wanted)
+        data = self._read(wanted)
         if wanted and not data:
             raise base.UsageError('the file became shorter meanwhile')
         self._left -= len(data)
@@ -237,45 +300,26 @@ class _Body:
             return self._hash.hexdigest()
         found = hashlib.new(algorithm)
         self._file.seek(0)
-        while data := self._file.read(_MIB):
+        while data := self._read(_MIB):
             found.update(data)
         return found.hexdigest()
 
+    def _read(self, length: int) -> bytes:
+        # requests would take an OSError for one of the connection.
+        try:
+            return self._file.read(length)
+        except OSError as exc:
+            raise inputs.unreadable(exc, self._path) from None
 
-def _state(file: BinaryIO) -> tuple[int, int]:
+
+def _state(file: BinaryIO) -> tuple[int, ...]:
+    """Return what differs once another file or another content is there.
+
+    The change time tells of a content whose modification time was put back.
+    """
     status = os.fstat(file.fileno())
-    return status.st_size, status.st_mtime_ns
-
-
-@contextlib.contextmanager
-def _open(path: str) -> Iterator[BinaryIO]:
-    try:
-        with open(path, 'rb') as file:
-            yield file
-    except OSError as exc:
-        raise base.UsageError(
-            f'{path}: cannot be read: {exc.strerror or exc}') from None
-
-
-#: What ends a command: by hand, by a script, by a terminal that is gone.
-#: Windows has the first two.
-_ENDS = tuple(getattr(signal, name) for name in (
-    'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT') if hasattr(signal, name))
-
-
-@contextlib.contextmanager
-def _signals(handler: Any) -> Iterator[None]:
-    before = {number: signal.signal(number, handler) for number in _ENDS}
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
-
-
-def _termination_interrupts() -> contextlib.AbstractContextManager[None]:
-    """Let every end clean up like an interrupt."""
-    return _signals(signal.default_int_handler)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
+            status.st_ctime_ns)
 
 
 def _document(args: argparse.Namespace, content: Mapping[str, Any],
@@ -311,17 +355,18 @@ def _tell(stream: TextIO, path: str, content: Mapping[str, Any],
 
 def _warn(stream: TextIO, findings: Sequence[rules.Finding]) -> None:
     """Show what speaks against the image."""
-    text.FindingsFormatter().emit_list(
+    findings_text.FindingsFormatter().emit_list(
         image.TABLE_COLUMNS,
         [[rules.printable(getattr(finding, column), None)
           for column in image.TABLE_COLUMNS] for finding in findings],
         stream, argparse.Namespace())
 
 
-def _command(path: str, document: Mapping[str, Any]) -> str:
-    """The command of the openstack client that makes the same image."""
-    from hyperv_sched.validators import fixes
+def _command(path: str, document: Mapping[str, Any], shell: str) -> str:
+    """Return the openstack command that makes the same image.
 
+    :raises base.UsageError: it cannot be written for the shell.
+    """
     words = ['openstack', 'image', 'create', '--file', path]
     for name in ('disk_format', 'container_format', 'min_disk'):
         if name in document:
@@ -331,7 +376,10 @@ def _command(path: str, document: Mapping[str, Any]) -> str:
     for name, value in document.items():
         if name not in _OWN:
             words += ['--property', f'{name}={value}']
-    return ' '.join(map(fixes.quote, (*words, '--', document['name'])))
+    try:
+        return text.command_line((*words, '--', document['name']), shell)
+    except text.UnquotableError as exc:
+        raise base.UsageError(f'no command can be printed: {exc}') from None
 
 
 def _row(made: Mapping[str, Any], document: Mapping[str, Any],
@@ -345,5 +393,6 @@ def _row(made: Mapping[str, Any], document: Mapping[str, Any],
             f'{name}={rules.printable(value, None)}'
             for name, value in properties.items())
     if formatter not in image.STRUCTURED:
-        row['name'] = rules.printable(row['name'], None)
+        row = {name: value if name == 'properties' else base.plain(value)
+               for name, value in row.items()}
     return [row[name] for name in _COLUMNS]

@@ -10,12 +10,14 @@ looks at that as firmware does, through :mod:`partitions` (:mod:`mbr`,
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
 import typing
 
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched.disk import boot
 from hyperv_sched.disk import guest
 from hyperv_sched.disk import others
@@ -25,7 +27,8 @@ from hyperv_sched.disk import vhdx
 from hyperv_sched.disk.content import Content
 from hyperv_sched.disk.content import Damaged
 
-__all__ = ['Content', 'Failed', 'inspect', 'inspect_file', 'inspect_source']
+__all__ = ['Content', 'Failed', 'inspect', 'inspect_file', 'inspect_source',
+           'open_file']
 
 #: What no file may lead to, and one will.
 _MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError,
@@ -39,18 +42,46 @@ class Failed(OSError):
 def inspect(path: str | os.PathLike[str]) -> Content:
     """Inspect the file at a path.
 
-    :raises OSError: it cannot be read, or is no file (a directory or a
-        pipe has no content to inspect).
+    :raises OSError: see :func:`open_file`.
     """
-    with open(path, 'rb', buffering=0, opener=_opener) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError('not a regular file')
-        return inspect_file(typing.cast(typing.BinaryIO, file))
+    with open_file(path) as file:
+        return inspect_file(file)
+
+
+def open_file(path: str | os.PathLike[str]) -> typing.BinaryIO:
+    """Open a regular file for reading, without a buffer.
+
+    A directory, a pipe, a device or a socket has no content to inspect, and
+    opening one may wait or have effects of its own.
+
+    :raises OSError: it cannot be opened, or is not a regular file.
+    """
+    try:
+        # The path may have another file by the time it is opened.
+        _check_regular(os.stat(path))
+        file = open(path, 'rb', buffering=0,  # noqa: SIM115
+                    opener=_opener)
+    except PermissionError as exc:
+        raise OSError(exc.errno, text.file_error(exc, path)) from None
+    try:
+        _check_regular(os.fstat(file.fileno()))
+    except OSError:
+        file.close()
+        raise
+    return typing.cast(typing.BinaryIO, file)
+
+
+def _check_regular(status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError('not a regular file')
 
 
 def _opener(path: str, flags: int) -> int:
     """Do not wait for the other end of a pipe; Windows has none."""
-    return os.open(path, flags | getattr(os, 'O_NONBLOCK', 0))
+    return os.open(path, flags | getattr(os, 'O_NONBLOCK', 0)
+                   | getattr(os, 'O_NOCTTY', 0))
 
 
 def inspect_file(file: typing.BinaryIO) -> Content:

@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
-import shlex
 from typing import Any
 
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched import versions
 
 Document = Mapping[str, Any]
@@ -118,38 +118,32 @@ def _name_in(raw: Document, name: str) -> str:
     return name
 
 
-def command(document: Document, values: Mapping[str, str]) -> str:
-    """The openstack command that sets properties, to be pasted.
+def command(document: Document, values: Mapping[str, str],
+            shell: str) -> str:
+    """Return the openstack command that sets properties, to be pasted.
 
-    An image whose name no shell can hand over is the reader's to name.
+    An image whose name cannot be written for the shell is left for the reader
+    to name.
+
+    :param shell: one of :data:`hyperv_sched.text.SHELLS`
+    :raises text.UnquotableError: a value cannot be written for the shell.
     """
     words = ['openstack', 'image', 'set']
     for name, value in values.items():
         words += ['--property', f'{name}={value}']
     image = image_document.label(document)
-    words += ['--', image if image != '-' and _is_word(image) else 'IMAGE']
-    return ' '.join(map(quote, words))
+    try:
+        if image == '-':
+            image = 'IMAGE'
+        quoted = text.quote(image, shell)
+    except text.UnquotableError:
+        quoted = 'IMAGE'
+    return f'{text.command_line((*words, "--"), shell)} {quoted}'
 
 
-def _is_word(text: str) -> bool:
+def _is_word(value: str) -> bool:
     """Whether a program can be given it: no NUL, no half of a character."""
     try:
-        return b'\0' not in text.encode(errors='surrogateescape')
+        return b'\0' not in value.encode(errors='surrogateescape')
     except UnicodeEncodeError:
         return False
-
-
-def quote(word: str) -> str:
-    """Quote for a shell, without the characters that a terminal obeys."""
-    if word.isprintable():
-        return shlex.quote(word)
-    return "$'" + ''.join(map(_escaped, word)) + "'"
-
-
-def _escaped(character: str) -> str:
-    if character.isprintable() and character not in "\\'":
-        return character
-    if '\udc80' <= character <= '\udcff':
-        # A byte of a file's name that is no UTF-8.
-        return f'\\x{ord(character) - 0xdc00:02x}'
-    return f'\\U{ord(character):08x}'

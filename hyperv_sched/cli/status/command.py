@@ -194,7 +194,7 @@ def _run(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     except OSError as exc:
         # What was found stays found, whoever does not want to read it.
         base.settle(sys.stdout)
-        if not isinstance(exc, BrokenPipeError):
+        if not base.is_closed_pipe(exc):
             with base.aside() as stream:
                 print(f'{top.prog}: {base.unwritten(exc)}', file=stream)
     return code

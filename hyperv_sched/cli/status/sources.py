@@ -25,6 +25,7 @@ from oslo_config import cfg
 from oslo_config import types
 
 from hyperv_sched import conf as own_options
+from hyperv_sched import text
 from hyperv_sched.cli.status import paste
 from hyperv_sched.cli.status import problems
 
@@ -251,11 +252,17 @@ def _check_readable(path: str) -> None:
             raise problems.BadInput(
                 f'{path} is larger than {MAX_SIZE // 2**20} MiB: that is no '
                 'configuration file')
-        text = pathlib.Path(path).read_text()
+        content = pathlib.Path(path).read_text()
     except OSError as exc:
-        raise problems.BadInput(f'{path}: {exc.strerror or exc}') from None
+        raise problems.BadInput(
+            f'{path}: {text.file_error(exc, path)}') from None
+    except UnicodeDecodeError as exc:
+        # The service reads it in the encoding of the locale, too.
+        raise problems.BadInput(
+            f'{path} is not a text file in the encoding {exc.encoding}, in '
+            'which services read it on this system') from None
     except ValueError:
         # Also a path with a NUL in it.
         raise problems.BadInput(f'{path} is not a text file') from None
-    if '\0' in text:
+    if '\0' in content:
         raise problems.BadInput(f'{path} is not a text file')
