@@ -197,10 +197,8 @@ class Upload(base.ShowOne):
                 connection.create({'id': image_id, **document})
                 unanswered = False
                 guard.release()
-                try:
-                    connection.upload(image_id, body)
-                finally:
-                    body.shown.clear()
+                connection.upload(image_id, body)
+                body.shown.clear()
                 guard.check()
                 made = connection.get(image_id)
                 body.verify(made)
@@ -209,6 +207,7 @@ class Upload(base.ShowOne):
         except BaseException as exc:
             # Again: the one signal that raises may have come just before.
             guard.hold()
+            body.shown.clear()
             if isinstance(exc, cloud.CloudError) and exc.status is not None:
                 unanswered = False
             self._undo(connection, image_id, unanswered,

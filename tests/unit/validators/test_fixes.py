@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import os
 import shlex
-import subprocess
 
 import hypothesis
 from hypothesis import strategies as st
 
+from hyperv_sched import text
 from hyperv_sched import validators
 from hyperv_sched.validators import fixes
 from tests.unit import base
@@ -80,34 +79,43 @@ class CommandTestCase(base.TestCase):
 
     def test_is_one_line_for_a_shell(self):
         command = fixes.command(
-            {'id': "-it's"}, {'hypervisor_version_requires': '>=6.3'})
+            {'id': "-it's"}, {'hypervisor_version_requires': '>=6.3'},
+            'sh')
         self.assertEqual(
             ['openstack', 'image', 'set', '--property',
              'hypervisor_version_requires=>=6.3', '--', "-it's"],
             shlex.split(command))
 
     def test_nameless_image_has_a_place(self):
-        self.assertTrue(fixes.command({}, {'a': 'b'}).endswith(' -- IMAGE'))
+        self.assertTrue(fixes.command(
+            {}, {'a': 'b'}, 'sh').endswith(' -- IMAGE'))
 
     def test_image_that_no_program_can_be_given_is_not_named(self):
         """A shell would cut it short, and name another."""
         for name in ('web\0server', '\ud800'):
             self.assertTrue(fixes.command(
-                {'name': name}, {'a': 'b'}).endswith(' -- IMAGE'), name)
+                {'name': name}, {'a': 'b'}, 'sh').endswith(' -- IMAGE'), name)
 
     def test_value_that_no_program_can_be_given_is_not_set(self):
         for os_type in ('Windows\0', 'Windows\udfff'):
             self.assertEqual({}, fixes.properties(
                 {**GOOD, 'os_type': os_type}, validators.validate))
 
-    def test_bash_makes_the_same_words_of_it(self):
-        words = ['it\'s', '$(false) `false` "!" \\ *', '\n\t\x1b[31m', '-',
-                 '\xe9 \u2028\U0001f4be', 'not-utf-8-\udcff\udc80a']
-        done = subprocess.run(
-            ['bash', '-c', "printf '%s\\0' " + ' '.join(
-                map(fixes.quote, words))],
-            stdout=subprocess.PIPE, check=True,
-            env={**os.environ, 'LC_ALL': 'C.UTF-8'})
-        self.assertEqual(
-            words, [os.fsdecode(word)
-                    for word in done.stdout.split(b'\0')[:-1]])
+    def test_value_that_the_shell_cannot_be_given_has_no_command(self):
+        self.assertRaises(text.UnquotableError, fixes.command,
+                          {'id': 'x'}, {'os_type': '$x'}, 'windows')
+
+    def test_command_follows_the_shell(self):
+        values = {'hypervisor_version_requires': '>=6.3'}
+        for shell, name, expected in (
+                ('windows', 'a b', '"hypervisor_version_requires=>=6.3" -- '
+                                   '"a b"'),
+                ('windows', '100%', '"hypervisor_version_requires=>=6.3" -- '
+                                    'IMAGE'),
+                ('cmd', '100%', '"hypervisor_version_requires=>=6.3" -- '
+                                '^"100^%^"'),
+                ('powershell', '100%',
+                 "'hypervisor_version_requires=>=6.3' -- '100%'")):
+            self.assertEqual(
+                f'openstack image set --property {expected}',
+                fixes.command({'name': name}, values, shell))

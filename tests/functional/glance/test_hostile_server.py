@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that answers without end, in every type, encoding and place.
+
+Over real sockets and through all of openstacksdk, keystoneauth and requests:
+each of them may read, decode or log a body before the commands see it.
+"""
+
+import http.server
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+import zlib
+
+import testtools
+
+from tests import files
+from tests import guests
+from tests import samples
+
+ID = '11111111-1111-1111-1111-111111111111'
+MIB = 1024 ** 2
+
+#: Of one process that reads all of the answers, in MiB: the interpreter and
+#: openstacksdk take some 65, a document and its values the rest.
+LIMIT = 256
+#: MiB that a server can send before it is cut off, with what the buffers of
+#: both sides hold. A list of 16 MiB is asked for once more, in a shorter page.
+MOST_SENT = 64
+
+TYPES = ('application/json', 'text/plain', 'text/html',
+         'application/octet-stream', None)
+STATUSES = (200, 404, 500)
+BODIES = ('blank', 'nested', 'values', 'gzip', 'deflate', 'chunks')
+
+
+def compressed(window):
+    """1000 MiB of blanks in one MiB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
+    return b''.join([packer.compress(bytes(MIB))
+                     for _ in range(1000)]) + packer.flush()
+
+
+PIECES = {'blank': b' ' * MIB, 'nested': b'[' * MIB,
+          'values': b'[],' * (MIB // 3), 'gzip': compressed(31),
+          'deflate': compressed(15)}
+
+#: What runs in a process of its own: all of the requests, one after another.
+CLIENT = '''
+import json, resource, sys
+resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
+from hyperv_sched.cli import main
+for line in sys.stdin:
+    argv = json.loads(line)
+    try:
+        code = main.main(argv)
+    except BaseException as exc:
+        code = repr(exc)
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print('ENDED', json.dumps([code, used]), flush=True)
+'''
+
+
+class Hostile(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    case = None
+    sent = 0
+
+    def log_message(self, *args):
+        """Nobody asks."""
+
+    def place(self):
+        if self.path.endswith('/tokens'):
+            return 'token'
+        if self.path.strip('/') in ('', 'v2', 'v3'):
+            return 'root'
+        if self.path.endswith('/file'):
+            return 'file' if self.command == 'GET' else 'upload'
+        if self.command == 'DELETE':
+            return 'delete'
+        if self.command == 'POST':
+            return 'create'
+        return 'list' if '?' in self.path else 'image'
+
+    def answer(self):
+        self.rfile.read(int(self.headers.get('Content-Length') or 0))
+        place, media, status, body = type(self).case
+        if self.place() == place:
+            self.flood(media, status, body)
+        elif (self.place(), place) == ('upload', 'delete'):
+            # So that there is something to delete.
+            self.send_error(500)
+        else:
+            self.friendly()
+
+    do_GET = do_POST = do_PUT = do_DELETE = answer
+
+    def friendly(self):
+        url = f'http://127.0.0.1:{self.server.server_port}'
+        status, answer = {
+            'root': (300, {'versions': {'values': [{
+                'id': 'v3.14', 'status': 'stable',
+                'links': [{'rel': 'self', 'href': f'{url}/v3/'}]}]}
+                if self.path.startswith('/v3') else [{
+                    'id': 'v2.15', 'status': 'CURRENT',
+                    'links': [{'rel': 'self', 'href': f'{url}/v2/'}]}]}),
+            'token': (201, {'token': {
+                'methods': ['password'], 'expires_at': '2999-01-01T00:00:00Z',
+                'user': {'id': 'u', 'name': 'u',
+                         'domain': {'id': 'd', 'name': 'd'}},
+                'catalog': [{'type': 'image', 'id': 'i', 'name': 'glance',
+                             'endpoints': [{
+                                 'interface': 'public', 'region': 'R',
+                                 'region_id': 'R', 'id': 'e',
+                                 'url': url}]}]}}),
+            'list': (200, {'images': []}),
+            'image': (200, {'id': ID, 'status': 'active', 'size': 8 * MIB,
+                            'disk_format': 'vhdx', 'name': 'x'}),
+            'create': (201, {'id': ID}),
+            'upload': (204, None),
+            'delete': (204, None),
+        }[self.place()]
+        data = b'' if answer is None else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header('X-Subject-Token', 'token')
+        if data:
+            self.send_header('Content-Type', 'application/json')
+        if status != 204:
+            self.send_header('Content-Length', str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def flood(self, media, status, body):
+        self.close_connection = True
+        self.send_response(status)
+        if media:
+            self.send_header('Content-Type', media)
+        if body in ('gzip', 'deflate'):
+            self.send_header('Content-Encoding', body)
+        self.send_header('Transfer-Encoding', 'chunked')
+        self.end_headers()
+        if body == 'chunks':
+            # One size of a chunk, and no end of it.
+            piece = b'0' * MIB
+        else:
+            data = PIECES[body]
+            piece = b'%x\r\n%b\r\n' % (len(data), data)
+        try:
+            for _ in range(3000):
+                self.wfile.write(piece)
+                type(self).sent += len(piece)
+        except OSError:
+            # It was cut off.
+            return
+
+
+class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.server = http.server.ThreadingHTTPServer(
+            ('127.0.0.1', 0), Hostile)
+        self.server.daemon_threads = True
+        thread = threading.Thread(target=self.server.serve_forever)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+
+    def client(self, **auth):
+        """A process that runs commands against the server."""
+        environment = {
+            name: value for name, value in os.environ.items()
+            if not name.startswith('OS_')}
+        client = subprocess.Popen(
+            [sys.executable, '-W', 'ignore', '-c',
+             CLIENT.format(limit=1024 * MIB)], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, env={
+                **environment, **auth, 'HOME': '/nonexistent',
+                'XDG_CONFIG_HOME': '/nonexistent'})
+        self.addCleanup(client.communicate)
+        return client
+
+    def check(self, cases, argv, codes=(2,), **auth):
+        client = self.client(**auth)
+        for case in cases:
+            Hostile.case, Hostile.sent = case, 0
+            client.stdin.write(json.dumps(argv) + '\n')
+            client.stdin.flush()
+            line = client.stdout.readline()
+            # What the command itself prints comes before.
+            while line and not line.startswith('ENDED '):
+                line = client.stdout.readline()
+            code, used = json.loads(line.partition(' ')[2] or '[null, 0]')
+            self.assertIn(code, codes, case)
+            self.assertLess(used, LIMIT * 1024, case)
+            self.assertLess(Hostile.sent, MOST_SENT * MIB, case)
+
+    def anonymous(self):
+        return {'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT':
+                f'http://127.0.0.1:{self.server.server_port}'}
+
+    def cases(self, *places):
+        """Every type with every body; the statuses and places in turn."""
+        for number, (media, body) in enumerate(
+                itertools.product(TYPES, BODIES)):
+            turn = number + number // len(BODIES)
+            yield (places[turn % len(places)], media,
+                   STATUSES[turn // len(places) % 3], body)
+
+    def test_image(self):
+        self.check(
+            itertools.product(['image'], TYPES, STATUSES, BODIES),
+            ['image', 'lint', '--image', ID], **self.anonymous())
+
+    def test_versions(self):
+        self.check(self.cases('root'), ['image', 'lint', '--image', ID],
+                   **self.anonymous())
+
+    def test_token(self):
+        self.check(
+            self.cases('token'), ['image', 'lint', '--image', ID],
+            OS_AUTH_URL=f'http://127.0.0.1:{self.server.server_port}/v3',
+            OS_USERNAME='u', OS_PASSWORD='p', OS_PROJECT_NAME='p',
+            OS_USER_DOMAIN_NAME='d', OS_PROJECT_DOMAIN_NAME='d')
+
+    def test_list_with_debug_output(self):
+        self.check(self.cases('list'),
+                   ['--debug', 'image', 'lint', '--all-images'],
+                   **self.anonymous())
+
+    def test_content(self):
+        """Content that cannot be read is unknown, which is 1."""
+        self.check(self.cases('file'),
+                   ['image', 'lint', '--image', ID, '--download'], (1, 2),
+                   **self.anonymous())
+
+    def test_upload(self):
+        path = self.file('disk.vhdx', samples.vhdx(
+            block_size=MIB, guest=guests.bootable()))
+        self.check(self.cases('create', 'upload', 'delete'),
+                   ['image', 'upload', '--name', 'x', path],
+                   **self.anonymous())

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A signal at any moment of an upload leaves the whole image, or none."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import uuid
+
+from tests import guests
+from tests import samples
+from tests.functional.glance import cloud
+
+GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+class SignalsTestCase(cloud.CloudTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.file('disk.vhdx', GOOD)
+        self.runner = subprocess.Popen(
+            [sys.executable, '-W', 'ignore', '-m',
+             'tests.functional.glance.traced'], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            cwd=pathlib.Path(__file__).parents[3], env=self.environment)
+        self.addCleanup(self.runner.communicate)
+
+    def upload(self, *argv, moment=None, number=None):
+        """Return the name and what happened."""
+        name = uuid.uuid4().hex
+        self.runner.stdin.write(json.dumps({
+            'argv': ['image', 'upload', self.path, '--name', name, *argv],
+            'moment': moment, 'number': number}) + '\n')
+        self.runner.stdin.flush()
+        return name, json.loads(self.runner.stdout.readline())
+
+    def left(self, name):
+        _, text = self.glance.request(
+            f'/v2/images?visibility=all&name={name}')
+        return [(image['id'], image['status'], image['size'])
+                for image in json.loads(text)['images']]
+
+    def check(self, moments, *argv):
+        """Send a signal at each moment; return how many left an image."""
+        whole = 0
+        for turn, moment in enumerate(moments):
+            number = SIGNALS[turn % len(SIGNALS)]
+            name, done = self.upload(*argv, moment=moment, number=number)
+            told = f'{moment} {number!r} {done}'
+            left = self.left(name)
+            if left:
+                whole += 1
+                (image_id, status, size), = left
+                self.assertEqual(('active', len(GOOD)), (status, size), told)
+                self.assertIn(image_id, done['out'] + done['err'], told)
+            self.assertIn(done['code'], (130, 0) if left else (130, 2), told)
+            self.assertNotIn('Traceback', done['err'], told)
+        return whole
+
+    def moments(self, *argv, code=0):
+        _, done = self.upload(*argv)
+        self.assertEqual(code, done['code'], done['err'])
+        return json.loads(done['moments'])
+
+    def test_upload(self):
+        moments = self.moments('-f', 'json')
+        # The lines that make an image, and some of those around.
+        making = [moment for moment in moments if moment.startswith(
+            ('upload._upload', 'signals.finish', 'transport.send'))]
+        others = [moment for moment in moments if moment.startswith(
+            ('upload.take_action', 'upload._naming', 'upload._row',
+             'upload.produce_output', 'upload.verify', 'upload.read',
+             'signals.', 'cloud.create', 'cloud.upload', 'base.run'))]
+        self.assertGreater(len(making), 15)
+        chosen = [*making, *others[::4], others[-1]]
+        whole = self.check(chosen, '-f', 'json')
+        # At the beginning there is none yet, at the end there is one.
+        self.assertGreater(whole, 0)
+        self.assertLess(whole, len(chosen))
+
+    def test_refused_image_that_is_being_deleted(self):
+        argv = ('--disk-format', 'vhd', '--force', '-f', 'json')
+        moments = self.moments(*argv, code=2)
+        chosen = [moment for moment in moments if moment.startswith(
+            ('upload._undo', 'cloud.delete'))]
+        self.assertGreater(len(chosen), 5)
+        self.assertEqual(0, self.check(chosen, *argv))
+
+    def test_signal_that_was_ignored_stays_ignored(self):
+        """As nohup has it."""
+        name = uuid.uuid4().hex
+        done = subprocess.run(
+            ['sh', '-c', 'trap "" HUP; "$@" & pid=$!; kill -HUP $pid; '
+             'wait $pid', 'sh', *cloud.hyperv_sched(
+                 'image', 'upload', self.path, '--name', name, '-f', 'value',
+                 '-c', 'id')], env=self.environment, text=True, check=False,
+            capture_output=True)
+        (image_id, status, _), = self.left(name)
+        self.assertEqual((0, f'{image_id}\n', 'active'),
+                         (done.returncode, done.stdout, status), done.stderr)
