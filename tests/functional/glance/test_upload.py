@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """image upload into a real Glance."""
 
+import errno
+import functools
 import hashlib
 import json
+import os
 import pathlib
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
 from unittest import mock
 import uuid
 
+from hyperv_sched.cli import cloud as commands_cloud
+from hyperv_sched.cli import upload
 from tests import guests
 from tests import samples
 from tests.functional.glance import cloud
@@ -169,6 +175,76 @@ class UploadTestCase(_Uploads):
         self.assertEqual(ours, {
             name: value for name, value in theirs.items()
             if not name.startswith('owner_specified.')})
+
+    def meanwhile(self, action):
+        """Do something between judging and sending: a log-in takes long."""
+        connect = commands_cloud.connect
+
+        def slow(*args):
+            action()
+            return connect(*args)
+
+        return mock.patch.object(commands_cloud, 'connect', slow)
+
+    def test_what_was_judged_is_what_is_sent(self):
+        """Whatever is at the path, or in the file, by then."""
+        other = GOOD[:4 * samples.MIB] + b'not judged'
+        other += bytes(len(GOOD) - len(other))
+
+        def replace(path):
+            os.replace(self.file('other', other), path)
+
+        def write(path):
+            """With the time put back."""
+            status = os.stat(path)
+            path.write_bytes(other)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+        def fifo(path):
+            path.unlink()
+            os.mkfifo(path)
+
+        for action in (replace, write, fifo, pathlib.Path.unlink):
+            path = pathlib.Path(self.file('disk', GOOD))
+            with self.meanwhile(functools.partial(action, path)):
+                code, made, err = self.upload(path)
+            self.assertEqual((2, None), (code, made))
+            self.assertIn('the file changed while it was uploaded', err)
+            self.assertNothingLeft()
+            path.unlink(missing_ok=True)
+
+    def test_what_is_no_file_is_refused_at_once(self):
+        fifo = self.directory / 'fifo'
+        os.mkfifo(fifo)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.directory / 'socket'))
+            for path, words in (
+                    (fifo, 'not a regular file'),
+                    (self.directory / 'socket', 'not a regular file'),
+                    ('/dev/zero', 'not a regular file'),
+                    (self.directory, 'Is a directory')):
+                code, _, err = self.upload(path)
+                self.assertEqual(
+                    (2, f'{path}: cannot be read: {words}\n'), (code, err))
+        self.assertNothingLeft()
+
+    def test_error_of_the_file_is_not_blamed_on_the_cloud(self):
+        path = self.file('disk', GOOD)
+        read = upload._Body._read
+
+        def broken(body, length):
+            with mock.patch.object(body, '_file') as file:
+                file.read.side_effect = OSError(
+                    errno.EIO, os.strerror(errno.EIO))
+                return read(body, length)
+
+        with mock.patch.object(upload._Body, '_read', broken):
+            code, _, err = self.upload(path)
+        self.assertEqual(2, code)
+        self.assertIn('is deleted', err)
+        self.assertEqual(f'{path}: cannot be read: Input/output error',
+                         err.splitlines()[-1])
+        self.assertNothingLeft()
 
     def test_members_of_the_image_are_no_properties(self):
         code, _, err = self.upload(
