@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TextIO
 
@@ -38,8 +39,7 @@ class Progress:
             return
         self.clear()
         line = f'{self._done // self._scale}{self._of} {self._unit}'
-        self._stream.write(line)
-        self._stream.flush()
+        self._write(line)
         self._shown = len(line)
         self._next = time.monotonic() + INTERVAL
 
@@ -47,6 +47,12 @@ class Progress:
         """Make room for other words."""
         if self._stream is not None and self._shown:
             # No escape sequences: not every terminal knows them.
-            self._stream.write(f'\r{" " * self._shown}\r')
-            self._stream.flush()
+            self._write(f'\r{" " * self._shown}\r')
             self._shown = 0
+
+    def _write(self, line: str) -> None:
+        # A terminal that is gone must not end what is going on.
+        if self._stream is not None:
+            with contextlib.suppress(OSError):
+                self._stream.write(line)
+                self._stream.flush()

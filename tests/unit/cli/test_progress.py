@@ -77,3 +77,18 @@ class ProgressTestCase(base.TestCase):
             self.count(shown, 9)
             shown.clear()
         self.assertEqual('', stream.getvalue())
+
+
+class LostTerminalTestCase(base.TestCase):
+
+    def test_terminal_that_is_gone_ends_nothing(self):
+        stream = mock.Mock()
+        stream.isatty.return_value = True
+        shown = progress.Progress(stream, 10)
+        with mock.patch('time.monotonic', return_value=float('inf')):
+            shown.count()
+        stream.write.side_effect = OSError(5, 'Input/output error')
+        with mock.patch('time.monotonic', return_value=float('inf')):
+            shown.count()
+        shown.clear()
+        self.assertGreater(stream.write.call_count, 2)

@@ -181,7 +181,7 @@ class GuardTestCase(test_image.CommandTestCase):
         with mock.patch.object(signal, 'SIGBREAK', signal.SIGUSR1,
                                create=True):
             module = {'__name__': signals.__name__}
-            exec(compile(source, signals.__file__, 'exec'), module)  # noqa: S102
+            exec(compile(source, signals.__file__, 'exec'), module)
         self.assertIn(signal.SIGUSR1, module['ENDING'])
         with module['Guard']() as guard:
             guard.hold()
