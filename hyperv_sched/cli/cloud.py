@@ -184,6 +184,7 @@ class Images:
                                      f'than {MAX_QUERY} characters')
                 if not query:
                     break
+                query = _LIMIT.sub(f'limit={PAGE_SIZE}', query)
 
     def _page(self, query: str) -> dict[str, Any]:
         """Get a page of images; a shorter one where it is too large.

@@ -40,6 +40,11 @@ class OpenStackClientTestCase(testtools.TestCase):
         self.assertEqual(
             ['HV341'], [found['code'] for found in json.loads(done.stdout)])
 
+    def test_values_are_quoted_for_a_shell(self):
+        done = self.openstack('inspect', self.path, '-f', 'shell')
+        self.assertIn("loaders='partition=1 path=", done.stdout)
+        self.assertNotIn('="', done.stdout)
+
     def test_upload_tells_the_command_that_does_the_same(self):
         done = self.openstack(
             'upload', self.path, '--name', 'server', '--dry-run')

@@ -3,6 +3,7 @@
 
 import json
 from unittest import mock
+import urllib.parse
 
 import requests
 import testtools
@@ -73,7 +74,7 @@ class HostileAPITestCase(testtools.TestCase):
     def test_documents_without_end_are_cut_off(self):
         words = self.refused(lambda images: images.get('x'),
                              Answer(body=endless))
-        self.assertIn(str(inputs.MAX_JSON_SIZE), words)
+        self.assertIn('16777216 bytes', words)
 
     def test_refusals_without_end_are_cut_off(self):
         words = self.refused(lambda images: images.get('x'),
@@ -102,6 +103,43 @@ class HostileAPITestCase(testtools.TestCase):
                 lambda images: list(images.all()),
                 *(page([IMAGE], f'/v2/images?marker={number}')
                   for number in range(20)))
+
+    def test_page_that_is_too_large_is_asked_for_in_short(self):
+        """So that no owner of large images hides those of all others."""
+        large = Answer(body=b' ' * 2 ** 24 + b'{"images": []}')
+        server = Server(
+            large, page([IMAGE], '/v2/images?limit=1&marker=x'), page([]),
+            page([]))
+        self.assertEqual([IMAGE], list(cloud.Images(server).all()))
+        self.assertEqual(
+            ['200', '1', '200', '200'],
+            [urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)[
+                'limit'][0] for path in server.asked])
+        self.refused(lambda images: list(images.all()), large)
+
+    def test_next_page_is_named_in_short(self):
+        for length, refused in ((4096, False), (4097, True)):
+            query = 'x' * length
+            server = Server(page([], f'/v2/images?{query}'), page([]))
+            if refused:
+                self.refused(lambda images: list(images.all()),
+                             *server.answers)
+            else:
+                list(cloud.Images(server).all())
+                self.assertEqual(f'/images?{query}', server.asked[1])
+
+    def test_values_without_end_are_refused_before_they_are_made(self):
+        for piece in (b'[],', b'{},', b'"",', b'1,', b'"\\",",',
+                      b'{"a":[1]},'):
+            body = b'{"a": [' + piece * 500_001 + b'1]}'
+            self.assertIn('500000 values', self.refused(
+                lambda images: images.get('x'), Answer(body=body)), piece)
+
+    def test_text_is_no_values(self):
+        for text in (',' * 500_001, '[{:' * 500_001, '",' * 500_001):
+            found = cloud.Images(Server(Answer(body=json.dumps(
+                {'os_type': text}).encode()))).get('x')
+            self.assertEqual({'id': 'x', 'os_type': text}, found)
 
     def test_next_page_is_of_the_same_cloud(self):
         server = Server(page([], 'http://elsewhere/secrets?marker=x'),

@@ -52,10 +52,12 @@ CLIENT = '''
 import json, resource, sys
 resource.setrlimit(resource.RLIMIT_AS, ({limit}, {limit}))
 from hyperv_sched.cli import main
+from openstackclient import shell
 for line in sys.stdin:
-    argv = json.loads(line)
+    program, *argv = json.loads(line)
+    run = main.main if program == 'hyperv-sched' else shell.main
     try:
-        code = main.main(argv)
+        code = run(argv)
     except BaseException as exc:
         code = repr(exc)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -184,11 +186,11 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
         self.addCleanup(client.communicate)
         return client
 
-    def check(self, cases, argv, codes=(2,), **auth):
+    def check(self, cases, argv, codes=(2,), program='hyperv-sched', **auth):
         client = self.client(**auth)
         for case in cases:
             Hostile.case, Hostile.sent = case, 0
-            client.stdin.write(json.dumps(argv) + '\n')
+            client.stdin.write(json.dumps([program, *argv]) + '\n')
             client.stdin.flush()
             line = client.stdout.readline()
             # What the command itself prints comes before.
@@ -231,6 +233,16 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
         self.check(self.cases('list'),
                    ['--debug', 'image', 'lint', '--all-images'],
                    **self.anonymous())
+
+    def test_plug_in_of_the_openstack_client(self):
+        """Its log is that of openstackclient, which has its own levels."""
+        for argv in (['image', 'lint', '--all-images'],
+                     ['image', 'lint', '--image', ID]):
+            self.check(
+                itertools.islice(self.cases('root', 'list', 'image'),
+                                 0, None, 2),
+                ['--debug', 'hyperv', *argv], (0, 2), 'openstack',
+                **self.anonymous())
 
     def test_content(self):
         """Content that cannot be read is unknown, which is 1."""
