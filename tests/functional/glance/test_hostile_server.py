@@ -181,8 +181,8 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
              CLIENT.format(limit=1024 * MIB)], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, env={
-                **environment, **auth, 'HOME': '/nonexistent',
-                'XDG_CONFIG_HOME': '/nonexistent'})
+                **environment, **auth, 'HOME': str(self.directory),
+                'XDG_CONFIG_HOME': str(self.directory)})
         self.addCleanup(client.communicate)
         return client
 
