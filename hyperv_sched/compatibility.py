@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import dataclasses
 
+from hyperv_sched import caching
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import versions
@@ -107,7 +108,7 @@ class Verdicts(dict[Kind, 'rules.Finding | None']):
     def __missing__(self, kind: Kind) -> rules.Finding | None:
         host = objects.HostCapability.from_reported(*kind[:2])
         verdict = judge(self._requirement, host, self._policy)
-        if len(self) < MAX_KINDS:
+        if len(self) < MAX_KINDS and caching.is_small(kind[:2]):
             self[kind] = verdict
         return verdict
 

@@ -24,7 +24,7 @@ from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
-from hyperv_sched.cli import ranges
+from hyperv_sched.disk import ranges
 
 LOG = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from hyperv_sched import document as image_document
 from hyperv_sched.cli import cloud
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
-from hyperv_sched.cli import ranges
+from hyperv_sched.disk import ranges
 
 ShowBytes = Callable[[int], progress.Progress]
 """Makes what shows how far a download of so many bytes is."""

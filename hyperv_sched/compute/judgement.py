@@ -8,11 +8,11 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
-import functools
 from typing import Any
 
 from oslo_config import cfg
 
+from hyperv_sched import caching
 from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
 from hyperv_sched import objects
@@ -35,9 +35,6 @@ _UNUSABLE = frozenset((
     'HV101', 'HV103', 'HV104', 'HV107', 'HV109', 'HV110', 'HV111', 'HV117',
     'HV202', 'HV203', 'HV204', 'HV205'))
 
-#: Sets of demands that are remembered: a build asks many times for the same.
-_KEPT = 128
-
 #: Errors that hosts of 10.0 do not mind, where the rest is right.
 _BY_VERSION = frozenset(('HV112', 'HV113'))
 
@@ -54,7 +51,7 @@ def _requirement(document: Document) -> objects.ImageRequirement:
     return _required(*map(document.get, image_requirement.PROPERTIES))
 
 
-@functools.lru_cache(_KEPT)
+@caching.cache_small
 def _required(*demands: str | None) -> objects.ImageRequirement:
     return objects.ImageRequirement.from_document({
         name: value for name, value

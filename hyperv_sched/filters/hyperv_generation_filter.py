@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Sequence
-import functools
 from typing import Any
 
 from nova import exception
@@ -13,6 +12,7 @@ from nova.scheduler import filters
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from hyperv_sched import caching
 from hyperv_sched import compatibility
 from hyperv_sched import conf
 from hyperv_sched import document
@@ -27,9 +27,6 @@ conf.register_opts(CONF)
 
 #: Hosts without a version that are remembered as warned about.
 MAX_WARNED = 10_000
-
-#: Sets of demands that are remembered.
-MAX_COMPILED = 128
 
 
 class HyperVGenerationFilter(filters.BaseHostFilter):
@@ -192,7 +189,7 @@ def _compile(spec_obj: Any, policy: compatibility.Policy,
             objects.ImageRequirement.unreadable(), policy)
 
 
-@functools.lru_cache(maxsize=MAX_COMPILED)
+@caching.cache_small
 def _compile_properties(policy: compatibility.Policy,
                         *values: str | None) -> compatibility.Verdicts | None:
     """Many requests ask for few images, and many images for the same."""

@@ -9,16 +9,13 @@ import functools
 import itertools
 from typing import Any
 
+from hyperv_sched import caching
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched.validators import keywords
 from hyperv_sched.validators import schema as image_schema
 
 Clause = Mapping[str, Any]
-
-#: Verdicts that are kept: the images of a cloud ask for the same few things,
-#: and jsonschema takes its time.
-_KEPT = 128
 
 
 class _Judge:
@@ -29,17 +26,13 @@ class _Judge:
         self._members = tuple(members)
         self._clauses = [
             (clause, validator.evolve(schema=clause)) for clause in clauses]
-        # By type, too: for Python, but not for JSON, True is 1.
-        self._kept = functools.lru_cache(_KEPT, typed=True)(self._judge)
+        # The images of a cloud have the same few values, and jsonschema is
+        # slow.
+        self._cached = caching.cache_small(self._judge)
 
     def broken(self, document: Mapping[str, Any]) -> list[Clause]:
         """The clauses that do not hold."""
-        values = [document.get(member) for member in self._members]
-        try:
-            return self._kept(*values)
-        except TypeError:
-            # What was read from a file is no key, and does not come twice.
-            return self._judge(*values)
+        return self._cached(*map(document.get, self._members))
 
     def _judge(self, *values: Any) -> list[Clause]:
         seen = {member: value for member, value

@@ -12,6 +12,7 @@ from nova import objects
 from nova.scheduler import host_manager
 import testtools
 
+from hyperv_sched import caching
 from hyperv_sched import conf
 from hyperv_sched import filters
 from hyperv_sched.filters import hyperv_generation_filter
@@ -203,7 +204,7 @@ class MemoryTestCase(FilterTestCase):
                 host('hyperv', 20_000_000))
         self.assertLessEqual(
             hyperv_generation_filter._compile_properties.cache_info().currsize,
-            hyperv_generation_filter.MAX_COMPILED)
+            caching.MAX_ENTRIES)
         spec = request(**cloud.GENERATION_2)
         for number in range(2000):
             self.passed(spec, *GOOD, host('hyperv', -number, f'h{number}'))

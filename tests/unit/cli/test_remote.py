@@ -5,8 +5,8 @@ from unittest import mock
 
 from hyperv_sched.cli import cloud
 from hyperv_sched.cli import progress
-from hyperv_sched.cli import ranges
 from hyperv_sched.cli import remote
+from hyperv_sched.disk import ranges
 from tests import guests
 from tests import samples
 from tests.unit import base

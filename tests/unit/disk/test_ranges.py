@@ -6,7 +6,7 @@ import random
 import hypothesis
 from hypothesis import strategies
 
-from hyperv_sched.cli import ranges
+from hyperv_sched.disk import ranges
 from tests.unit import base
 
 MIB = 1024 ** 2
