@@ -27,8 +27,8 @@ from hyperv_sched.disk import vhdx
 from hyperv_sched.disk.content import Content
 from hyperv_sched.disk.content import Damaged
 
-__all__ = ['Content', 'Failed', 'inspect', 'inspect_file', 'inspect_source',
-           'open_file']
+__all__ = ['Content', 'Failed', 'Format', 'inspect', 'inspect_file',
+           'inspect_source', 'open_file', 'read_format']
 
 #: What no file may lead to, and one will.
 _MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError,
@@ -37,6 +37,16 @@ _MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError,
 
 class Failed(OSError):
     """A mistake of this reader, not of the file, which nobody has seen."""
+
+
+class Format(typing.NamedTuple):
+    """The format of a file."""
+
+    name: str
+    """As :attr:`Content.format`."""
+    subformat: str | None = None
+    """fixed, dynamic or differencing; None for all formats but VHD: a VHDX
+    states it behind the first bytes."""
 
 
 def inspect(path: str | os.PathLike[str]) -> Content:
@@ -113,9 +123,36 @@ def inspect_source(source: reader.Source) -> Content:
     return found
 
 
+def read_format(file: typing.BinaryIO) -> Format:
+    """Read the format of a file, or of the first bytes of one.
+
+    Reads less than 8 KiB and does not look at the disk in the file, so that
+    it costs next to nothing whatever the file holds. 32774 bytes tell each
+    format but a fixed VHD, whose mark is at the end of the file: by its
+    first bytes it is what the disk in it is, 'raw' or 'unknown'.
+
+    :param file: seekable, opened for reading in binary
+    :raises OSError: it cannot be read.
+    """
+    image = reader.Reader(reader.FileSource(file))
+    name, _ = _recognize(image)
+    return Format(name, vhd.read_subformat(image) if name == 'vhd' else None)
+
+
 def _open(image: reader.Reader, found: Content) -> guest.Disk | None:
-    if image.read(0, len(vhdx.SIGNATURE)) == vhdx.SIGNATURE:
+    """Open the virtual disk; None for a format that Hyper-V does not run."""
+    found.format, found.virtual_size = _recognize(image)
+    if found.format == 'vhdx':
         return vhdx.read(image, found)
-    if vhd.ends(image) or vhd.begins(image):
+    if found.format == 'vhd':
         return vhd.read(image, found)
-    return others.read(image, found)
+    return guest.RawDisk(image) if found.format == 'raw' else None
+
+
+def _recognize(image: reader.Reader) -> tuple[str, int | None]:
+    """Read the format, and the virtual size where the first bytes state it."""
+    if image.read(0, len(vhdx.SIGNATURE)) == vhdx.SIGNATURE:
+        return 'vhdx', None
+    if vhd.ends(image) or vhd.begins(image):
+        return 'vhd', None
+    return others.recognize(image)

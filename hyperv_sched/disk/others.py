@@ -25,8 +25,6 @@ from __future__ import annotations
 
 import struct
 
-from hyperv_sched.disk import content
-from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
 
 _SECTOR_SIZE = 512
@@ -54,30 +52,24 @@ _MARKS: tuple[tuple[bytes, str, tuple[str, int, int] | None], ...] = (
 _VDI_MARK = b'\x7f\x10\xda\xbe'
 
 
-def read(image: reader.Reader,
-         found: content.Content) -> guest.RawDisk | None:
-    """Recognise a file that is neither VHDX nor VHD.
+def recognize(image: reader.Reader) -> tuple[str, int | None]:
+    """Read the format and the virtual size of a file.
 
-    :returns: the disk, where the file is nothing but that
+    :returns: 'unknown' for a file without a mark; no size where the format
+        states none
     """
     head = image.read(0, _HEAD_SIZE)
     for mark, name, size in _MARKS:
         if head.startswith(mark):
-            found.format = name
-            found.virtual_size = size and _size(head, *size)
-            return None
+            return name, size and _size(head, *size)
     if head[64:68] == _VDI_MARK:
-        found.format = 'vdi'
-        found.virtual_size = _size(head, '<Q', 368, 1)
-    elif image.read(_ISO_MARK_OFFSET, len(_ISO_MARK)) == _ISO_MARK:
-        found.format = 'iso'
-        found.virtual_size = image.size
-    elif (head[510:512] == b'\x55\xaa'
+        return 'vdi', _size(head, '<Q', 368, 1)
+    if image.read(_ISO_MARK_OFFSET, len(_ISO_MARK)) == _ISO_MARK:
+        return 'iso', image.size
+    if (head[510:512] == b'\x55\xaa'
             or b'EFI PART' in (head[512:520], head[4096:4104])):
-        found.format = 'raw'
-        found.virtual_size = image.size
-        return guest.RawDisk(image)
-    return None
+        return 'raw', image.size
+    return 'unknown', None
 
 
 def _size(head: bytes, layout: str, offset: int, unit: int) -> int | None:

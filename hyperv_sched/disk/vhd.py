@@ -55,6 +55,17 @@ def begins(image: reader.Reader) -> bool:
     return image.read(0, len(COOKIE)) == COOKIE
 
 
+def read_subformat(image: reader.Reader) -> str | None:
+    """Read the subformat of a file that begins or ends as a VHD.
+
+    :returns: None for a disk type that the format does not know
+    """
+    footer = _footer(image)
+    if len(footer) < _FOOTER_SIZE:
+        return None
+    return _SUBFORMATS.get(_FOOTER.unpack_from(footer)[2])
+
+
 def read(image: reader.Reader,
          found: content.Content) -> FixedDisk | DynamicDisk:
     """Read a file that begins or ends as a VHD.
@@ -62,12 +73,9 @@ def read(image: reader.Reader,
     :returns: the virtual disk
     :raises content.Damaged: there is none to be had.
     """
-    found.format = 'vhd'
     found.logical_sector_size = found.physical_sector_size = _SECTOR_SIZE
-    footer = image.read(image.size - _FOOTER_SIZE, _FOOTER_SIZE)
-    whole = footer.startswith(COOKIE)
-    if not whole:
-        footer = image.read(0, _FOOTER_SIZE)
+    whole = ends(image)
+    footer = _footer(image)
     if len(footer) < _FOOTER_SIZE:
         raise content.Damaged('vhd-malformed', 'the footer is cut off')
     header_offset, size, disk_type, checksum = _FOOTER.unpack_from(footer)
@@ -97,6 +105,12 @@ def read(image: reader.Reader,
     found.block_size = disk.block_size
     disk.check()
     return disk
+
+
+def _footer(image: reader.Reader) -> bytes:
+    """Read the footer, or its copy where the file does not end with it."""
+    return image.read(
+        image.size - _FOOTER_SIZE if ends(image) else 0, _FOOTER_SIZE)
 
 
 def _checksum(structure: bytes, hole: int) -> int:

@@ -126,11 +126,11 @@ class HyperVGeneration(wsgi.Middleware):
         document = self._image(req, image_id)
         # The rest of an upload stays where it is.
         head = _read_head(req)
-        found = disk.inspect_file(io.BytesIO(head))
-        if found.format in _UNDECIDED:
+        found = disk.read_format(io.BytesIO(head))
+        if found.name in _UNDECIDED:
             return []
         return _new(_errors(document), _errors(
-            document, {'format': found.format}))
+            document, {'format': found.name}))
 
     def _image(self, req: webob.Request, image_id: str) -> dict[str, Any]:
         """The image as the caller may see it.

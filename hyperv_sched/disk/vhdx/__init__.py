@@ -25,7 +25,6 @@ def read(image: reader.Reader,
     :returns: the virtual disk
     :raises content.Damaged: there is none to be had.
     """
-    found.format = 'vhdx'
     if vhd.ends(image):
         found.note('trailing-vhd-footer', f'at {image.size - 512}')
     header = headers.read(image, found)
