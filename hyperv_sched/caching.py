@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import functools
 import sys
 from typing import Any
-from typing import cast
 from typing import TypeVar
+from typing import cast
 
 #: The largest arguments that are kept, in bytes of memory. Those of real
 #: images take less than half of that.

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The import plugin: judges the properties and the whole staged file.
 
-Named ``hyperv_generation`` in ``[image_import_opts] image_import_plugins``.
-Glance runs it for glance-direct and web-download, and by its source
-(``glance/async_/flows/api_image_import.py``) for glance-download; copy-image
-and everything that is no import pass it by.
+Named ``hyperv_generation`` in ``[image_import_opts] image_import_plugins``,
+after all other plugins. Glance runs it for glance-direct and web-download,
+and by its source (``glance/async_/flows/api_image_import.py``) for
+glance-download, but not for copy-image and whatever is no import.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import urllib.parse
 import urllib.request
 
+from glance.async_.flows import api_image_import
 from glance.common import exception
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -26,11 +27,40 @@ from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
+from hyperv_sched import validators
 from hyperv_sched.glance import verdict
 from hyperv_sched.validators import learned
 
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
+
+
+#: The name of this plugin.
+_NAME = 'hyperv_generation'
+
+#: Of the plugins of Glance, the one that changes nothing.
+_HARMLESS = ('no_op',)
+
+
+class _LenientWrapper(api_image_import.ImportActionWrapper):
+    """Lets an image be given the status that it has.
+
+    Of several tasks whose reverts set ``queued``, the second fails: it ends
+    in "Internal Error", and the image stays locked. image_conversion and the
+    downloads have such reverts.
+    """
+
+    def __enter__(self) -> Any:
+        action = super().__enter__()
+        set_attributes = action.set_image_attribute
+
+        def set_image_attribute(**attributes: Any) -> None:
+            if attributes.get('status') == action.image_status:
+                del attributes['status']
+            set_attributes(**attributes)
+
+        action.set_image_attribute = set_image_attribute
+        return action
 
 
 class JudgeImage(task.Task):
@@ -44,6 +74,10 @@ class JudgeImage(task.Task):
         self._action_wrapper = action_wrapper
         self._stores = stores
         self._import_method = import_method
+        # Before any plugin runs.
+        image = image_repo.get(image_id)
+        self._formats = {'disk_format': image.disk_format,
+                         'container_format': image.container_format}
         super().__init__(name=f'{task_type}-HyperVGeneration-{task_id}')
 
     def execute(self, file_path: str, **kwargs: Any) -> None:
@@ -61,9 +95,13 @@ class JudgeImage(task.Task):
             raise exception.UploadException(
                 '[hyperv_sched] of glance-api is wrong: '
                 + str(exc).rpartition(' is not valid: ')[2]) from exc
-        raw = self._document()
         try:
-            lacking = _judge(raw, _local(file_path), wanted)
+            readable = whole = self._record()
+            if verdict.protected():
+                with self._action_wrapper as action:
+                    whole = {**readable, **action.image_extra_properties}
+            _check_order(whole)
+            lacking = _judge(whole, readable, _local(file_path), wanted)
         except exception.UploadException:
             raise
         except Exception as exc:
@@ -77,7 +115,7 @@ class JudgeImage(task.Task):
             with self._action_wrapper as action:
                 action.set_image_extra_properties(lacking)
 
-    def _document(self) -> dict[str, Any]:
+    def _record(self) -> dict[str, Any]:
         image = self._image_repo.get(self._image_id)
         return {
             **image.extra_properties, 'id': image.image_id,
@@ -88,16 +126,24 @@ class JudgeImage(task.Task):
     def revert(self, result: Any, file_path: str, **kwargs: Any) -> None:
         """Let the user correct the image and import it again.
 
-        Where another task has failed, or where the download's own revert
-        follows, there is nothing to do.
+        After another task has failed, and where the revert of a download
+        follows, only that revert has to succeed.
         """
-        if (not isinstance(result, failure.Failure)
-                or self._import_method != 'glance-direct'):
+        # All tasks of the import share it; the reverts of those before this
+        # one follow.
+        self._action_wrapper.__class__ = _LenientWrapper
+        if not isinstance(result, failure.Failure):
             return
+        queue = self._import_method == 'glance-direct'
         with self._action_wrapper as action:
-            action.set_image_attribute(status='queued')
-            action.remove_importing_stores(self._stores)
-            action.add_failed_stores(self._stores)
+            # image_conversion leaves its own.
+            action.set_image_attribute(**self._formats)
+            if queue:
+                action.set_image_attribute(status='queued')
+                action.remove_importing_stores(self._stores)
+                action.add_failed_stores(self._stores)
+        if not queue:
+            return
         try:
             os.unlink(_local(file_path))
         except OSError as exc:
@@ -105,10 +151,37 @@ class JudgeImage(task.Task):
                         {'image': self._image_id, 'reason': exc})
 
 
-def _judge(raw: dict[str, Any], path: str,
-           wanted: Container[str]) -> dict[str, Any]:
-    """Judge an image with what it lacks, and return that.
+def _check_order(raw: dict[str, Any]) -> None:
+    """Refuse an image that other plugins are going to change.
 
+    What they make of it is stored and nobody judges it: image_conversion
+    makes every disk raw and leaves the tag of generation 2.
+
+    :raises UploadException: there is a plugin after this one.
+    """
+    plugins = CONF.image_import_opts.image_import_plugins
+    if _NAME not in plugins:
+        return
+    last = len(plugins) - plugins[::-1].index(_NAME)
+    later = [name for name in plugins[last:] if name not in _HARMLESS]
+    injected: dict[str, Any] = {}
+    if 'inject_image_metadata' in later:
+        injected = CONF.inject_metadata_properties.inject
+    if later and any(
+            validators.concerns_hyperv(verdict.document(record))
+            for record in (raw, {**raw, **injected})):
+        raise exception.UploadException(
+            f'The image is not judged: {", ".join(later)} would change it '
+            f'afterwards. Ask an administrator of Glance to put {_NAME} '
+            'last in [image_import_opts] image_import_plugins')
+
+
+def _judge(whole: dict[str, Any], readable: dict[str, Any], path: str,
+           wanted: Container[str]) -> dict[str, Any]:
+    """Judge an image with the properties it lacks, and return these.
+
+    :param whole: the record of the image
+    :param readable: that part of it that its owner can read
     :param wanted: the properties that may be set
     :raises UploadException: see :meth:`JudgeImage.execute`.
     """
@@ -119,17 +192,27 @@ def _judge(raw: dict[str, Any], path: str,
             'The staged file cannot be read: '
             f'{exc.strerror or exc}') from exc
     try:
-        document = verdict.document(raw)
+        document = verdict.document(whole)
     except image_document.InvalidDocument as exc:
         raise exception.UploadException(str(exc)) from exc
     lacking = {
         name: value
         for name, value in learned.missing(document, content).items()
         if name in wanted}
-    found = verdict.errors(
-        {**verdict.document({**raw, **lacking}), 'content': content})
+
+    def judge(raw: dict[str, Any]) -> list[rules.Finding]:
+        return verdict.errors(
+            {**verdict.document({**raw, **lacking}), 'content': content})
+
+    found = verdict.judge_readable(judge, whole, readable)
     if found:
-        raise exception.UploadException(verdict.words(found))
+        reason = verdict.words(found)
+        if 'image_conversion' in CONF.image_import_opts.image_import_plugins:
+            reason += (
+                '. image_conversion of this Glance makes each imported file '
+                f'{CONF.image_conversion.output_format}: upload the image '
+                'without import')
+        raise exception.UploadException(reason)
     return lacking
 
 

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+import dataclasses
 from typing import Any
 
+from glance.common import property_utils  # noqa: F401 (registers options)
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -49,6 +52,33 @@ def errors(document: Mapping[str, Any]) -> list[rules.Finding]:
                         {'image': rules.printable(finding.image),
                          'finding': finding})
     return [f for f in findings if f.severity == 'error']
+
+
+def protected() -> bool:
+    """Return whether there may be properties that a user cannot read."""
+    return bool(CONF.property_protection_file)
+
+
+def judge_readable(
+        judge: Callable[[dict[str, Any]], Iterable[rules.Finding]],
+        whole: dict[str, Any],
+        readable: dict[str, Any]) -> list[rules.Finding]:
+    """Judge a whole image; quote nothing that its user cannot read.
+
+    :param judge: returns the findings about a record of the image
+    :param whole: the record with all properties
+    :param readable: the record as its user can read it
+    """
+    findings = list(judge(whole))
+    if not findings or whole == readable:
+        return findings
+    known = {str(finding) for finding in judge(readable)}
+    return [
+        finding if str(finding) in known else dataclasses.replace(
+            finding, actual=None, required='',
+            message='a property that you cannot read contradicts it',
+            fix='Ask an administrator of the cloud')
+        for finding in findings]
 
 
 def weights() -> tuple[list[str], list[str]]:

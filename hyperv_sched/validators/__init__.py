@@ -3,5 +3,6 @@
 
 from hyperv_sched.validators.image import concerns_hyperv
 from hyperv_sched.validators.image import validate
+from hyperv_sched.validators.schema import content_members
 
-__all__ = ['concerns_hyperv', 'validate']
+__all__ = ['concerns_hyperv', 'content_members', 'validate']

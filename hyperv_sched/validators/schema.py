@@ -58,6 +58,16 @@ def members(schema: Any) -> frozenset[str]:
     return frozenset(found)
 
 
+@functools.cache
+def content_members() -> frozenset[str]:
+    """Return the members of a document that content is judged with."""
+    found: frozenset[str] = frozenset()
+    for clause in load()['allOf']:
+        if 'content' in members(clause):
+            found |= members(clause)
+    return found - {'content'}
+
+
 def _read(name: str) -> dict[str, Any]:
     source = importlib.resources.files(__package__).joinpath(
         'schemas').joinpath(name)

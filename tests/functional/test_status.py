@@ -266,6 +266,9 @@ class GlanceTestCase(StatusTestCase):
         for name, code, change in (
                 ('Glance parallel import', 2,
                  ('image_import_opts', 'max_parallel_stores', '2')),
+                ('Glance image conversion', 2,
+                 ('image_import_opts', 'image_import_plugins',
+                  '[image_conversion,hyperv_generation]')),
                 ('Glance content check', 2,
                  ('image_format', 'require_image_format_match', 'false')),
                 ('Glance disk formats', 2,

@@ -41,6 +41,7 @@ Check = Callable[[sources.Deployment], Iterator[problems.Problem]]
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ('Glance import plugin', glance_checks.import_plugin),
+    ('Glance image conversion', glance_checks.image_conversion),
     ('Glance API filter', glance_checks.api_filter),
     ('Glance parallel import', glance_checks.parallel_stores),
     ('Glance content check', glance_checks.format_match),

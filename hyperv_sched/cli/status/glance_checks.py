@@ -22,8 +22,8 @@ PLUGIN_GROUP = 'glance.image_import.plugins'
 FILTER_GROUP = 'paste.filter_factory'
 USE = f'egg:{environment.DISTRIBUTION}#{NAME}'
 
-#: Plugins that change what ours judges: the properties, or the content.
-CHANGING = ('inject_image_metadata', 'image_decompression')
+#: Of the plugins of Glance, the one that changes nothing.
+HARMLESS = ('no_op',)
 
 #: The filters that make the request's context
 #: (``glance.api.middleware.context``).
@@ -51,11 +51,13 @@ def import_plugin(
                 'and imports images without the plugin. Write '
                 f'{NAME}.')
         return
-    late = [name for name in names[names.index(NAME):] if name in CHANGING]
-    if late:
-        yield problems.warning(
-            f'{title} has {NAME} before {problems.shown(late)}: what it '
-            'judges is not what is stored. Put it after.')
+    last = len(names) - names[::-1].index(NAME)
+    later = [name for name in names[last:] if name not in HARMLESS]
+    if later:
+        yield problems.failure(
+            f'{title} has {NAME} before {problems.shown(later)}: it refuses '
+            'to import images for Hyper-V, because what it judges is not '
+            f'what is stored. Put {NAME} last.')
     found = environment.entry_point(PLUGIN_GROUP, NAME)
     if found is None:
         yield problems.failure(
@@ -65,6 +67,22 @@ def import_plugin(
     else:
         yield from environment.try_import(
             f'The import plugin {NAME}', 'glance', found.load)
+
+
+def image_conversion(
+        deployment: sources.Deployment) -> Iterator[problems.Problem]:
+    """Imported images keep a format that Hyper-V runs."""
+    glance = _glance(deployment)
+    names = glance.get('image_import_opts', 'image_import_plugins')
+    if 'image_conversion' in names:
+        made = glance.get('image_conversion', 'output_format')
+        yield problems.failure(
+            f'{glance.title("image_import_opts", "image_import_plugins")} '
+            f'has image_conversion, which makes each imported disk {made} '
+            f'({glance.title("image_conversion", "output_format")}): no '
+            'Hyper-V host runs that. Remove image_conversion. Where other '
+            'hypervisors need it, have images for Hyper-V uploaded without '
+            'import, which this plugin does not see.')
 
 
 def api_filter(
@@ -216,19 +234,42 @@ def _judge_filter(options: Mapping[str, str],
     else:
         yield from environment.try_import(f'The API filter {title}',
                                           'glance', load)
-    # Without a word it only reports: hyperv_sched.glance.api_filter.
-    said = options.get('report_only', 'true')
-    try:
-        only = strutils.bool_from_string(said, strict=True)
-    except ValueError:
-        yield problems.failure(
-            f'{title} has report_only = {problems.shown(said)}, which is '
-            'neither true nor false: glance-api does not start.')
-        return
-    if only:
+    for name, (is_valid, valid) in _FILTER_OPTIONS.items():
+        value = options.get(name)
+        if value is not None and not is_valid(value):
+            yield problems.failure(
+                f'{title} has {name} = {problems.shown(value)}: glance-api '
+                f'does not start. Valid values: {valid}.')
+    # True is the default: hyperv_sched.glance.api_filter.
+    if strutils.bool_from_string(options.get('report_only', 'true')):
         yield problems.warning(
             f'{title} has report_only: what it finds is logged, and the '
             'image taken. Set report_only = false to refuse such images.')
+
+
+def _is_boolean(value: str) -> bool:
+    try:
+        strutils.bool_from_string(value, strict=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_positive(value: str) -> bool:
+    try:
+        return int(value) > 0
+    except ValueError:
+        return False
+
+
+#: Options of the filter (``hyperv_sched.glance.api_filter``): whether a
+#: value is valid, and what is.
+_FILTER_OPTIONS: dict[str, tuple[Callable[[str], bool], str]] = {
+    'report_only': (_is_boolean, 'true, false'),
+    'max_body': (_is_positive, 'a number of bytes, at least 1'),
+    'oversized': (('pass', 'refuse').__contains__, 'pass, refuse'),
+    'read_active': (_is_boolean, 'true, false'),
+}
 
 
 def _loader(options: Mapping[str, str]) -> Callable[[], object] | None:

@@ -50,6 +50,9 @@ GLANCE_OPTS: dict[str | None, list[cfg.Opt]] = {
         cfg.ListOpt('disk_formats', default=[
             'ami', 'ari', 'aki', 'vhd', 'vhdx', 'vmdk', 'raw', 'qcow2', 'vdi',
             'iso', 'ploop'], deprecated_group='DEFAULT')],
+    'image_conversion': [
+        cfg.StrOpt('output_format', default='raw',
+                   choices=('qcow2', 'raw', 'vmdk'))],
     'image_import_opts': [
         cfg.ListOpt('image_import_plugins', default=[], bounds=True,
                     item_type=types.String(quotes=True)),

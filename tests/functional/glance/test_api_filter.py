@@ -3,11 +3,13 @@
 
 import http.client
 import json
+import pathlib
 import urllib.parse
 
 import requests
 import testtools
 
+from hyperv_sched.glance import api_filter
 from tests import guests
 from tests import samples
 from tests.functional.glance import api
@@ -56,7 +58,7 @@ class CreateTestCase(APIFilterTestCase):
         for members in ({**wrong, 'min_disk': 1.0},
                         {**wrong, 'properties': 'a property'}):
             self.assertRefused('HV115', self.create(**members))
-        padded = json.dumps(wrong).encode() + b' ' * 2 ** 20
+        padded = json.dumps(wrong).encode() + b' ' * 2 ** 19
         for path, method, body in (
                 ('/v2/images', 'POST', padded),
                 ('/v2/images%0a', 'POST', wrong),
@@ -206,19 +208,297 @@ class UploadTestCase(APIFilterTestCase):
             connection.endheaders(b'ten bytes.')
             self.assertEqual(expected, connection.getresponse().status)
 
-    def test_small_and_undecided_files_are_left_to_glance(self):
+    def test_label_vhdx_with_anything_else(self):
+        for data, code in (
+                (guests.bootable(), 'HV203'),
+                (samples.fixed_vhd(guest=guests.bootable()), 'HV203'),
+                (samples.dynamic_vhd(), 'HV202'), (b'A' * 100000, 'HV204'),
+                (samples.qcow2(), 'HV203'), (VHDX[1:], 'HV204'),
+                (b'vhdxfil', 'HV204'), (b'x', 'HV204'), (b'', 'HV205')):
+            for action in ('file', 'stage'):
+                image_id = self.glance.create(**GENERATION_2)
+                self.assertRefused(
+                    code, self.glance.put(image_id, data, action))
+                self.assertFalse(
+                    (self.glance.root / 'images' / image_id).exists())
+
+    def test_label_vhd_is_undecided_where_the_mark_is_at_the_end(self):
+        image_id = self.glance.create(
+            disk_format='vhd', hypervisor_type='hyperv')
+        self.assertAccepted(204, self.glance.put(
+            image_id, samples.fixed_vhd(guest=guests.bootable()), 'stage'))
+        image_id = self.glance.create(
+            disk_format='vhd', hypervisor_type='hyperv')
+        self.assertRefused('HV203', self.glance.put(
+            image_id, samples.qcow2(), 'stage'))
+
+    def test_files_for_others_are_left_to_glance(self):
         fixed = samples.fixed_vhd(guest=guests.bootable())
         for data in (b'x', fixed):
             image_id = self.glance.create(disk_format='raw')
             self.assertAccepted(204, self.glance.put(image_id, data))
-        image_id = self.glance.create(disk_format='qcow2')
-        self.assertAccepted(
-            204, self.glance.put(image_id, samples.qcow2()))
+        for members in ({}, {'hypervisor_type': 'qemu'},
+                        {'hw_machine_type': 'q35'}):
+            image_id = self.glance.create(disk_format='qcow2', **members)
+            self.assertAccepted(
+                204, self.glance.put(image_id, samples.qcow2()))
 
     def test_vhdx_is_nothing_else_whoever_is_to_run_it(self):
         for disk_format in ('raw', 'qcow2'):
             image_id = self.glance.create(disk_format=disk_format)
             self.assertRefused('HV201', self.glance.put(image_id, VHDX))
+
+
+class PathTestCase(APIFilterTestCase):
+    """Whatever path Glance takes for an operation is judged."""
+
+    WRONG = json.dumps({**GENERATION_2, 'hw_disk_bus': 'ide'}).encode()
+    CREATE = ('/v2/images', '//v2/images', '/v2//images', '/v2/images/',
+              '/v2/images//', '/v2///images//', '/v2.9/images',
+              '/v2.15//images', '/v2/images%0a', '/v2%2fimages',
+              '/v2/%2fimages', '/v2/images?%5fmethod=PUT',
+              '/v2/images?%5Fmethod=GET&x', '/v2/images?x=%ff&_method=PUT',
+              '/v2/images?_method=', '/v2/images?_method=post')
+    #: Glance itself has nothing there.
+    NOTHING = ('/v2/./images', '/v2/x/../images', '/v2/images/.',
+               '/v2/Images', '/v2/images;x', '/v2/images%20', '/images',
+               '/v3/images', '/v2/images?_method=PUT')
+
+    def test_create(self):
+        for path in self.CREATE:
+            self.assertRefused('HV115', self.glance.request(
+                path, 'POST', self.WRONG))
+        for path in self.NOTHING:
+            self.assertNotIn(self.glance.request(
+                path, 'POST', self.WRONG)[0], (200, 201), path)
+
+    def test_create_with_the_version_in_a_header(self):
+        self.assertRefused('HV115', self.glance.request(
+            '/images', 'POST', self.WRONG,
+            Accept='application/vnd.openstack.images-v2'))
+
+    def test_change_and_upload(self):
+        image_id = self.glance.create(**GENERATION_2)
+        wrong = [{'op': 'add', 'path': '/hw_disk_bus', 'value': 'ide'}]
+        for images in ('/v2/images', '//v2//images', '/v2.9///images'):
+            for image in (image_id, f'/{image_id}', f'{image_id}/',
+                          f'{image_id}%0a', f'{image_id}?%5fmethod=GET'):
+                self.assertRefused('HV115', self.glance.request(
+                    f'{images}/{image}', 'PATCH', wrong,
+                    'openstack-images-v2.1-json-patch'))
+            for action in ('file', '/file', 'stage', 'stage/', 'file%0a',
+                           'file?%5fmethod=GET', '/stage//'):
+                self.assertRefused('HV203', self.glance.request(
+                    f'{images}/{image_id}/{action}', 'PUT',
+                    samples.qcow2(), 'octet-stream'))
+        self.assertEqual('queued', self.glance.show(image_id)['status'])
+
+
+class PlainPathTestCase(PathTestCase):
+
+    options = {**APIFilterTestCase.options, 'plain': True}
+
+
+class BodyTestCase(APIFilterTestCase):
+
+    options = {'guard': 'report_only = false\nmax_body = 1000'}
+    WRONG = {**GENERATION_2, 'hw_disk_bus': 'ide'}
+
+    def post(self, length, chunked):
+        """Create a wrong image by a body of so many bytes."""
+        body = json.dumps(self.WRONG).encode().ljust(length)
+        answer = requests.post(
+            f'{self.glance.url}/v2/images',
+            iter([body[:100], body[100:]]) if chunked else body,
+            headers={'Content-Type': 'application/json',
+                     **self.glance.identity}, timeout=60)
+        return answer.status_code, answer.text
+
+    def test_limit_on_both_sides(self):
+        for chunked in (False, True):
+            self.assertRefused('HV115', self.post(1000, chunked))
+            self.assertOversized(self.post(1001, chunked))
+
+    def assertOversized(self, answer):
+        self.assertAccepted(201, answer)
+        self.assertEqual('ide', json.loads(answer[1])['hw_disk_bus'])
+        self.assertIn('Left to Glance: POST /v2/images: the body is larger '
+                      'than 1000 bytes', self.glance.said())
+
+    def test_oversized_change_is_judged_when_it_is_done(self):
+        image_id = self.glance.create(**GENERATION_2)
+        self.assertAccepted(200, self.glance.patch(
+            image_id, hw_disk_bus='ide', description='x' * 1000))
+        self.assertIn(f'Image {image_id} is wrong after a change',
+                      self.glance.said())
+
+
+class RefusedBodyTestCase(BodyTestCase):
+
+    options = {'guard': (
+        'report_only = false\nmax_body = 1000\noversized = refuse')}
+
+    def assertOversized(self, answer):
+        self.assertEqual(413, answer[0], answer)
+        self.assertIn('larger than 1000 bytes (max_body)', answer[1])
+
+    def test_oversized_change_is_judged_when_it_is_done(self):
+        image_id = self.glance.create(**GENERATION_2)
+        self.assertOversized(self.glance.patch(
+            image_id, hw_disk_bus='ide', description='x' * 1000))
+        self.assertNotIn('hw_disk_bus', self.glance.show(image_id))
+
+
+class MemoryTestCase(APIFilterTestCase):
+
+    options = {'guard': 'report_only = false\nmax_body = 10000000'}
+
+    def test_refused_requests_leave_nothing_behind(self):
+        def post(number):
+            self.assertRefused('HV101', self.glance.request(
+                '/v2/images', 'POST', {
+                    'hw_machine_type': f'hyperv-{number}' + 'x' * 2 ** 22,
+                    'disk_format': 'vhdx'}))
+
+        post(0)
+        before = self.glance.resident()
+        for number in range(1, 31):
+            post(number)
+        # The values alone are 120 MiB.
+        self.assertLess(self.glance.resident() - before, 2 ** 25)
+
+
+class ActiveTestCase(APIFilterTestCase):
+    """The content is judged when an image in use gets other properties."""
+
+    BIOS = samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
+
+    def active(self, data, **members):
+        image_id = self.glance.create(**members)
+        self.assertAccepted(204, self.glance.put(image_id, data))
+        return image_id
+
+    def generation_2(self, image_id):
+        return self.glance.patch(image_id, **{
+            name: value for name, value in GENERATION_2.items()
+            if name != 'disk_format'})
+
+    def test_generation_1_disk_does_not_become_generation_2(self):
+        for members in ({}, {'hypervisor_type': 'qemu'},
+                        {'hw_machine_type': 'hyperv-gen1',
+                         'hypervisor_type': 'hyperv'}):
+            image_id = self.active(self.BIOS, disk_format='vhdx', **members)
+            self.assertRefused('HV302', self.generation_2(image_id))
+            self.assertEqual(members.get('hw_machine_type'),
+                             self.glance.show(image_id).get(
+                                 'hw_machine_type'))
+
+    def test_generation_2_disk_does(self):
+        image_id = self.active(VHDX, disk_format='vhdx')
+        self.assertAccepted(200, self.generation_2(image_id))
+        self.assertRefused('HV341', self.glance.patch(
+            image_id, hw_machine_type='hyperv-gen1'))
+
+    def test_what_was_wrong_before_can_be_put_right_step_by_step(self):
+        loose = self.useFixture(api.GlanceAPI())
+        strict = self.useFixture(Second(loose, 'report_only = false'))
+        image_id = loose.create(**GENERATION_2)
+        loose.put(image_id, self.BIOS)
+        self.assertAccepted(200, strict.patch(image_id, os_type='linux'))
+        self.assertAccepted(200, strict.patch(
+            image_id, hw_machine_type='hyperv-gen1'))
+
+    def test_content_of_images_for_others_is_not_read(self):
+        image_id = self.active(samples.qcow2(), disk_format='qcow2')
+        before = self.glance.said().count(f'{image_id}/file')
+        self.assertAccepted(200, self.glance.patch(
+            image_id, hw_machine_type='q35', hypervisor_type='qemu'))
+        self.assertEqual(before, self.glance.said().count(
+            f'{image_id}/file'))
+
+
+class UnreadActiveTestCase(ActiveTestCase):
+    """Content that nobody reads is not judged."""
+
+    options = {'guard': 'report_only = false\nread_active = false'}
+
+    def test_generation_1_disk_does_not_become_generation_2(self):
+        image_id = self.active(self.BIOS, disk_format='vhdx')
+        self.assertAccepted(200, self.generation_2(image_id))
+
+    def test_generation_2_disk_does(self):
+        image_id = self.active(VHDX, disk_format='vhdx')
+        self.assertAccepted(200, self.generation_2(image_id))
+
+
+class NoDownloadTestCase(UnreadActiveTestCase):
+
+    options = {'guard': 'report_only = false',
+               'policy': '"download_image": "!"\n'}
+
+    def test_log_says_so(self):
+        image_id = self.active(self.BIOS, disk_format='vhdx')
+        self.assertAccepted(200, self.generation_2(image_id))
+        self.assertIn('is not judged with its new properties: Glance does '
+                      'not serve a range of it: 403', self.glance.said())
+
+
+class TogetherTestCase(APIFilterTestCase):
+
+    def test_two_changes_each_right_alone_are_logged(self):
+        image_id = self.glance.create(**GENERATION_2)
+        answers = self.glance.patch_together(
+            image_id, {'hw_machine_type': 'hyperv-gen1'},
+            {'os_secure_boot': 'required', 'os_type': 'windows'})
+        self.assertEqual([200, 200], [answer[0] for answer in answers])
+        self.assertIn(f'Image {image_id} is wrong after a change: another '
+                      'change came between', self.glance.said())
+        self.assertIn('HV110', self.glance.said())
+
+    def test_two_changes_that_go_together_are_not(self):
+        image_id = self.glance.create(**GENERATION_2)
+        self.glance.patch_together(
+            image_id, {'os_type': 'windows'}, {'hw_disk_bus': 'scsi'})
+        self.assertNotIn(f'Image {image_id} is wrong', self.glance.said())
+
+
+class ProtectedPropertyTestCase(APIFilterTestCase):
+    """Members of this cloud do not see os_secure_boot."""
+
+    options = {
+        **APIFilterTestCase.options, 'roles': 'member,reader',
+        'files': [pathlib.Path(__file__).with_name(
+            'property-protections.conf')],
+        'config': '[DEFAULT]\n'
+                  'property_protection_file = property-protections.conf\n'}
+
+    def test_is_judged_and_not_quoted(self):
+        image_id = self.glance.create(
+            **GENERATION_2, os_type='windows', os_secure_boot='required')
+        self.assertNotIn('os_secure_boot', self.glance.show(image_id))
+        answer = self.glance.patch(image_id, hw_machine_type='hyperv-gen1')
+        self.assertRefused('HV110', answer)
+        self.assertIn('a property that you cannot read', answer[1])
+        self.assertNotIn('required', answer[1])
+        self.assertNotIn('os_secure_boot', answer[1])
+
+    def test_what_can_be_read_is_quoted(self):
+        image_id = self.glance.create(
+            **GENERATION_2, os_type='windows', os_secure_boot='required')
+        answer = self.glance.patch(image_id, hw_disk_bus='ide')
+        self.assertRefused('HV115', answer)
+        self.assertNotIn('cannot read', answer[1])
+
+    def test_images_of_others_are_not_there(self):
+        image_id = self.glance.create(
+            **GENERATION_2, os_type='windows', os_secure_boot='required')
+        status, _ = self.glance.request(
+            f'/v2/images/{image_id}', 'PATCH',
+            [{'op': 'replace', 'path': '/hw_machine_type',
+              'value': 'hyperv-gen1'}],
+            'openstack-images-v2.1-json-patch',
+            X_Project_Id='other', X_User_Id='other')
+        self.assertEqual(404, status)
 
 
 class ImportTestCase(APIFilterTestCase):
@@ -246,6 +526,13 @@ class ReportOnlyTestCase(api.APITestCase):
 
 
 class ConfigurationTestCase(testtools.TestCase):
+
+    def test_wrong_option_keeps_glance_from_starting(self):
+        for guard in ('report_only = ja', 'max_body = 0', 'max_body = 1M',
+                      'oversized = drop', 'read_active = never'):
+            self.assertRaises(
+                ValueError, api_filter.HyperVGeneration.factory, {},
+                **dict([guard.split(' = ')]))
 
     def test_misspelt_rule_keeps_glance_from_starting(self):
         glance = self.useFixture(api.GlanceAPI(

@@ -56,6 +56,30 @@ class GlanceTestCase(base.StatusTestCase):
         return list(check(self.read(glance=glance, paste=paste)))
 
 
+class ImageConversionTestCase(GlanceTestCase):
+
+    def judge_plugins(self, value, output=''):
+        return self.judge(
+            glance_checks.image_conversion,
+            f'[image_import_opts]\nimage_import_plugins = {value}\n'
+            f'[image_conversion]\n{output}\n')
+
+    def test_fails_in_each_position_and_format(self):
+        for value in ('[image_conversion]',
+                      '[image_conversion, hyperv_generation]',
+                      '[hyperv_generation, image_conversion]'):
+            self.assertProblem(base.FAILURE, 'each imported disk raw',
+                               self.judge_plugins(value))
+            for made in ('qcow2', 'raw', 'vmdk'):
+                self.assertProblem(
+                    base.FAILURE, f'each imported disk {made}',
+                    self.judge_plugins(value, f'output_format = {made}'))
+
+    def test_others(self):
+        self.assertEqual([], self.judge_plugins(
+            '[image_decompression, hyperv_generation]'))
+
+
 class ImportPluginTestCase(GlanceTestCase):
 
     def judge_plugins(self, value):
@@ -83,10 +107,18 @@ class ImportPluginTestCase(GlanceTestCase):
                 self.judge_plugins(f'[no_op, {wrong}]'))
 
     def test_before_what_changes_the_image(self):
-        for other in ('inject_image_metadata', 'image_decompression'):
+        for other in ('inject_image_metadata', 'image_decompression',
+                      'image_conversion', 'plugin_of_somebody'):
             self.assertProblem(
-                base.WARNING, f'before {other}',
-                self.judge_plugins(f'[hyperv_generation, {other}]'))
+                base.FAILURE, f'before {other}',
+                self.judge_plugins(f'[hyperv_generation, no_op, {other}]'))
+
+    def test_before_what_changes_nothing(self):
+        self.assertEqual([], self.judge_plugins('[hyperv_generation, no_op]'))
+
+    def test_named_twice_the_last_counts(self):
+        self.assertEqual([], self.judge_plugins(
+            '[hyperv_generation, image_decompression, hyperv_generation]'))
 
     def test_no_package_offers_it(self):
         self.entry_points.clear()
