@@ -117,6 +117,8 @@ def inspect_source(source: reader.Source) -> Content:
             boot.inspect(disk, found)
     except Damaged as exc:
         found.note(exc.name, exc.detail)
+    except reader.ExhaustedError as exc:
+        found.note('inspection-stopped', str(exc))
     except _MISTAKES as exc:
         raise Failed(rules.mistake(exc)) from exc
     found.bytes_read = image.bytes_read

@@ -15,6 +15,9 @@ from hyperv_sched.disk import uefi
 #: Nobody reads longer lists; what is judged does not depend on them.
 _MAX_LISTED = 128
 
+#: Of work: what it takes to see that a partition holds no FAT.
+_PARTITION_STEPS = 16
+
 #: Defects of a system partition, by how far firmware comes with it.
 _PROGRESS = ('gpt-partition-out-of-range', 'gpt-overlap',
              'esp-hidden-from-firmware', 'esp-not-fat',
@@ -35,18 +38,16 @@ def inspect(disk: guest.Disk, found: content.Content) -> None:
         {'number': p.number, 'type': p.type, 'offset': p.offset,
          'size': p.size} for p in layout.partitions[:_MAX_LISTED]
         if p.number and not p.hidden]
-    budget = fat.Budget()
-    by_uefi, loaders = _start(disk, layout, budget, found)
+    by_uefi, loaders = _start(disk, layout, found)
     found.loaders = loaders[:_MAX_LISTED]
     by_bios = _starts_by_bios(disk, record, layout)
-    if by_uefi or not budget.exhausted:
-        found.firmware = (
-            'both' if by_uefi and by_bios else 'uefi' if by_uefi
-            else 'bios' if by_bios else 'none')
+    found.firmware = (
+        'both' if by_uefi and by_bios else 'uefi' if by_uefi
+        else 'bios' if by_bios else 'none')
     found.generation = _GENERATIONS.get(found.firmware)
 
 
-def _start(disk: guest.Disk, layout: partitions.Layout, budget: fat.Budget,
+def _start(disk: guest.Disk, layout: partitions.Layout,
            found: content.Content) -> tuple[bool, list[dict[str, Any]]]:
     """Try each partition, as firmware does, until one starts.
 
@@ -57,10 +58,17 @@ def _start(disk: guest.Disk, layout: partitions.Layout, budget: fat.Budget,
     """
     defects = []
     loaders: list[dict[str, Any]] = []
+    seen: set[tuple[int, int]] = set()
     for partition in layout.partitions:
+        disk.spend(_PARTITION_STEPS)
+        place = partition.offset, partition.size
+        if place in seen and not partition.hidden:
+            # Logical partitions may all name one place, where nothing starts.
+            continue
+        seen.add(place)
         met: list[dict[str, Any]] = []
         try:
-            volume = _open(disk, partition, budget)
+            volume = _open(disk, partition)
             uefi.start(volume, met)
         except uefi.DoesNotStart as exc:
             # A file system of another kind is no attempt to start.
@@ -82,13 +90,12 @@ def _of(partition: partitions.Partition,
     return [{'partition': partition.number, **loader} for loader in loaders]
 
 
-def _open(disk: guest.Disk, partition: partitions.Partition,
-          budget: fat.Budget) -> fat.Volume:
+def _open(disk: guest.Disk, partition: partitions.Partition) -> fat.Volume:
     if partition.hidden:
         raise uefi.DoesNotStart(*partition.hidden)
     part = guest.Part(disk, partition.offset, partition.size)
     try:
-        return fat.Volume(part, budget)
+        return fat.Volume(part)
     except fat.TooFewClusters as exc:
         raise uefi.DoesNotStart(
             'fat32-too-few-clusters',

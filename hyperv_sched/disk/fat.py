@@ -34,7 +34,9 @@ behind them, the end of the name first.
 from __future__ import annotations
 
 import array
+import bisect
 from collections.abc import Iterator
+from collections.abc import Sequence
 import struct
 import typing
 
@@ -50,10 +52,19 @@ _MIRRORING_OFF = 0x80
 #: least as many as that.
 _FAT12_LIMIT = 4085
 FAT16_LIMIT = 65525
-_MASKS = {12: 0xfff, 16: 0xffff, 32: 0x0fffffff}
+#: Of an entry of FAT32, whose upper bits are reserved.
+_MASK = 0x0fffffff
 #: From here on an entry of the table ends the chain.
 _END_OF_CHAIN = {12: 0xff8, 16: 0xfff8, 32: 0x0ffffff8}
+#: Entries of the table that are read at once, an even number; pages that
+#: are kept.
 _PAGE = 512
+_MAX_PAGES = 256
+#: Of work: what it takes to decode a page, to follow a chain from one run of
+#: adjacent clusters to the next, and to make an entry of a directory.
+_PAGE_STEPS = 40
+_RUN_STEPS = 2
+_ENTRY_STEPS = 4
 
 _ENTRY_SIZE = 32
 _ENTRY = struct.Struct('<11sB8xH4xHI')
@@ -82,10 +93,6 @@ class Damaged(Exception):
     """The file system contradicts itself, and where."""
 
 
-class Exhausted(Damaged):
-    """There was no end of it: nobody knows what firmware would find."""
-
-
 class Entry(typing.NamedTuple):
     name: str
     """The long name where there is one, as it is written."""
@@ -100,51 +107,47 @@ class Entry(typing.NamedTuple):
 
 
 class File:
-    """The bytes of a file whose chain of clusters is whole."""
+    """The bytes of a file whose chain of clusters is whole.
 
-    def __init__(self, volume: Volume, clusters: array.array[int],
+    :param runs: adjacent clusters: the first of each run, by its number in
+        the file
+    """
+
+    def __init__(self, volume: Volume, runs: dict[int, int],
                  size: int) -> None:
         self.size = size
+        self.spend = volume.spend
         self._volume = volume
-        self._clusters = clusters
+        self._indexes = array.array('I', runs)
+        self._clusters = array.array('I', runs.values())
 
     def read(self, offset: int, length: int) -> bytes:
         """Read a range, less at the end of the file."""
         length = min(length, reader.MAX_READ, self.size - offset)
+        cluster_size = self._volume.cluster_size
         pieces = []
         while length > 0:
-            index, start = divmod(offset, self._volume.cluster_size)
-            size = min(length, self._volume.cluster_size - start)
-            pieces.append(self._volume.read_cluster(
-                self._clusters[index], start, size))
+            run = bisect.bisect_right(
+                self._indexes, offset // cluster_size) - 1
+            start = offset - self._indexes[run] * cluster_size
+            size = length
+            if run + 1 < len(self._indexes):
+                size = min(length, (
+                    self._indexes[run + 1] * cluster_size - offset))
+            pieces.append(self._volume.read_clusters(
+                self._clusters[run], start, size))
             offset += size
             length -= size
         return b''.join(pieces)
 
 
-class Budget:
-    """How much work a disk may make, over all its file systems.
+class _Page(typing.NamedTuple):
+    """Some entries of the file allocation table."""
 
-    Steps are directory entries, four links of a chain, and what else is
-    read in units of the size of an entry: real disks take some hundred, or
-    some ten thousand for a large kernel.
-    """
-
-    def __init__(self, steps: int = 100_000) -> None:
-        self._left = steps
-
-    def spend(self, steps: int) -> None:
-        """Take note of work ahead.
-
-        :raises Exhausted: there is no end of it.
-        """
-        self._left -= steps
-        if self._left < 0:
-            raise Exhausted('directories and files are without end')
-
-    @property
-    def exhausted(self) -> bool:
-        return self._left < 0
+    following: Sequence[int]
+    """The entries."""
+    breaks: list[int]
+    """Which of them do not name the cluster behind their own."""
 
 
 class Volume:
@@ -153,8 +156,8 @@ class Volume:
     :raises NotFat: it does not.
     """
 
-    def __init__(self, disk: guest.Disk, budget: Budget) -> None:
-        self._budget = budget
+    def __init__(self, disk: guest.Disk) -> None:
+        self.spend = disk.spend
         boot = disk.read(0, _BPB_SIZE)
         if len(boot) < _BPB_SIZE:
             raise NotFat('it lies behind the end of the disk')
@@ -193,9 +196,13 @@ class Volume:
             raise NotFat(f'FAT16 of {self.clusters} clusters')
         self._bits = (
             32 if is_fat32 else 16 if self.clusters >= _FAT12_LIMIT else 12)
-        self._pages: dict[int, bytes] = {}
+        self._pages: dict[int, _Page] = {}
 
-    def read_cluster(self, cluster: int, start: int, length: int) -> bytes:
+    def read_clusters(self, cluster: int, start: int, length: int) -> bytes:
+        """Read a range that begins in a cluster, of clusters side by side.
+
+        :raises Damaged: it ends behind the partition.
+        """
         data = self._disk.read(self._offset(cluster) + start, length)
         if len(data) < length:
             raise Damaged(f'cluster {cluster} lies behind the partition')
@@ -224,11 +231,11 @@ class Volume:
         """
         parts: list[bytes] = []
         for data in self._directory(directory):
-            self._budget.spend(len(data) // _ENTRY_SIZE)
             for at in range(0, len(data) - _ENTRY_SIZE + 1, _ENTRY_SIZE):
                 raw = data[at:at + _ENTRY_SIZE]
                 if not raw[0]:
                     return
+                self.spend(1)
                 name, attributes, high, low, size = _ENTRY.unpack(raw)
                 if raw[0] == _DELETED:
                     parts.clear()
@@ -237,6 +244,7 @@ class Volume:
                 elif attributes & _VOLUME_ID:
                     parts.clear()
                 else:
+                    self.spend(_ENTRY_STEPS)
                     short = _short_name(name)
                     yield Entry(
                         _long_name(parts, name) or short, short,
@@ -259,8 +267,8 @@ class Volume:
                 raise Damaged('a directory has more entries than FAT allows')
             self._check(cluster, 'a directory')
             seen.add(cluster)
-            yield self.read_cluster(cluster, 0, self.cluster_size)
-            cluster = self._next(cluster)
+            yield self.read_clusters(cluster, 0, self.cluster_size)
+            _, cluster = self._run(cluster, 1)
 
     def _read_root(self) -> bytes:
         # The largest takes up twice as much as comes in one piece.
@@ -280,59 +288,98 @@ class Volume:
         """
         if entry.size > MAX_FILE:
             raise Damaged(f'{entry.name} has {entry.size} bytes')
-        clusters = array.array('I')
+        runs: dict[int, int] = {}
+        ends: list[int] = []
         cluster = entry.cluster
         count = -(-entry.size // self.cluster_size)
-        self._budget.spend(count // 4)
-        for _ in range(count):
+        index = 0
+        while index < count:
+            self.spend(_RUN_STEPS)
             self._check(cluster, entry.name)
-            clusters.append(cluster)
-            cluster = self._next(cluster)
-        if len(set(clusters)) < count:
-            raise Damaged(f'the clusters of {entry.name} run in a circle')
-        if clusters:
-            # The one that may reach over the end of the partition.
-            highest = max(clusters)
-            used = entry.size % self.cluster_size
-            end = self._offset(highest) + (
-                used if used and highest == clusters[-1]
-                else self.cluster_size)
-            if end > self._disk.size:
-                raise Damaged(f'cluster {highest} of {entry.name} lies '
-                              'behind the partition')
-        return File(self, clusters, entry.size)
+            length, following = self._run(cluster, count - index)
+            self._check(cluster + length - 1, entry.name)
+            if ends and ends[-1] == cluster:
+                ends[-1] += length
+            else:
+                runs[index] = cluster
+                ends.append(cluster + length)
+            index += length
+            cluster = following
+        self._check_place(entry, sorted(
+            zip(runs.values(), ends, strict=True)), ends)
+        return File(self, runs, entry.size)
+
+    def _check_place(self, entry: Entry, ordered: list[tuple[int, int]],
+                     ends: list[int]) -> None:
+        """Check that a file has each cluster once, within the partition.
+
+        :param ordered: its runs, in the order of the clusters
+        :param ends: of its runs, in the order of the file
+        """
+        for (_, end), (first, _) in zip(ordered, ordered[1:], strict=False):
+            if first < end:
+                raise Damaged(
+                    f'the clusters of {entry.name} run in a circle')
+        if not ordered:
+            return
+        # The one that may reach over the end of the partition.
+        highest = ordered[-1][1] - 1
+        used = entry.size % self.cluster_size
+        end = self._offset(highest) + (
+            used if used and highest == ends[-1] - 1
+            else self.cluster_size)
+        if end > self._disk.size:
+            raise Damaged(f'cluster {highest} of {entry.name} lies '
+                          'behind the partition')
 
     def _check(self, cluster: int, whose: str) -> None:
         if not 2 <= cluster <= self.clusters + 1:
             raise Damaged(
                 f'the clusters of {whose} end early, with {cluster}')
 
-    def _next(self, cluster: int) -> int:
-        """What the table says comes after a cluster."""
-        at = cluster * self._bits // 8
-        width = 4 if self._bits == 32 else 2
-        value = int.from_bytes(
-            self._fat_bytes(at, width), 'little')
-        if self._bits == 12 and cluster & 1:
-            value >>= 4
-        return value & _MASKS[self._bits]
+    def _run(self, cluster: int, limit: int) -> tuple[int, int]:
+        """Return how many clusters of a chain are adjacent, and the next.
 
-    def _fat_bytes(self, at: int, width: int) -> bytes:
-        number, start = divmod(at, _PAGE)
-        data = self._page(number)[start:start + width]
-        if len(data) < width:
-            data += self._page(number + 1)[:width - len(data)]
-        return data.ljust(width, b'\xff')
+        :param cluster: the first
+        :param limit: of their number, which ends where a page ends, too
+        """
+        number, index = divmod(cluster, _PAGE)
+        page = self._page(number)
+        last = page.breaks[bisect.bisect_left(page.breaks, index)]
+        last = min(last, index + limit - 1)
+        return last - index + 1, page.following[last]
 
-    def _page(self, number: int) -> bytes:
+    def _page(self, number: int) -> _Page:
         page = self._pages.get(number)
         if page is None:
-            if len(self._pages) > 256:
+            if len(self._pages) >= _MAX_PAGES:
                 self._pages.clear()
-            self._budget.spend(_PAGE // _ENTRY_SIZE)
-            page = self._pages[number] = self._disk.read(
-                self._fat + number * _PAGE, _PAGE)
+            self.spend(_PAGE_STEPS)
+            size = _PAGE * self._bits // 8
+            following = _table_entries(self._disk.read(
+                self._fat + number * size, size).ljust(size, b'\xff'),
+                self._bits)
+            first = number * _PAGE + 1
+            breaks = [index for index, (entry, adjacent) in enumerate(zip(
+                following, range(first, first + _PAGE), strict=True))
+                if entry != adjacent]
+            if not breaks or breaks[-1] != _PAGE - 1:
+                breaks.append(_PAGE - 1)
+            page = self._pages[number] = _Page(following, breaks)
         return page
+
+
+def _table_entries(data: bytes, bits: int) -> Sequence[int]:
+    """Decode entries of the table, of which there is an even number."""
+    if bits == 16:
+        return struct.unpack(f'<{len(data) // 2}H', data)
+    if bits == 32:
+        return [entry & _MASK for entry in struct.unpack(
+            f'<{len(data) // 4}I', data)]
+    # Two entries in three bytes.
+    pairs = [low | middle << 8 | high << 16 for low, middle, high in zip(
+        data[::3], data[1::3], data[2::3], strict=True)]
+    return [entry for pair in pairs for entry in (pair & 0xfff, pair >> 12)]
 
 
 def _upper(name: str) -> bytes:

@@ -24,6 +24,9 @@ class Disk(typing.Protocol):
         so many come.
         """
 
+    def spend(self, steps: int, size: int = 0) -> None:
+        """Charge work: :meth:`hyperv_sched.disk.reader.Reader.spend`."""
+
 
 class RawDisk:
     """A file that holds nothing but the disk."""
@@ -33,6 +36,7 @@ class RawDisk:
     def __init__(self, image: reader.Reader) -> None:
         self.size = image.size
         self.read = image.read
+        self.spend = image.spend
 
 
 class BlockDisk:
@@ -43,6 +47,7 @@ class BlockDisk:
         self.size = size
         self.sector_size = sector_size
         self.block_size = block_size
+        self.spend = image.spend
         self._image = image
         self._blocks = -(-size // block_size)
 
@@ -60,8 +65,12 @@ class BlockDisk:
             block, start = divmod(offset, self.block_size)
             size = min(length, self.block_size - start)
             place = self._place(block)
-            pieces.append(bytes(size) if place is None else
-                          self._image.read(place + start, size))
+            if place is None:
+                # No byte of the file is read; the memory is filled.
+                self.spend(0, size)
+                pieces.append(bytes(size))
+            else:
+                pieces.append(self._image.read(place + start, size))
             offset += size
             length -= size
         return b''.join(pieces)
@@ -73,6 +82,7 @@ class Part:
     def __init__(self, disk: Disk, offset: int, size: int) -> None:
         self.sector_size = disk.sector_size
         self.size = max(0, min(size, disk.size - offset))
+        self.spend = disk.spend
         self._disk = disk
         self._offset = offset
 

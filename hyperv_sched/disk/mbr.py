@@ -97,24 +97,27 @@ def valid(record: Record, disk: guest.Disk) -> bool:
 def partitions(record: Record, disk: guest.Disk) -> list[Partition]:
     """Primary partitions, and the logical ones within an extended one."""
     found = []
+    seen: set[int] = set()
     for partition in record.partitions:
         if not partition.used or partition.type == PROTECTIVE:
             continue
         if partition.type in _EXTENDED:
-            found += _logical(partition, disk)
+            found += _logical(partition, disk, seen)
         else:
             found.append(partition)
     return found
 
 
-def _logical(extended: Partition, disk: guest.Disk) -> list[Partition]:
+def _logical(extended: Partition, disk: guest.Disk,
+             seen: set[int]) -> list[Partition]:
     """Follow the chain of extended boot records.
 
     Each names one partition, relative to itself, and the next record,
     relative to the extended partition.
+
+    :param seen: sectors of the records so far, over all chains of a disk
     """
-    found = []
-    seen: set[int] = set()
+    found: list[Partition] = []
     at = extended.first
     while at not in seen and len(seen) < _MAX_LOGICAL:
         seen.add(at)

@@ -130,7 +130,7 @@ def _stray_gpt(disk: guest.Disk) -> str | None:
 
 def _from_gpt(disk: guest.Disk, table: gpt.Table,
               found: content.Content) -> list[Partition]:
-    entries = gpt.partitions(table)
+    entries = gpt.partitions(table, disk)
     if gpt.is_slow(table, entries):
         found.note('gpt-many-entries', f'{len(entries)} partitions in '
                    f'{table.header.entry_count} entries')

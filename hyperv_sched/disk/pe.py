@@ -65,6 +65,8 @@ _SYMBOL_SIZE = 18
 _HEAD_SIZE = 512
 #: Programs have some ten.
 _MAX_SECTIONS = 1024
+#: Of work: one is decoded, sorted, and its name compared.
+_SECTION_STEPS = 4
 #: Where a shim keeps the certificate of its vendor; nothing else has it.
 _SHIM_SECTION = b'.vendor_cert'
 
@@ -78,6 +80,9 @@ class File(typing.Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """Read a range, less at the end of the file."""
+
+    def spend(self, steps: int) -> None:
+        """Charge work: :meth:`hyperv_sched.disk.reader.Reader.spend`."""
 
 
 class _Section(typing.NamedTuple):
@@ -106,6 +111,7 @@ class _Layout:
 
     def place(self, address: int) -> int:
         """Where in the file a section has that address; 0 if none has."""
+        self.file.spend(len(self.sections) // 4)
         for section in self.sections:
             if 0 <= address - section.address < section.extent:
                 return section.offset + address - section.address
@@ -117,8 +123,8 @@ class _Layout:
         No more than of relocations, the longest that is read.
         """
         length = min(length, relocations.MAX_SIZE)
-        # What comes later is copied over what comes first.
-        for section in reversed(self.sections):
+        self.file.spend(len(self.sections) // 4)
+        for section in self.sections:
             left = section.loaded - (address - section.address)
             if 0 < left <= section.loaded:
                 return self.file.read(
@@ -188,9 +194,10 @@ def read(file: File) -> Program:
     _check_debug(layout, *_directory(head, directories, _DEBUG))
     _check_resources(layout, *_directory(head, directories, _RESOURCES))
     address, size = _directory(head, directories, _RELOCATIONS)
-    _check_base(layout, base, layout.read(address, size))
+    listed = layout.read(address, size)
+    _check_base(layout, base, listed)
     if not characteristics & _RELOCATIONS_STRIPPED:
-        _check_relocations(layout, base, address, size)
+        _check_relocations(layout, base, address, size, listed)
     elif base < _LOWEST_BASE or base != (
             base + alignment - 1 & ~(alignment - 1)):
         raise NotAProgram(
@@ -215,9 +222,11 @@ def _directory(head: bytes, count: int, number: int) -> tuple[int, int]:
 def _sections(file: File, at: int, count: int, headers_size: int,
               memory: int) -> list[_Section]:
     """The sections, all of which must be there."""
-    table = file.read(at, count * _SECTION.size)
-    if count > _MAX_SECTIONS or len(table) < count * _SECTION.size:
+    table = (b'' if count > _MAX_SECTIONS
+             else file.read(at, count * _SECTION.size))
+    if len(table) < count * _SECTION.size:
         raise NotAProgram(f'a table of {count} sections is cut off')
+    file.spend(_SECTION_STEPS * count)
     sections = []
     for name, extent, address, size, offset in _SECTION.iter_unpack(table):
         if (extent or size) and max(
@@ -247,6 +256,7 @@ def _check_debug(layout: _Layout, address: int, size: int) -> None:
     if not place:
         return
     data = layout.file.read(place, min(size, _MAX_DEBUG))
+    layout.file.spend(len(data) // _DEBUG_ENTRY.size)
     whole = len(data) // _DEBUG_ENTRY.size * _DEBUG_ENTRY.size
     for kind, described in _DEBUG_ENTRY.iter_unpack(data[:whole]):
         if kind == _CODEVIEW:
@@ -264,7 +274,7 @@ def _check_resources(layout: _Layout, address: int, size: int) -> None:
     if not size or address >= layout.memory:
         return
     try:
-        resources.check(layout.read(address, size), size)
+        resources.check(layout.read(address, size), size, layout.file.spend)
     except resources.Damaged as exc:
         raise NotAProgram(f'of its resources at {address:#x}, {exc}'
                           ) from None
@@ -281,7 +291,7 @@ def _check_base(layout: _Layout, base: int, listed: bytes) -> None:
 
 
 def _check_relocations(layout: _Layout, base: int, address: int,
-                       size: int) -> None:
+                       size: int, listed: bytes) -> None:
     if size and address + size > layout.memory:
         raise NotAProgram(f'it takes {layout.memory} bytes of memory, its '
                           f'relocations end at {address + size}')
@@ -290,18 +300,29 @@ def _check_relocations(layout: _Layout, base: int, address: int,
         return
     try:
         end = address + relocations.check(
-            layout.read(address, size), size, layout.memory)
+            listed, size, layout.memory, layout.file.spend)
     except relocations.Damaged as exc:
         raise NotAProgram(f'of its relocations at {address:#x}, {exc}'
                           ) from None
+    seen: set[tuple[int, int]] = set()
     for section in layout.sections:
         if section.name == _RELOCATION_SECTION:
             rest = end if section.address <= end <= (
                 section.address + section.loaded) else section.address
-            if relocations.begin(
-                    layout.read(rest, section.loaded), layout.memory):
+            place = section.offset + rest - section.address, section.loaded
+            # Sections that are apart in memory may be the same bytes.
+            if place not in seen and relocations.begin(
+                    _first_block(layout, rest, section.loaded),
+                    layout.memory):
                 raise NotAProgram(
                     f'no directory lists its relocations at {rest:#x}')
+            seen.add(place)
+
+
+def _first_block(layout: _Layout, address: int, size: int) -> bytes:
+    """Read a block of relocations; nothing where it is larger than size."""
+    length = relocations.length(layout.read(address, relocations.HEAD_SIZE))
+    return layout.read(address, length) if length <= size else b''
 
 
 def _signed(file: File, offset: int, size: int) -> bool:

@@ -10,15 +10,23 @@ PeCoffLoaderRelocateImage; ``PeCoffLoaderEx.c`` of x64 knows no other types).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import struct
 
 #: Bytes that are gone through. A program of 64 MiB has less.
 MAX_SIZE = 1024 ** 2
 
 _BLOCK = struct.Struct('<II')
+HEAD_SIZE = _BLOCK.size
+#: Of work: what a block takes, and the places in it, by their bytes.
+_BLOCK_STEPS = 2
+_PLACES_PER_STEP = 1024
+_SLOW_PLACES_PER_STEP = 32
 _DIR64 = 10
 #: None at all, HIGH, LOW, HIGHLOW.
-_TYPES = frozenset((0, 1, 2, 3, _DIR64))
+_TYPES = (0, 1, 2, 3, _DIR64)
+#: What the second byte of a place may be.
+_HIGH_BYTES = bytes(byte for byte in range(256) if byte >> 4 in _TYPES)
 #: Bytes of places that tell enough.
 _FEW = 64
 
@@ -27,12 +35,14 @@ class Damaged(Exception):
     """Firmware gives up, and why."""
 
 
-def check(data: bytes, size: int, memory: int) -> int:
+def check(data: bytes, size: int, memory: int,
+          spend: Callable[[int], None]) -> int:
     """Go through all blocks of a directory.
 
     :param data: what is there, of at most :data:`MAX_SIZE`
     :param size: of the directory
     :param memory: what the program takes of it
+    :param spend: charges the work, in steps
     :returns: where the last block ends
     :raises Damaged: a block that cannot be
     """
@@ -45,17 +55,27 @@ def check(data: bytes, size: int, memory: int) -> int:
             raise Damaged(f'a block of {length} bytes where {size - at} are '
                           'left')
         places = data[at + _BLOCK.size:at + length]
-        types = _types(places)
-        if not types <= _TYPES:
-            raise Damaged(f'one is of type {max(types - _TYPES)}')
+        spend(_BLOCK_STEPS + len(places) // _PLACES_PER_STEP)
+        others = _other_types(places)
+        if others:
+            raise Damaged(f'one is of type {max(others) >> 4}')
         last = page
         if page + 0xfff >= memory:
+            spend(len(places) // _SLOW_PLACES_PER_STEP)
             last += max((place & 0xfff for place, in struct.iter_unpack(
                 '<H', places[:len(places) & ~1])), default=0)
         if last >= memory:
             raise Damaged(f'one is for address {last:#x}')
         at += length
     return at
+
+
+def length(head: bytes) -> int:
+    """Return the size of a block, head included; 0 where there is none."""
+    if len(head) < _BLOCK.size:
+        return 0
+    size: int = _BLOCK.unpack_from(head)[1]
+    return size
 
 
 def begin(data: bytes, memory: int) -> list[int]:
@@ -68,12 +88,13 @@ def begin(data: bytes, memory: int) -> list[int]:
     page, length = _BLOCK.unpack_from(data)
     places = data[_BLOCK.size:length]
     if (page >= memory or not _BLOCK.size < length <= len(data)
-            or not _types(places) <= _TYPES):
+            or _other_types(places)):
         return []
     return [page + (place & 0xfff)
             for place, in struct.iter_unpack('<H', places[:_FEW])
             if place >> 12 == _DIR64]
 
 
-def _types(places: bytes) -> set[int]:
-    return {high >> 4 for high in set(places[1::2])}
+def _other_types(places: bytes) -> bytes:
+    """Return the second bytes of places whose type firmware does not know."""
+    return places[1::2].translate(None, _HIGH_BYTES)

@@ -11,6 +11,7 @@ that the program's header gives (``BasePeCoff.c`` PeCoffLoaderLoadImage).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import struct
 
 _HEADER = struct.Struct('<12xHH')
@@ -23,15 +24,18 @@ class Damaged(Exception):
     """Firmware gives up, and why."""
 
 
-def check(data: bytes, size: int) -> None:
+def check(data: bytes, size: int, spend: Callable[[int], None]) -> None:
     """Look for forms.
 
     :param data: what is there
     :param size: of all, which may be more
+    :param spend: charges the work, in steps
     :raises Damaged: some step leads out of it
     """
-    for index in range(_directory(data, 0, size)):
-        name, content = _entry(data, 0, index)
+    named = _directory(data, 0, size)
+    spend(named)
+    for name, content in _ENTRY.iter_unpack(
+            _slice(data, _HEADER.size, named * _ENTRY.size)):
         if name & _FLAG and data.startswith(
                 _FORMS, _inside(name & ~_FLAG, size)):
             # Languages lie below the names of resources.
@@ -39,7 +43,8 @@ def check(data: bytes, size: int) -> None:
                 if content & _FLAG:
                     at = _inside(content & ~_FLAG, size)
                     _directory(data, at, size)
-                    _, content = _entry(data, at, 0)
+                    _, content = _ENTRY.unpack(
+                        _slice(data, at + _HEADER.size, _ENTRY.size))
             if not content & _FLAG:
                 _inside(content, size)
             return
@@ -52,12 +57,6 @@ def _directory(data: bytes, at: int, size: int) -> int:
     if at + _HEADER.size + (named + others) * _ENTRY.size > size:
         raise Damaged(f'{named + others} entries in {size - at} bytes')
     return named
-
-
-def _entry(data: bytes, at: int, index: int) -> tuple[int, int]:
-    name, content = _ENTRY.unpack(_slice(
-        data, at + _HEADER.size + index * _ENTRY.size, _ENTRY.size))
-    return name, content
 
 
 def _inside(place: int, size: int) -> int:

@@ -20,7 +20,8 @@ _LOADER = 'BOOTX64.EFI'
 _FALLBACK = 'fbx64.efi'
 _SECOND_STAGE = 'grubx64.efi'
 _CSV = ('BOOTX64.CSV', 'BOOT.CSV')
-_MAX_CSV = 64 * 1024
+#: Of its first line, which alone counts: a name and what else there is.
+_MAX_CSV = 4 * 1024
 #: Of names in FAT; what is longer names nothing.
 _MAX_NAME = 255
 #: Windows Boot Manager; BOOTX64.EFI is a copy of it.
@@ -125,6 +126,7 @@ def _boot_option(volume: fat.Volume) -> tuple[str, ...] | None:
             if file is None or file.is_directory:
                 continue
             data = volume.open(file).read(0, _MAX_CSV)
+            volume.spend(len(data) // 4)
             line = data.decode('utf-16-le', 'replace').lstrip('\ufeff')
             program, comma, _ = line.partition('\n')[0].partition(',')
             if comma and program:

@@ -132,6 +132,13 @@ RULES = (
          'Export or download it again; a differencing disk is merged into '
          'its parent first (Merge-VHD)',
          references.USAGE),
+    Rule('HV228', 'inspection-stopped', 'unknown',
+         'the file is not judged to the end: {actual}',
+         'a disk that is inspected within the limits',
+         'Convert a VHDX of several TiB to larger blocks: qemu-img convert -O '
+         'vhdx -o block_size=32M IN.vhdx OUT.vhdx; install any other disk '
+         'anew, since what installers make takes a small part of the limits',
+         references.BOOT_MANAGER),
     Rule('HV301', 'no-partition-table', 'error',
          'the disk has no partition table, so firmware finds no loader on it',
          'GPT',

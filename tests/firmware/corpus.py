@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import dataclasses
 import struct
 
+from tests import hostile
 from tests.firmware import boot
 from tests.firmware import gpt_edit
 from tests.firmware import images
@@ -854,6 +855,14 @@ LOADERS = (
         **SECURE_BOOT),
 )
 
+LIMITS = (
+    # Nothing is where firmware looks; these are looked at for a hint.
+    fails('inspection-stopped', 'HV228', *with_files(*(
+        images.put(name, lambda: hostile.program(
+            1024, hostile.block(images.MIB), shorter=True))
+        for name in hostile.LOADERS))),
+)
+
 BIOS = (
     starts('bios-mbr', *FOR_BIOS, VHDX, telling=True, **GENERATION_1),
     starts('bios-gpt', *FOR_BIOS_GPT, VHDX, **GENERATION_1),
@@ -875,4 +884,4 @@ BIOS = (
 )
 
 CORPUS = (*CONTAINERS, *VHDX_FILES, *PARTITIONS, *FILE_SYSTEMS, *NAMES,
-          *LOADERS, *BIOS)
+          *LOADERS, *LIMITS, *BIOS)

@@ -2,6 +2,7 @@
 """Files to start from: one of each kind, most of them good."""
 
 from tests import guests
+from tests import hostile
 from tests import samples
 from tests.fuzz import sparse
 
@@ -41,6 +42,13 @@ def _disks():
     disk[408 * 512:408 * 512 + len(volume)] = volume
     yield bytes(disk)
     yield guests.loader()
+    # What multiplies: sections on the same bytes, partitions of one place,
+    # a directory of relocations, one of resources.
+    body = hostile.blocks(32) + hostile.resource_names(256)
+    for options in ({}, {'relocations': 256},
+                    {'resources': 256, 'debug': 512}):
+        yield hostile.shared(hostile.volume(hostile.program(
+            48, body, shorter=True, **options)), 6, 2, distinct=True)
 
 
 def files():

@@ -24,6 +24,8 @@ _SIGNATURE = b'metadata'
 _MAX_ENTRIES = 2047
 _ENTRY = struct.Struct('<16sIII4x')
 _FIRST_ENTRY = 32
+#: Of work: a name is made of each, and it is compared with the next.
+_ENTRY_STEPS = 4
 _IS_USER = 1
 _IS_REQUIRED = 4
 #: Of one item and of the region (2.6.1.2; the region by Microsoft's reader).
@@ -117,6 +119,7 @@ def _items(image: reader.Reader,
     if count > _MAX_ENTRIES:
         raise content.Damaged('vhdx-malformed', f'{count} metadata entries')
     table = image.read(region.offset + _FIRST_ENTRY, count * _ENTRY.size)
+    image.spend(_ENTRY_STEPS * count)
     items: dict[bytes, tuple[int, int]] = {}
     users: set[bytes] = set()
     places = []

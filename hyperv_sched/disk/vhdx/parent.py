@@ -38,5 +38,5 @@ def path(locator: bytes) -> str | None:
 
 
 def _text(locator: bytes, offset: int, length: int) -> str:
-    data = locator[offset:offset + length]
-    return data.decode('utf-16-le', 'replace')[:_MAX_SHOWN]
+    data = locator[offset:offset + min(length, 2 * _MAX_SHOWN)]
+    return data.decode('utf-16-le', 'replace')

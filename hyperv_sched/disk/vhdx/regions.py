@@ -26,6 +26,8 @@ _MAX_ENTRIES = 2047
 _ENTRY = struct.Struct('<16sQII')
 _FIRST_ENTRY = 16
 _REQUIRED = 1
+#: Of work: a name is made of each, and it is compared with the next.
+_ENTRY_STEPS = 4
 
 BAT = uuid.UUID('2dc27766-f623-4200-9d64-115e9bfd4a08').bytes_le
 METADATA = uuid.UUID('8b7ca206-4790-4b9a-b8fe-575f050f886e').bytes_le
@@ -52,6 +54,7 @@ def read(image: reader.Reader, header: headers.Header,
     """
     table = _table(image, found)
     regions: dict[bytes, Region] = {}
+    image.spend(_ENTRY_STEPS * _count(table))
     for index in range(_count(table)):
         guid, offset, length, flags = _ENTRY.unpack_from(
             table, _FIRST_ENTRY + index * _ENTRY.size)

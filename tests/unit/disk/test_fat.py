@@ -20,8 +20,7 @@ names = st.from_regex(r'[A-Za-z0-9_-]{1,30}(\.[A-Za-z]{1,4})?',
 
 
 def volume(data):
-    return fat.Volume(guest.RawDisk(reader.Reader(Bytes(data))),
-                      fat.Budget())
+    return fat.Volume(guest.RawDisk(reader.Reader(Bytes(data))))
 
 
 def patched(offset, data, files=FILES, **options):
@@ -177,11 +176,3 @@ class SystemPartitionTestCase(base.TestCase):
         at = image.index(b'BOOTX64 EFI') + 28
         image[at:at + 4] = b'\xff' * 4
         self.assertDoesNotStart('fat-damaged', system(bytes(image)))
-
-    def test_work_is_bounded_over_all_file_systems(self):
-        budget = fat.Budget(100)
-        data = guests.fat({f'F{index}': b'' for index in range(60)})
-        disk = guest.RawDisk(reader.Reader(Bytes(data)))
-        list(fat.Volume(disk, budget).entries())
-        self.assertRaises(
-            fat.Damaged, list, fat.Volume(disk, budget).entries())

@@ -197,7 +197,7 @@ class PartitionTestCase(base.TestCase):
         disk = guests.gpt(
             [(guests.ESP, first, b'', last) for first, last in others])
         raw = guest.RawDisk(reader.Reader(Bytes(disk)))
-        found = gpt.partitions(gpt.read(raw, 1))
+        found = gpt.partitions(gpt.read(raw, 1), raw)
         expected = [False] * len(others)
         for one, (first, last) in enumerate(others):
             if not 34 <= first <= last:
