@@ -24,6 +24,9 @@ LOG = logging.getLogger(__name__)
 #: Reasons that are given at once: answers and tasks have little room.
 _MAX_TOLD = 5
 
+#: Severities of findings that an image is refused for.
+_REFUSED = ('error', 'unknown')
+
 
 def document(raw: Any) -> dict[str, Any]:
     """Bring what Glance has of an image into the shape that rules judge.
@@ -39,7 +42,9 @@ def document(raw: Any) -> dict[str, Any]:
 
 
 def errors(document: Mapping[str, Any]) -> list[rules.Finding]:
-    """What an image is refused for; what is odd about it is logged.
+    """Return what an image is refused for; log what is odd about it.
+
+    What could not be decided is refused, too.
 
     :param document: as :func:`hyperv_sched.document.normalise` returns it.
     """
@@ -47,11 +52,11 @@ def errors(document: Mapping[str, Any]) -> list[rules.Finding]:
         return []
     findings = rules.weigh(validators.validate(document), *weights())
     for finding in findings:
-        if finding.severity != 'error':
+        if finding.severity not in _REFUSED:
             LOG.warning('Image %(image)s: %(finding)s',
                         {'image': rules.printable(finding.image),
                          'finding': finding})
-    return [f for f in findings if f.severity == 'error']
+    return [f for f in findings if f.severity in _REFUSED]
 
 
 def protected() -> bool:

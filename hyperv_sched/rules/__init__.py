@@ -38,7 +38,8 @@ def weigh(findings: Iterable[Finding], ignored: Iterable[str] = (),
           errors: Iterable[str] = ()) -> list[Finding]:
     """Apply what an operator thinks of the rules.
 
-    :param ignored: codes whose findings are dropped
+    :param ignored: codes whose findings are dropped, except for those of
+        severity unknown: what could not be decided is never a pass
     :param errors: codes whose findings count as errors
     :raises UnknownRule: a code is misspelt: silence would be no answer.
     """
@@ -49,4 +50,5 @@ def weigh(findings: Iterable[Finding], ignored: Iterable[str] = (),
     return [
         dataclasses.replace(finding, severity='error')
         if finding.code in errors else finding
-        for finding in findings if finding.code not in ignored]
+        for finding in findings
+        if finding.code not in ignored or finding.severity == 'unknown']

@@ -40,6 +40,16 @@ class CatalogueTestCase(base.TestCase):
         self.assertEqual(sorted(rules.CATALOGUE), list(rules.CATALOGUE))
 
 
+class WeighTestCase(base.TestCase):
+
+    def test_drops_nothing_that_could_not_be_decided(self):
+        error = rules.CATALOGUE['HV204'].finding()
+        undecided = rules.CATALOGUE['HV204'].finding(severity='unknown')
+        stopped = rules.CATALOGUE['HV228'].finding()
+        self.assertEqual([undecided, stopped], rules.weigh(
+            [error, undecided, stopped], ignored=['HV204', 'HV228']))
+
+
 class FindingTestCase(base.TestCase):
 
     def test_says_what_is_missing(self):

@@ -13,6 +13,7 @@ from hyperv_sched import validators
 from hyperv_sched.disk import boot
 from hyperv_sched.glance import import_plugin
 from tests import guests
+from tests import hostile
 from tests import samples
 from tests.functional.glance import api
 
@@ -77,6 +78,16 @@ class GlanceDirectTestCase(ImportTestCase):
             image_id = self.staged(
                 data, **{**GENERATION_2, **members})
             self.assertRefused(image_id, code)
+
+    def test_what_takes_too_much_work_is_refused_whatever_the_generation(
+            self):
+        disk = hostile.product()
+        size = -(-len(disk) // samples.MIB) * samples.MIB
+        data = samples.vhdx(size, samples.MIB, guest=disk)
+        for members in (GENERATION_2, {'hw_machine_type': 'hyperv-gen1',
+                                       'hypervisor_type': 'hyperv'}):
+            self.assertRefused(self.staged(
+                data, **{'disk_format': 'vhdx', **members}), 'HV228')
 
     def test_refused_image_can_be_corrected_and_imported_again(self):
         image_id = self.staged(

@@ -17,6 +17,8 @@ from nova.volume import cinder
 from hyperv_sched import objects
 from hyperv_sched.compute import enforcement
 from hyperv_sched.compute import refusals
+from hyperv_sched.disk import boot
+from tests import hostile
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
 
@@ -130,6 +132,17 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
                            **cloud.GENERATION_2)
         server = self.boot(image)
         self.assertIn('HV203 the file is qcow2', server['fault']['message'])
+
+    def test_crafted_head_is_not_inspected(self):
+        data = hostile.shared(hostile.volume(
+            hostile.program(300, hostile.block(8192)), clusters=60), 20, 1)
+        self.assertLess(len(data), 65536)
+        image = self.image('crafted', data=data, **cloud.GENERATION_2)
+        with mock.patch.object(
+                boot, 'inspect', wraps=boot.inspect) as inspected:
+            server = self.boot(image)
+        inspected.assert_not_called()
+        self.assertIn('HV203 the file is raw', server['fault']['message'])
 
     def test_fixed_vhd_is_a_vhd_though_its_mark_was_not_seen(self):
         image = self.image('fixed', 'vhd', data=bytes(4096),
