@@ -8,7 +8,8 @@ empty one of 64 TiB, as qemu-img makes it, whose table takes up 512 MiB.
 Payload is sparse, as what is compared reads next to none of it. In this
 process the fastest of several turns counts; whole commands take turns, too.
 oslo.utils is what Glance runs: it finds the format and the size. qemu-img
-looks at the container.
+looks at the container. Hostile are the disks of tests.hostile, each in a VHDX,
+of which the slowest is shown next to the disk above, in the same run.
 """
 
 import json
@@ -24,6 +25,7 @@ from oslo_utils.imageutils import format_inspector
 
 from hyperv_sched import disk
 from tests import guests
+from tests import hostile
 from tests import samples
 
 TURNS = 15
@@ -83,6 +85,20 @@ def fastest(calls):
     return best
 
 
+def slowest(directory):
+    """The file of the hostile disk that takes the longest, and its name."""
+    worst = 0, '', None
+    for number, (name, data) in enumerate(hostile.disks()):
+        path = pathlib.Path(directory, f'hostile-{number}.vhdx')
+        size = -(-len(data) // MIB) * MIB
+        path.write_bytes(samples.vhdx(
+            size, MIB, guest=data.ljust(size, b'\0')))
+        start = time.perf_counter()
+        disk.inspect(path)
+        worst = max(worst, (time.perf_counter() - start, name, path))
+    return worst[1:]
+
+
 def command(*argv):
     return lambda: subprocess.run(  # noqa: S603
         argv, check=True, capture_output=True)
@@ -105,6 +121,14 @@ def main():
             'inspect': lambda: disk.inspect(path),
             'oslo.utils': lambda: format_inspector.detect_file_format(
                 str(path)).virtual_size,
+        }), 'inspect')
+        name, hostile_path = slowest(directory)
+        found = disk.inspect(hostile_path)
+        print(f'\nhostile ({name}): {json.dumps(found.firmware)}, '
+              f'{found.bytes_read} bytes read')
+        table('in process', fastest({
+            'inspect': lambda: disk.inspect(path),
+            'the slowest hostile disk': lambda: disk.inspect(hostile_path),
         }), 'inspect')
         tool = pathlib.Path(sys.executable).with_name('hyperv-sched')
         table('whole commands', fastest({
