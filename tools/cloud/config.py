@@ -8,11 +8,11 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import string
 
 from tools.cloud import errors
 from tools.cloud import hosts
+from tools.cloud import software
 from tools.cloud import state as cloud_state
 
 _TEMPLATES = pathlib.Path(__file__).parent / 'etc'
@@ -40,14 +40,18 @@ def write(state: cloud_state.State) -> None:
     """Write all of them; what an operator's eyes should see is from etc/."""
     values = {
         'data': state.data, 'etc': state.etc, 'venv': state.venv,
-        'debian': state.debian, 'password': state.password, **state.ports}
+        'mariadb_share': software.mariadb_file(
+            state, 'english/errmsg.sys').parents[1],
+        'mariadb_charsets': software.mariadb_file(
+            state, 'charsets/Index.xml').parent,
+        'password': state.password, **state.ports}
 
     def fill(name: str, **more: object) -> str:
         return string.Template((_TEMPLATES / name).read_text()).substitute(
             values, **more)
 
     def put(name: str, text: str) -> None:
-        (state.etc / name).write_text(text)
+        cloud_state.write_private(state.etc / name, text)
 
     def credentials(user: str) -> str:
         return _CREDENTIALS.format(
@@ -68,8 +72,9 @@ def write(state: cloud_state.State) -> None:
     put('nova-scheduler.conf', fill('nova-scheduler.conf')
         + _section(_SNIPPETS / 'nova' / 'nova.conf.snippet',
                    'filter_scheduler'))
-    shutil.copy(_SNIPPETS / 'glance' / 'glance-image-import.conf.snippet',
-                state.etc / 'glance-image-import.conf')
+    put('glance-image-import.conf', (
+        _SNIPPETS / 'glance' / 'glance-image-import.conf.snippet'
+    ).read_text())
     put('glance-api-paste.ini', _glance_paste(state))
     for host in hosts.HOSTS:
         put(f'{host.service}.conf', fill(
@@ -83,8 +88,7 @@ def write(state: cloud_state.State) -> None:
     put('rabbitmq-plugins', '[].\n')
     _write_keys(state.etc / 'fernet-keys')
     _write_keys(state.etc / 'credential-keys')
-    state.clouds_yaml.touch(mode=0o600)
-    state.clouds_yaml.write_text(fill('clouds.yaml'))
+    cloud_state.write_private(state.clouds_yaml, fill('clouds.yaml'))
 
 
 def _section(path: pathlib.Path, name: str) -> str:
@@ -130,6 +134,6 @@ def _write_keys(repository: pathlib.Path) -> None:
     """As keystone-manage's fernet_setup: the staged key and the first."""
     repository.mkdir(mode=0o700)
     for name in ('0', '1'):
-        key = repository / name
-        key.touch(mode=0o600)
-        key.write_bytes(base64.urlsafe_b64encode(os.urandom(32)))
+        cloud_state.write_private(
+            repository / name,
+            base64.urlsafe_b64encode(os.urandom(32)).decode())

@@ -114,12 +114,15 @@ def spawn(state: cloud_state.State, name: str, argv: Iterable[object],
     for child in _children:
         child.poll()
     with contextlib.ExitStack() as stack:
+        log.touch(mode=0o600)
         output = stack.enter_context(open(log, 'ab'))
         source = stack.enter_context(open(stdin or os.devnull))
         child = subprocess.Popen(
             [str(word) for word in argv], stdin=source, stdout=output,
             stderr=subprocess.STDOUT, cwd=log.parent,
-            start_new_session=True, env=environment(state, name, more))
+            start_new_session=True, env=environment(state, name, more),
+            # Logs and databases of services may hold passwords.
+            umask=0o077)
     _children.append(child)
     return child
 

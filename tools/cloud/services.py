@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 import contextlib
 import dataclasses
@@ -35,11 +36,12 @@ Probe = Callable[[cloud_state.State, float], bool]
 class Service:
     """One process, perhaps with children.
 
+    :param argv: return the command line; the software is installed by then
     :param needs: services, and steps of set-up, that come first
     """
 
     name: str
-    argv: tuple[object, ...]
+    argv: Callable[[], Iterable[object]]
     ready: Probe
     needs: tuple[str, ...] = ()
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -49,19 +51,18 @@ def services(state: cloud_state.State) -> dict[str, Service]:
     """All services of the cloud."""
     venv, etc = state.venv / 'bin', state.etc
     found = [
-        Service('mariadb', (
-            state.debian / 'usr/sbin/mariadbd',
+        Service('mariadb', lambda: (
+            software.mariadb_server(state),
             f'--defaults-file={etc}/my.cnf', '--user=root'),
             _greets('mariadb'), ('mariadb-files',),
             {'LD_LIBRARY_PATH': software.library_path(state)}),
         # RabbitMQ would leave one behind, on a port of the whole machine.
-        Service('epmd', (
-            next(iter(sorted(state.debian.glob(
-                'usr/lib/erlang/erts-*/bin/epmd'))), 'epmd'),
+        Service('epmd', lambda: (
+            software.erlang_runtime(state) / 'epmd',
             '-address', '127.0.0.1', '-port', state.ports['epmd']),
             _listens('epmd')),
         _rabbitmq(state),
-        Service('neutron', (
+        Service('neutron', lambda: (
             venv / 'python', '-m', 'tools.cloud.neutron',
             state.ports['neutron']),
             _answers('neutron', '/'), (),
@@ -81,24 +82,19 @@ def services(state: cloud_state.State) -> dict[str, Service]:
               'control-cell1', 'nova-cell1'),
         _nova(state, 'nova-scheduler', 'nova-scheduler', 'control', 'nova',
               'nova-scheduler'),
-        *(Service(
-            host.service,
-            (venv / 'nova-compute', '--config-file', etc / 'nova-common.conf',
-             '--config-file', etc / f'{host.service}.conf'),
-            _reports('nova-compute', host.name, has_inventory=True),
-            ('rabbitmq', 'catalog', 'keystone', 'placement', 'glance',
-             'neutron', 'nova-api', 'nova-conductor-cell1'))
-          for host in hosts.HOSTS),
+        *(_compute(state, host) for host in hosts.HOSTS),
     ]
     return {service.name: service for service in found}
 
 
 def _rabbitmq(state: cloud_state.State) -> Service:
-    server = next(iter(state.debian.glob(
-        'usr/lib/rabbitmq/lib/*/sbin/rabbitmq-server')), 'rabbitmq-server')
     ports = state.ports
     return Service(
-        'rabbitmq', (server,), _speaks_amqp, ('epmd',), {
+        'rabbitmq', lambda: (software.locate(
+            state.debian, "RabbitMQ's server",
+            'usr/lib*/rabbitmq/lib/*/sbin/rabbitmq-server',
+            'usr/lib*/rabbitmq/sbin/rabbitmq-server'),),
+        _speaks_amqp, ('epmd',), {
             'ERL_EPMD_PORT': str(ports['epmd']),
             'ERL_EPMD_ADDRESS': '127.0.0.1',
             'LD_LIBRARY_PATH': software.library_path(state),
@@ -120,7 +116,7 @@ def _rabbitmq(state: cloud_state.State) -> Service:
 def _wsgi(state: cloud_state.State, name: str, path: str,
           needs: tuple[str, ...], config_dir: str) -> Service:
     return Service(
-        name, (state.venv / 'bin/gunicorn',),
+        name, lambda: (state.venv / 'bin/gunicorn',),
         _answers(name, path), needs, {
             config_dir: str(state.etc),
             # The first is that of Paste.
@@ -135,9 +131,20 @@ def _nova(state: cloud_state.State, name: str, program: str, host: str,
     for part in ('nova-common', *configs):
         argv += ['--config-file', state.etc / f'{part}.conf']
     return Service(
-        name, tuple(argv), _reports(program, host),
+        name, lambda: argv, _reports(program, host),
         ('mariadb', 'rabbitmq', *_NOVA_DATABASES, 'nova-api', 'catalog',
          'keystone', 'placement'))
+
+
+def _compute(state: cloud_state.State, host: hosts.Host) -> Service:
+    return Service(
+        host.service, lambda: (
+            state.venv / 'bin/nova-compute',
+            '--config-file', state.etc / 'nova-common.conf',
+            '--config-file', state.etc / f'{host.service}.conf'),
+        _reports('nova-compute', host.name, has_inventory=True),
+        ('rabbitmq', 'catalog', 'keystone', 'placement', 'glance',
+         'neutron', 'nova-api', 'nova-conductor-cell1'))
 
 
 def start(state: cloud_state.State, service: Service,
@@ -156,7 +163,7 @@ def start(state: cloud_state.State, service: Service,
     if unwanted.is_set():
         raise errors.Interrupted
     started = time.time()
-    child = process.spawn(state, service.name, service.argv, log,
+    child = process.spawn(state, service.name, service.argv(), log,
                           service.environment)
     deadline = time.monotonic() + _PATIENCE
     while wait:

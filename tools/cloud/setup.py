@@ -17,9 +17,8 @@ _DATABASES = ('keystone', 'placement', 'glance', 'nova_api', 'nova_cell0',
               'nova_cell1')
 
 #: As mariadb-install-db, which looks for them in the root of the machine.
-_SYSTEM_TABLES = (
-    'mysql_system_tables.sql', 'mysql_performance_tables.sql',
-    'mysql_system_tables_data.sql')
+_SYSTEM_TABLES = ('{}_system_tables.sql', '{}_performance_tables.sql',
+                  '{}_system_tables_data.sql')
 
 #: Type of service in the catalog, service, path, and its own user.
 _CATALOG = (
@@ -67,9 +66,9 @@ def setup_steps(state: cloud_state.State) -> list[steps.Step]:
 def _create_databases(state: cloud_state.State,
                       unwanted: threading.Event) -> None:
     (state.data / 'mariadb').mkdir()
-    source = state.debian / 'usr/share/mysql'
     text = 'CREATE DATABASE mysql;\nUSE mysql;\n' + ''.join(
-        (source / name).read_text() for name in _SYSTEM_TABLES)
+        software.mariadb_file(state, name).read_text()
+        for name in _SYSTEM_TABLES)
     text += 'FLUSH PRIVILEGES;\n'
     for name in _DATABASES:
         text += f'CREATE DATABASE {name};\n'
@@ -77,10 +76,9 @@ def _create_databases(state: cloud_state.State,
              f" '{state.password}';\n"
              "GRANT ALL ON *.* TO cloud@'127.0.0.1';\n")
     script = state.etc / 'mariadb.sql'
-    script.touch(mode=0o600)
-    script.write_text(text)
+    cloud_state.write_private(script, text)
     _run(state, unwanted, 'mariadb-files',
-         state.debian / 'usr/sbin/mariadbd',
+         software.mariadb_server(state),
          f'--defaults-file={state.etc}/my.cnf', '--user=root', '--bootstrap',
          stdin=str(script),
          LD_LIBRARY_PATH=software.library_path(state))

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -21,13 +23,11 @@ _HERE = pathlib.Path(__file__).parent
 _REQUIREMENTS = _HERE / 'etc' / 'requirements.txt'
 _CONSTRAINTS = _HERE / 'etc' / 'constraints.txt'
 
-#: All that RabbitMQ needs is named, for some of it may be installed already
-#: and the rest does not work without it.
-_ERLANG = ('base', 'asn1', 'crypto', 'eldap', 'ftp', 'inets', 'mnesia',
-           'os-mon', 'parsetools', 'public-key', 'runtime-tools', 'snmp',
-           'ssl', 'syntax-tools', 'tftp', 'tools', 'xmerl')
-_DEBIAN = ('mariadb-server-core', 'rabbitmq-server',
-           *(f'erlang-{name}' for name in _ERLANG))
+#: The services that Debian packages carry, and which packages of their
+#: dependencies are unpacked even where they are installed: Erlang finds its
+#: applications in one directory only. apt knows the names in each release.
+_DEBIAN = ('mariadb-server', 'rabbitmq-server')
+_UNPACKED = re.compile(r'mariadb-server-core\S*|rabbitmq-server|erlang-\S+')
 
 #: What a wheel of ours is built from.
 _SOURCE = ('LICENSE', 'README.rst', 'hyperv_sched', 'nova', 'pyproject.toml',
@@ -41,8 +41,8 @@ _WITH_CONFIG = {'glance-manage': ('glance-api',),
                 'nova-manage': ('nova-common', 'nova'),
                 'nova-status': ('nova-common', 'nova')}
 
-#: Nova 34 asks for it.
-_PYTHONS = ('python3', 'python3.13', 'python3.12', 'python3.11')
+#: Nova 34 requires it.
+_OLDEST_PYTHON = (3, 11)
 
 
 def install_steps(state: cloud_state.State) -> list[steps.Step]:
@@ -81,8 +81,9 @@ def install_ours(state: cloud_state.State,
         _pip(state, unwanted, 'install', '--force-reinstall', '--no-deps',
              '--no-build-isolation', source)
     # Nova finds drivers below its own package only.
-    packages, = state.venv.glob('lib/python3*/site-packages')
-    shutil.copy(_HERE / 'virt.py', packages / 'nova' / 'virt' / 'devcloud.py')
+    drivers = locate(state.venv, "Nova's drivers",
+                     'lib*/python3*/site-packages/nova/virt')
+    shutil.copy(_HERE / 'virt.py', drivers / 'devcloud.py')
     mark.write_text(wanted)
     return True
 
@@ -126,7 +127,7 @@ def _install_python(state: cloud_state.State,
         path.unlink(missing_ok=True)
     shutil.rmtree(state.venv, ignore_errors=True)
     state.software.mkdir(parents=True, exist_ok=True)
-    python = _find_python()
+    python = find_python()
     without_pip = _lacks_pip()
     # The newest pip takes half the time of Python 3.11's own.
     _run(state, unwanted, 'python-packages', python, '-m', 'venv',
@@ -134,8 +135,8 @@ def _install_python(state: cloud_state.State,
     if without_pip:
         # Debian keeps it in a package of its own, and as a wheel, which
         # runs as it is.
-        wheel = next((state.debian / 'usr/share/python-wheels').glob(
-            'pip-*.whl'))
+        wheel = locate(state.debian, "pip's wheel",
+                       'usr/share/python-wheels/pip-*.whl')
         _run(state, unwanted, 'python-packages',
              state.venv / 'bin/python', wheel / 'pip', 'install',
              '--no-index', wheel)
@@ -144,21 +145,31 @@ def _install_python(state: cloud_state.State,
     mark.write_text(wanted)
 
 
-def _find_python() -> str:
-    for name in (sys.executable, *_PYTHONS):
+def find_python() -> str:
+    """Return a Python that Nova runs on: this one, or any in PATH.
+
+    :raises CloudError: there is none
+    """
+    numbered = sorted(
+        {path.name for directory in os.get_exec_path()
+         for path in pathlib.Path(directory).glob('python3.*')
+         if re.fullmatch(r'python3\.\d+', path.name)},
+        key=lambda name: int(name.partition('.')[2]), reverse=True)
+    for name in (sys.executable, 'python3', *numbered):
         path = shutil.which(name)
         if path and subprocess.run(
-                [path, '-c', 'import sys; '
-                 'sys.exit(sys.version_info < (3, 11))'],
+                [path, '-c', 'import sys; sys.exit(sys.version_info < '
+                 f'{_OLDEST_PYTHON})'],
                 check=False, stderr=subprocess.DEVNULL).returncode == 0:
             return path
     raise errors.CloudError(
-        'Python 3.11 or newer is needed (Nova 34 asks for it)')
+        'Python 3.11 or newer is required by Nova 34, and none of '
+        f'{", ".join((sys.executable, "python3", *numbered))} is')
 
 
 def _lacks_pip() -> bool:
     return subprocess.run(
-        [_find_python(), '-c', 'import ensurepip'], check=False,
+        [find_python(), '-c', 'import ensurepip'], check=False,
         stderr=subprocess.DEVNULL).returncode != 0
 
 
@@ -187,22 +198,68 @@ def _install_debian(state: cloud_state.State,
     for name in ('lists/partial', 'cache/archives/partial'):
         (apt / name).mkdir(parents=True, exist_ok=True)
     # Lists and archives of our own: root's cannot be written.
-    options = ['-o', f'Dir::State::Lists={apt}/lists',
+    options = ('-o', f'Dir::State::Lists={apt}/lists',
                '-o', f'Dir::Cache={apt}/cache',
                '-o', 'Debug::NoLocking=true',
                # It would become another user, who may not write here.
-               '-o', 'APT::Sandbox::User=']
+               '-o', 'APT::Sandbox::User=')
     _run(state, unwanted, 'debian-packages',
          'apt-get', *options, '--quiet', 'update')
     _run(state, unwanted, 'debian-packages',
          'apt-get', *options, '--quiet', '--assume-yes', 'install',
          '--no-install-recommends', '--download-only', '--reinstall',
-         *packages)
+         *packages_to_unpack(_list_dependencies(options)),
+         *(name for name in packages if name not in _DEBIAN))
     for archive in sorted((apt / 'cache/archives').glob('*.deb')):
         _run(state, unwanted, 'debian-packages',
              'dpkg-deb', '--extract', archive, state.debian)
     shutil.rmtree(apt)
     mark.write_text(wanted)
+
+
+def _list_dependencies(options: Iterable[str]) -> str:
+    """Return what ``apt-cache depends`` prints for the services."""
+    return subprocess.run(
+        ['apt-cache', *options, 'depends', '--recurse', '--important',
+         *_DEBIAN],
+        check=False, text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT).stdout
+
+
+def packages_to_unpack(dependencies: str) -> list[str]:
+    """Select the packages to unpack from ``apt-cache depends`` output.
+
+    :raises CloudError: a service is missing from this release
+    """
+    # Dependencies are indented, and virtual packages in angle brackets.
+    found = [line for line in dependencies.splitlines()
+             if _UNPACKED.fullmatch(line)]
+    for prefix in ('mariadb-server-core', 'rabbitmq-server', 'erlang-base'):
+        if not any(name.startswith(prefix) for name in found):
+            raise errors.CloudError(
+                f'apt has no package {prefix} among the dependencies of'
+                f' {" and ".join(_DEBIAN)}. Check /etc/apt/sources.list and'
+                f' /etc/apt/sources.list.d. apt-cache said: '
+                f'{dependencies.strip()[-500:] or "nothing"}')
+    return found
+
+
+def locate(directory: pathlib.Path, what: str,
+           *patterns: str) -> pathlib.Path:
+    """Return the path of a file or directory whose place depends on releases.
+
+    :param what: its name in the error message
+    :param patterns: globs below the directory. The first that matches wins;
+        of several matches the last in alphabetical order
+    :raises CloudError: none matches
+    """
+    for pattern in patterns:
+        matches = sorted(directory.glob(pattern))
+        if matches:
+            return matches[-1]
+    raise errors.CloudError(
+        f'{what} was not found below {directory}. Looked for: '
+        f'{", ".join(patterns)}')
 
 
 def _offer_commands(state: cloud_state.State) -> None:
@@ -228,9 +285,10 @@ def _offer_commands(state: cloud_state.State) -> None:
         exec {state.venv}/bin/glance "$@"
         ''')
     # Debian's own has its place built in.
+    runtime = erlang_runtime(state)
     _script(state.bin / 'erl', f'''
-        ROOTDIR={state.debian}/usr/lib/erlang
-        BINDIR=$(echo "$ROOTDIR"/erts-*/bin)
+        ROOTDIR={runtime.parents[1]}
+        BINDIR={runtime}
         EMU=beam PROGNAME=erl
         export ROOTDIR BINDIR EMU PROGNAME
         exec "$BINDIR/erlexec" "$@"
@@ -241,6 +299,32 @@ def _offer_commands(state: cloud_state.State) -> None:
             export LD_LIBRARY_PATH
             exec {state.debian}/usr/bin/qemu-img "$@"
             ''')
+
+
+def erlang_runtime(state: cloud_state.State) -> pathlib.Path:
+    """Return the directory of ``erlexec`` and ``epmd``."""
+    return locate(state.debian, "Erlang's runtime system",
+                  'usr/lib*/erlang/erts-*/bin/erlexec',
+                  'usr/lib*/*/erlang/erts-*/bin/erlexec').parent
+
+
+def mariadb_server(state: cloud_state.State) -> pathlib.Path:
+    """Return the path of MariaDB's server."""
+    return locate(state.debian, "MariaDB's server", 'usr/sbin/mariadbd',
+                  'usr/bin/mariadbd', 'usr/libexec/mariadbd')
+
+
+def mariadb_file(state: cloud_state.State, name: str) -> pathlib.Path:
+    """Return the path of one of the files that MariaDB's server reads.
+
+    MariaDB 11 renamed the directory, and "mysql" in the names of files.
+
+    :param name: below MariaDB's directory, with that word as ``{}``
+    """
+    return locate(state.debian, f"MariaDB's {name.format('mariadb')}", *(
+        f'usr/share/{directory}/{name.format(word)}'
+        for directory in ('mariadb', 'mysql')
+        for word in ('mariadb', 'mysql')))
 
 
 def library_path(state: cloud_state.State) -> str:

@@ -23,6 +23,9 @@ TOP = pathlib.Path(__file__).parents[2]
 PORTS = ('mariadb', 'epmd', 'erlang', 'rabbitmq', 'keystone', 'glance',
          'placement', 'nova-api', 'neutron', 'web')
 
+#: All that a state directory holds.
+_OURS = frozenset({'.gitignore', 'cloud', 'clouds.yaml', 'lock', 'software'})
+
 #: Below what the kernel hands out to clients.
 _RANGE = range(20000, 32000)
 
@@ -37,6 +40,13 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def write_private(path: pathlib.Path, text: str) -> None:
+    """Write a file that only its owner can read."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
 
 
 class State:
@@ -77,7 +87,9 @@ class State:
     def create(self) -> None:
         """Begin anew, with an empty cloud."""
         self.forget()
-        self.etc.mkdir(parents=True)
+        # Passwords are below it. The directory around it may be shared.
+        self.data.mkdir(parents=True, mode=0o700)
+        self.etc.mkdir()
         self.log.mkdir()
         (self.data / 'home').mkdir()
         ports = iter(random.sample(_RANGE, len(_RANGE)))
@@ -85,7 +97,7 @@ class State:
             'password': secrets.token_hex(8),
             'ports': {name: next(port for port in ports if is_free(port))
                       for name in PORTS}}
-        self._settings.write_text(json.dumps(settings, indent=2))
+        write_private(self._settings, json.dumps(settings, indent=2))
 
     def forget(self) -> None:
         """Remove the cloud, but not what was installed."""
@@ -136,6 +148,9 @@ class State:
         if not create:
             self._read()
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # --state may name a directory with files of others, or /tmp.
+        if _OURS.issuperset(os.listdir(self.root)):
+            self.root.chmod(0o700)
         (self.root / '.gitignore').write_text('*\n')
         with open(self.root / 'lock', 'a+') as lock:
             try:

@@ -12,10 +12,12 @@ import threading
 import fixtures
 import testtools
 
+from tools.cloud import config
 from tools.cloud import errors
 from tools.cloud import main
 from tools.cloud import process
 from tools.cloud import services
+from tools.cloud import software
 from tools.cloud import state as cloud_state
 from tools.cloud import steps
 
@@ -78,6 +80,212 @@ class DirectoryTestCase(StateTestCase):
             code, _, said = self.run_command('stop', 'glance')
         self.assertEqual(1, code)
         self.assertIn(str(os.getpid()), said)
+
+
+class PermissionsTestCase(StateTestCase):
+
+    def setUp(self):
+        super().setUp()
+        # Everything that is created has all permissions that it asks for.
+        self.addCleanup(os.umask, os.umask(0))
+
+    def assertMode(self, mode, path):
+        self.assertEqual(f'{mode:o}', f'{path.stat().st_mode & 0o777:o}',
+                         path)
+
+    def test_an_existing_state_directory_becomes_private(self):
+        self.root.mkdir(mode=0o755)
+        for _ in range(2):
+            with self.state.locked(create=True):
+                self.assertMode(0o700, self.root)
+            self.root.chmod(0o777)
+            self.state.create()
+
+    def test_a_directory_with_other_files_keeps_its_mode(self):
+        self.root.mkdir()
+        self.root.chmod(0o755)
+        (self.root / 'notes').write_text('mine')
+        with self.state.locked(create=True):
+            self.state.create()
+        self.assertMode(0o755, self.root)
+        self.assertMode(0o700, self.state.data)
+
+    def test_every_file_of_the_cloud_is_private(self):
+        unpack(self.state, DEBIAN_13)
+        self.state.create()
+        config.write(self.state)
+        child = process.spawn(self.state, 'service', [
+            sys.executable, '-c', 'open("database", "w"); print("hello")'],
+            self.state.log / 'service.log', {})
+        self.assertEqual(0, child.wait())
+        files = [path for path in self.state.data.rglob('*')
+                 if path.is_file()]
+        for name in ('settings.json', 'nova.conf', 'openrc', 'service.log',
+                     'rabbitmq-definitions.json', 'database'):
+            self.assertIn(name, [path.name for path in files])
+        for path in (*files, self.state.clouds_yaml):
+            self.assertMode(0o600, path)
+        self.assertMode(0o700, self.state.data)
+
+
+#: The paths that the packages of a Debian release have.
+DEBIAN_12 = (
+    'usr/sbin/mariadbd',
+    'usr/share/mysql/charsets/Index.xml',
+    'usr/share/mysql/english/errmsg.sys',
+    'usr/share/mysql/mysql_performance_tables.sql',
+    'usr/share/mysql/mysql_system_tables.sql',
+    'usr/share/mysql/mysql_system_tables_data.sql',
+    'usr/lib/erlang/erts-13.1.5/bin/epmd',
+    'usr/lib/erlang/erts-13.1.5/bin/erlexec',
+    'usr/lib/rabbitmq/lib/rabbitmq_server-3.10.8/sbin/rabbitmq-server',
+    'usr/lib/x86_64-linux-gnu/liburing.so.2',
+    'lib/x86_64-linux-gnu/libtinfo.so.6',
+)
+DEBIAN_13 = (
+    'usr/sbin/mariadbd',
+    'usr/share/mariadb/charsets/Index.xml',
+    'usr/share/mariadb/english/errmsg.sys',
+    'usr/share/mariadb/mariadb_performance_tables.sql',
+    'usr/share/mariadb/mariadb_system_tables.sql',
+    'usr/share/mariadb/mariadb_system_tables_data.sql',
+    'usr/lib/erlang/erts-15.2.7/bin/epmd',
+    'usr/lib/erlang/erts-15.2.7/bin/erlexec',
+    'usr/lib/rabbitmq/lib/rabbitmq_server-4.0.5/sbin/rabbitmq-server',
+    'usr/lib/aarch64-linux-gnu/liburing.so.2',
+)
+
+#: Of Glance, whose release is pinned.
+GLANCE_PASTE = '''
+[composite:glance-api]
+keystone = cors healthcheck authtoken context rootapp
+'''
+
+
+def unpack(state, paths):
+    """Create what is read of the installed software."""
+    for path in paths:
+        (state.debian / path).parent.mkdir(parents=True, exist_ok=True)
+        (state.debian / path).write_text(f'-- {path}\n')
+    paste = state.venv / 'etc/glance/glance-api-paste.ini'
+    paste.parent.mkdir(parents=True)
+    paste.write_text(GLANCE_PASTE)
+
+
+class ReleaseTestCase(StateTestCase):
+    """Paths and names that differ between releases are looked up."""
+
+    def test_every_path_is_found(self):
+        for number, (release, share, erts, rabbitmq, libraries) in enumerate((
+                (DEBIAN_12, 'mysql', '13.1.5', '3.10.8',
+                 {'lib/x86_64-linux-gnu', 'usr/lib/x86_64-linux-gnu'}),
+                (DEBIAN_13, 'mariadb', '15.2.7', '4.0.5',
+                 {'usr/lib/aarch64-linux-gnu'}))):
+            state = cloud_state.State(self.root / str(number))
+            unpack(state, release)
+            state.create()
+            config.write(state)
+            top = state.debian
+            options = (state.etc / 'my.cnf').read_text().splitlines()
+            self.assertIn(f'lc-messages-dir = {top}/usr/share/{share}',
+                          options)
+            self.assertIn(
+                f'character-sets-dir = {top}/usr/share/{share}/charsets',
+                options)
+            self.assertEqual(
+                top / f'usr/share/{share}/{share}_system_tables.sql',
+                software.mariadb_file(state, '{}_system_tables.sql'))
+            known = services.services(state)
+            self.assertEqual(
+                [top / 'usr/sbin/mariadbd',
+                 top / f'usr/lib/erlang/erts-{erts}/bin/epmd',
+                 top / 'usr/lib/rabbitmq/lib'
+                 f'/rabbitmq_server-{rabbitmq}/sbin/rabbitmq-server'],
+                [next(iter(known[name].argv()))
+                 for name in ('mariadb', 'epmd', 'rabbitmq')])
+            self.assertEqual(
+                {f'{top}/{path}' for path in libraries},
+                set(software.library_path(state).split(':')))
+
+    def test_a_path_that_is_missing_is_named_with_those_tried(self):
+        for gone, tried in (
+                ('usr/sbin/mariadbd', 'usr/libexec/mariadbd'),
+                ('usr/lib/erlang/erts-15.2.7/bin/erlexec', 'erts-*'),
+                ('usr/lib/rabbitmq/lib/rabbitmq_server-4.0.5/sbin/'
+                 'rabbitmq-server', 'usr/lib*/rabbitmq/lib/*/sbin/'),
+                ('usr/share/mariadb/english/errmsg.sys',
+                 'usr/share/mysql/english/errmsg.sys')):
+            state = cloud_state.State(self.root / gone.replace('/', '-'))
+            unpack(state, [path for path in DEBIAN_13 if path != gone])
+            state.create()
+
+            def use(state=state):
+                config.write(state)
+                for service in services.services(state).values():
+                    list(service.argv())
+
+            error = self.assertRaises(errors.CloudError, use)
+            self.assertIn(str(state.debian), str(error))
+            self.assertIn(tried, str(error))
+
+    def test_the_newest_of_several_wins(self):
+        unpack(self.state, (*DEBIAN_13, *DEBIAN_12))
+        self.assertEqual('erts-15.2.7',
+                         software.erlang_runtime(self.state).parent.name)
+
+    def test_a_python_newer_than_any_known_is_found(self):
+        directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        for name, code in (('python3', 1), ('python3.9', 1),
+                           ('python3.10', 1), ('python3.21', 0),
+                           ('python3.11-config', 0)):
+            (directory / name).write_text(f'#!/bin/sh\nexit {code}\n')
+            (directory / name).chmod(0o755)
+        self.useFixture(fixtures.EnvironmentVariable('PATH', str(directory)))
+        self.useFixture(fixtures.MonkeyPatch('sys.executable', 'no-python'))
+        self.assertEqual(str(directory / 'python3.21'),
+                         software.find_python())
+        (directory / 'python3.21').unlink()
+        error = self.assertRaises(errors.CloudError, software.find_python)
+        self.assertIn('python3.10, python3.9', str(error))
+
+
+class PackagesTestCase(testtools.TestCase):
+    """Names of packages come from apt."""
+
+    #: As ``apt-cache depends`` writes it, of two releases.
+    DEPENDENCIES = '''\
+mariadb-server
+  Depends: mariadb-server-core
+mariadb-server-core
+  Depends: libc6
+libc6
+rabbitmq-server
+  Depends: <erlang-base-hipe>
+<erlang-base-hipe>
+erlang-base
+erlang-inets
+'''
+
+    def test_services_and_erlang_are_unpacked(self):
+        self.assertEqual(
+            ['mariadb-server-core', 'rabbitmq-server', 'erlang-base',
+             'erlang-inets'],
+            software.packages_to_unpack(self.DEPENDENCIES))
+        self.assertIn(
+            'mariadb-server-core-10.6', software.packages_to_unpack(
+                self.DEPENDENCIES.replace('core', 'core-10.6')))
+
+    def test_a_service_that_the_release_lacks_is_named(self):
+        for name in ('mariadb-server-core', 'rabbitmq-server',
+                     'erlang-base'):
+            error = self.assertRaises(
+                errors.CloudError, software.packages_to_unpack,
+                self.DEPENDENCIES.replace(f'\n{name}\n', '\n'))
+            self.assertIn(f'apt has no package {name} ', str(error))
+        error = self.assertRaises(
+            errors.CloudError, software.packages_to_unpack,
+            'E: No packages found\n')
+        self.assertIn('E: No packages found', str(error))
 
 
 class CommandTestCase(StateTestCase):
@@ -153,7 +361,8 @@ class ProcessTestCase(StateTestCase):
     def start(self, program, ready):
         services.start(
             self.state,
-            services.Service('service', (sys.executable, '-c', program),
+            services.Service('service',
+                             lambda: (sys.executable, '-c', program),
                              ready), threading.Event())
 
     def test_a_service_that_ends_is_reported_with_its_log(self):
