@@ -82,7 +82,7 @@ class State:
         return self._complete.exists()
 
     def completed(self) -> None:
-        self._complete.touch()
+        self._complete.touch(mode=0o600)
 
     def create(self) -> None:
         """Begin anew, with an empty cloud."""
