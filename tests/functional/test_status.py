@@ -153,6 +153,44 @@ class SchedulerTestCase(StatusTestCase):
             nova=self.nova(
                 enabled='ImagePropertiesFilter,HyperVGenerationFilter'))
 
+    def test_prefilter_that_asks_for_traits_of_others(self):
+        self.assertMistake(
+            1, 'Nova image pre-filter', 'Set it to false.',
+            nova=put(self.nova(), 'scheduler', 'image_metadata_prefilter',
+                     'true'))
+
+    def test_snapshots_that_lose_the_generation(self):
+        self.assertMistake(
+            1, 'Nova snapshots', 'hw_machine_type',
+            nova=put(self.nova(), 'DEFAULT',
+                     'non_inheritable_image_properties',
+                     'cache_in_nova,bittorrent,hw_machine_type'))
+
+    def test_section_that_is_ignored_and_section_that_is_twice(self):
+        text = self.nova()
+        self.assertMistake(1, 'Sections', 'Write [filter_scheduler].',
+                           nova=f'{text}\n[filter-scheduler]\na = b\n')
+        self.assertMistake(1, 'Sections', '[filter_scheduler] begins 2',
+                           nova=f'{text}\n[filter_scheduler]\n')
+        self.assertMistake(
+            1, 'Sections', 'enabled_filters is set 2 times',
+            nova=f'{text}\n[filter_scheduler]\nenabled_filters ='
+                 ' HyperVGenerationFilter\n')
+
+    def test_no_section_of_nova_is_taken_for_another(self):
+        _, results = self.status(nova=self.nova())
+        self.assertEqual(0, results['Sections']['result'], results)
+
+    def test_configuration_of_the_caller_is_not_the_services(self):
+        # No test may write to /etc: there is none of Nova or Glance here.
+        home = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        (home / 'nova.conf').write_text(self.nova())
+        done = run(BIN / 'hyperv-sched-status', 'upgrade', 'check',
+                   env={'HOME': str(home)})
+        self.assertEqual(255, done.returncode, done.stdout)
+        self.assertEqual('', done.stdout)
+        self.assertIn(f'{home}/nova.conf', done.stderr)
+
     def test_no_filter_of_nova_is_taken_for_ours(self):
         done = run(sys.executable, '-W', 'ignore', '-c',
                    'from nova.scheduler import filters\n'
@@ -197,6 +235,11 @@ class ComputeTestCase(StatusTestCase):
             2, 'Nova enforced driver', 'it is no driver of Nova',
             nova=self.nova(enforced='fake.FakeVirtAPI'))
 
+    def test_config_drive_that_hyperv_cannot_attach(self):
+        self.assertMistake(
+            2, 'Nova config drive', 'Set it to iso9660.',
+            nova=put(self.nova(), 'DEFAULT', 'config_drive_format', 'vfat'))
+
     def test_option_misspelt(self):
         self.assertMistake(
             1, 'Options of [hyperv_sched]', 'Write gen2_minimum_version.',
@@ -226,6 +269,10 @@ class GlanceTestCase(StatusTestCase):
             self.assertEqual(0, results['Glance API filter']['result'])
             self.assertEqual(0, results['Glance import plugin']['result'])
             self.assertEqual(-1, results['Nova enabled filters']['result'])
+
+    def test_no_section_of_glance_is_taken_for_another(self):
+        _, results = self.status(**self.texts())
+        self.assertEqual(0, results['Sections']['result'], results)
 
     def test_samples_as_they_are_lack_both(self):
         status, results = self.status(

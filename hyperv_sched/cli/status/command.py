@@ -19,7 +19,10 @@ from typing import cast
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
+from hyperv_sched import rules
 from hyperv_sched.cli import base
+from hyperv_sched.cli.status import configuration_checks
+from hyperv_sched.cli.status import environment
 from hyperv_sched.cli.status import glance_checks
 from hyperv_sched.cli.status import nova_checks
 from hyperv_sched.cli.status import problems
@@ -51,8 +54,12 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ('Nova enabled filters', nova_checks.enabled_filter),
     ('Nova compute driver', nova_checks.compute_driver),
     ('Nova enforced driver', nova_checks.enforced_driver),
+    ('Nova config drive', nova_checks.config_drive),
+    ('Nova image pre-filter', nova_checks.image_prefilter),
+    ('Nova snapshots', nova_checks.snapshot_properties),
     ('Nova version', nova_checks.version),
-    ('Options of [hyperv_sched]', nova_checks.options),
+    ('Sections', configuration_checks.sections),
+    ('Options of [hyperv_sched]', configuration_checks.options),
 )
 
 
@@ -88,6 +95,9 @@ class Checks(upgradecheck.UpgradeCommands):
                 for file in service.files]
         if self._deployment.paste:
             read.append(f'paste: {self._deployment.paste.path}')
+        read += [f'not read: {path} (the services have another home '
+                 'directory; name it with --nova-conf or --glance-conf)'
+                 for path in self._deployment.unread]
         return upgradecheck.Result(upgradecheck.Code.SUCCESS,
                                    '\n'.join(read))
 
@@ -111,18 +121,27 @@ class Checks(upgradecheck.UpgradeCommands):
         details = upgrade_check_result.details
         return details and '\n'.join(
             line for paragraph in details.splitlines()
-            for line in textwrap.wrap(
-                paragraph, WIDTH, subsequent_indent='  ',
-                break_long_words=False, break_on_hyphens=False))
+            for line in (
+                [paragraph] if paragraph.startswith(problems.VERBATIM)
+                else textwrap.wrap(
+                    paragraph, WIDTH, subsequent_indent='  ',
+                    break_long_words=False, break_on_hyphens=False)))
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Wraps everything at the width of the terminal but the exit codes."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text == EPILOG else super()._fill_text(
+            text, width, indent)
 
 
 class _Parser(argparse.ArgumentParser):
     """Ends with a code of its own: 2 is a failure of a check."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            epilog=EPILOG, allow_abbrev=False,
-            formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+        super().__init__(epilog=EPILOG, allow_abbrev=False,
+                         formatter_class=_Formatter, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -134,7 +153,10 @@ def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog='hyperv-sched-status',
         description='Check that Nova and Glance on this host are configured '
-                    'to enforce what hyperv-sched knows.')
+                    'to enforce the Hyper-V rules.')
+    top.add_argument(
+        '--version', action='version', version='%(prog)s '
+        f'{environment.version(environment.DISTRIBUTION) or "not installed"}')
     upgrade = top.add_subparsers(required=True, metavar='upgrade').add_parser(
         'upgrade', description='See: hyperv-sched-status upgrade check -h')
     check = upgrade.add_subparsers(required=True, metavar='check').add_parser(
@@ -149,8 +171,8 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument(
         '--nova-conf', metavar='FILE', action='append', default=[],
         help="a file that Nova's services read; may be repeated, in their "
-             'order (default: those that they find by themselves, as '
-             '/etc/nova/nova.conf)')
+             'order (default: those that they find by themselves, such as '
+             '/etc/nova/nova.conf; those in your home directory do not count)')
     check.add_argument(
         '--glance-conf', metavar='FILE', action='append', default=[],
         help='a file that glance-api reads; may be repeated, in its order '
@@ -182,7 +204,8 @@ def _run(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
             args.nova_conf, args.glance_conf, args.glance_paste)
     except (problems.BadInput, problems.InvalidOption) as exc:
         with base.aside() as stream:
-            print(f'{top.prog}: {problems.shown(exc)}', file=stream)
+            print(f'{top.prog}: {rules.printable(exc, limit=1000)}',
+                  file=stream)
         return EXIT_UNEXPECTED
     report = io.StringIO()
     with contextlib.redirect_stdout(report):

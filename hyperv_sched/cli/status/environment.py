@@ -12,13 +12,18 @@ from collections.abc import Iterator
 import contextlib
 import importlib
 import importlib.metadata
+import os
+import pathlib
+import site
 import sys
 import warnings
 
 import packaging.version
 
+import hyperv_sched
 from hyperv_sched import rules
 from hyperv_sched.cli.status import problems
+from hyperv_sched.validators import fixes
 
 DISTRIBUTION = 'hyperv-sched'
 
@@ -45,6 +50,75 @@ def import_path(path: str) -> object:
     if not module:
         raise ImportError('it names no module')
     return getattr(importlib.import_module(module), name)
+
+
+class MisplacedError(ImportError):
+    """A driver is installed where Nova does not look.
+
+    :ivar command: the command that lets Nova find it
+    """
+
+    def __init__(self, message: str, command: str) -> None:
+        super().__init__(message)
+        self.command = command
+
+
+def import_driver(name: str) -> object:
+    """Import a class below ``nova.virt``, as nova-compute does.
+
+    A wheel puts its driver into ``nova/virt`` of the directory that pip
+    installs into. Where Nova is in another one, such as that of a
+    distribution's packages, Python takes ``nova`` from there alone.
+
+    :raises MisplacedError: the driver is below another ``nova/virt``
+    :raises Exception: whatever the module raises
+    """
+    package = name.partition('.')[0]
+    try:
+        return import_path(f'nova.virt.{name}')
+    except ModuleNotFoundError as exc:
+        if exc.name != f'nova.virt.{package}':
+            raise
+        virt = next(iter(importlib.import_module('nova.virt').__path__))
+        for directory in sys.path:
+            driver = os.path.join(directory, 'nova', 'virt', package)
+            if os.path.isdir(driver):
+                raise MisplacedError(
+                    f'{package} is in {os.path.dirname(driver)}, and Nova '
+                    f'loads drivers from {virt} only',
+                    _link_command(driver, virt)) from None
+        raise
+
+
+def _link_command(driver: str, virt: str) -> str:
+    """Return the command that lets Nova find a driver.
+
+    ``pip install --target`` leaves out a package that is there already, and
+    with ``--upgrade`` deletes Nova.
+    """
+    if os.name == 'nt':
+        # Links need a privilege there.
+        copy = os.path.join(virt, os.path.basename(driver))
+        return f'xcopy /e /i "{driver}" "{copy}"'
+    return f'ln -s {fixes.quote(driver)} {fixes.quote(virt)}'
+
+
+def private_place(service: str) -> str | None:
+    """Say where hyperv-sched is, if a service does not look there.
+
+    :returns: None where both are in the same environment, as far as known
+    """
+    ours = pathlib.Path(hyperv_sched.__file__).parents[1]
+    theirs = pathlib.Path(str(
+        importlib.metadata.distribution(service).locate_file('')))
+    scopes = [('one user', site.getusersitepackages())]
+    if sys.prefix != sys.base_prefix:
+        scopes.append(('this virtual environment', sys.prefix))
+    for whose, scope in scopes:
+        if ours.is_relative_to(scope) and not theirs.is_relative_to(scope):
+            return (f'hyperv-sched is installed for {whose} in {ours}, and '
+                    f'{service} in {theirs}')
+    return None
 
 
 def import_factory(spec: str) -> object:
@@ -78,8 +152,15 @@ def try_import(what: str, service: str, load: Callable[[], object],
     if version(service) is None:
         yield problems.warning(
             f'{what} was not imported to try it: {service} is not installed '
-            ' in this Python environment. Run this command from the '
+            'in this Python environment. Run this command from the '
             'one that the service runs in.')
+        return
+    private = private_place(service)
+    if private:
+        yield problems.failure(
+            f'{what} is not found by the service: {private}. Install '
+            f'hyperv-sched into the Python environment that {service} runs '
+            'in.')
         return
     try:
         # What a module prints, or is warned of, is no part of the result.
@@ -87,6 +168,11 @@ def try_import(what: str, service: str, load: Callable[[], object],
                 warnings.catch_warnings():
             warnings.simplefilter('ignore')
             load()
+    except MisplacedError as exc:
+        yield problems.failure(
+            f'{what} is not found by {service}: '
+            f'{rules.printable(exc, limit=None)}. Run:\n'
+            f'{problems.VERBATIM}{exc.command}')
     except (Exception, SystemExit) as exc:
         yield problems.failure(
             f'{what} cannot be imported: {type(exc).__name__}: '

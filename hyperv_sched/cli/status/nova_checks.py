@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 import functools
 
-from hyperv_sched import conf as own_options
 from hyperv_sched.cli.status import environment
 from hyperv_sched.cli.status import problems
 from hyperv_sched.cli.status import sources
@@ -16,6 +15,13 @@ FILTER = 'HyperVGenerationFilter'
 FILTER_PATH = f'hyperv_sched.filters.{FILTER}'
 ALL_FILTERS = 'nova.scheduler.filters.all_filters'
 DRIVER = 'hyperv_sched.EnforcedDriver'
+
+#: Image properties without which a snapshot of a generation 2 server is no
+#: longer one, or finds hosts that cannot run it. Glance's names and Nova's.
+SNAPSHOT_PROPERTIES = (
+    'hw_machine_type', 'hypervisor_type', 'img_hv_type',
+    'hypervisor_version_requires', 'img_hv_requested_version',
+    'os_secure_boot', 'os_type')
 
 #: Below it, the ways of Nova that the filter and the driver go are untested.
 OLDEST_NOVA = 26
@@ -82,9 +88,9 @@ def compute_driver(
     compute = _compute(deployment)
     name = compute.get(None, 'compute_driver')
     if name == DRIVER:
-        path = f'nova.virt.{DRIVER}'
         yield from environment.try_import(
-            path, 'nova', functools.partial(environment.import_path, path))
+            f'nova.virt.{DRIVER}', 'nova',
+            functools.partial(environment.import_driver, DRIVER))
         return
     title = compute.title(None, 'compute_driver')
     if name is None:
@@ -120,7 +126,7 @@ def enforced_driver(
     def load() -> None:
         # The first words of hyperv_sched.compute.driver.EnforcedDriver.
         base = environment.import_path('nova.virt.driver.ComputeDriver')
-        driver = environment.import_path(f'nova.virt.{name}')
+        driver = environment.import_driver(name)
         if not (isinstance(base, type) and isinstance(driver, type)
                 and issubclass(driver, base)):
             raise TypeError('it is no driver of Nova')
@@ -129,33 +135,50 @@ def enforced_driver(
         f'{problems.shown(name)}, named by {title},', 'nova', load)
 
 
-def options(deployment: sources.Deployment) -> Iterator[problems.Problem]:
-    """Every option of [hyperv_sched] is one, and has a value it can have."""
-    known = [opt.name for _, opts in own_options.list_opts() for opt in opts]
-    group = own_options.GROUP.name
-    # nova-scheduler and nova-compute read most files alike.
-    found: dict[problems.Problem, None] = {}
-    for service in deployment:
-        where = ', '.join(service.files)
-        for name in known:
-            try:
-                service.get(group, name)
-            except problems.InvalidOption as exc:
-                found[problems.failure(
-                    f'{exc}. The services do not start with it.')] = None
-        for name in service.groups:
-            if name != group and problems.misspelt(group, [name]):
-                found[problems.warning(
-                    f'[{problems.shown(name)}] in {where} is read by nobody. '
-                    f'Write [{group}].')] = None
-        for name in service.groups.get(group, ()):
-            if name not in known:
-                near = problems.misspelt(name, known)
-                found[problems.warning(
-                    f'[{group}] {problems.shown(name)} in {where} is no '
-                    'option, and has no effect. '
-                    + (f'Write {near}.' if near else 'Remove it.'))] = None
-    yield from found
+def config_drive(
+        deployment: sources.Deployment) -> Iterator[problems.Problem]:
+    """Hyper-V can attach the config drives that nova-compute makes."""
+    compute = _compute(deployment)
+    name = 'config_drive_format'
+    if compute.get(None, name) != 'iso9660':
+        yield problems.failure(
+            f'{compute.title(None, name)} is '
+            f'{problems.shown(compute.get(None, name))}: on Hyper-V every '
+            'server with a config drive ends in ERROR. Set it to iso9660.')
+
+
+def image_prefilter(
+        deployment: sources.Deployment) -> Iterator[problems.Problem]:
+    """Nova does not ask for traits that Hyper-V hosts never report.
+
+    ``nova.scheduler.request_filter.transform_image_metadata``.
+    """
+    scheduler = _scheduler(deployment)
+    if scheduler.get('scheduler', 'image_metadata_prefilter'):
+        yield problems.warning(
+            f'{scheduler.title("scheduler", "image_metadata_prefilter")} is '
+            'true: for an image with architecture, hw_disk_bus, '
+            'hw_cdrom_bus, hw_video_model or hw_vif_model Nova requires a '
+            'trait that no Hyper-V host reports, and finds no host. Set it '
+            'to false.')
+
+
+def snapshot_properties(
+        deployment: sources.Deployment) -> Iterator[problems.Problem]:
+    """Snapshots keep the properties that say what they run on.
+
+    ``nova.compute.utils.initialize_instance_snapshot_metadata``.
+    """
+    scheduler = _scheduler(deployment)
+    name = 'non_inheritable_image_properties'
+    lost = [wanted for wanted in SNAPSHOT_PROPERTIES
+            if wanted in scheduler.get(None, name)]
+    if lost:
+        yield problems.warning(
+            f'{scheduler.title(None, name)} has {problems.shown(lost)}: a '
+            'snapshot or a shelved server loses that, and then counts as '
+            'generation 1 or starts on the wrong host. Remove it from the '
+            'list.')
 
 
 def version(deployment: sources.Deployment) -> Iterator[problems.Problem]:

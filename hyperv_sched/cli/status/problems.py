@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 import difflib
+import re
 
 from oslo_upgradecheck import upgradecheck
 
@@ -16,8 +17,16 @@ from hyperv_sched import rules
 #: filters and Glance's own plugins are all less like ours.
 ALIKE = 0.75
 
+#: The same for names of sections, of which Nova and Glance have many. The
+#: closest two that are different are "scheduler" and "filter_scheduler".
+ALIKE_SECTION = 0.8
+
 #: Characters of a configuration's value that a message repeats.
 MAX_SHOWN = 200
+
+
+#: Begins a line of a problem that is to be pasted, and so not wrapped.
+VERBATIM = '    '
 
 
 class BadInput(Exception):
@@ -70,6 +79,16 @@ def misspelt(wanted: str, names: Iterable[str]) -> str | None:
     return found
 
 
+def resembles(wanted: str, name: str) -> bool:
+    """Whether a name differs from another by a slip of the keyboard.
+
+    Unlike ``misspelt``, a longer name that contains the other is different:
+    [filter_scheduler] is not meant to be [scheduler].
+    """
+    return difflib.SequenceMatcher(
+        None, _fold(wanted), _fold(name)).ratio() >= ALIKE_SECTION
+
+
 def _closest(wanted: str, names: Mapping[str, str]) -> str | None:
     close = difflib.get_close_matches(wanted, names, n=1, cutoff=ALIKE)
     return names[close[0]] if close else next(
@@ -77,7 +96,7 @@ def _closest(wanted: str, names: Mapping[str, str]) -> str | None:
 
 
 def _fold(name: str) -> str:
-    return name.lower().replace('-', '').replace('_', '')
+    return re.sub(r'[-_\s]', '', name.lower())
 
 
 def _last(name: str) -> str:

@@ -3,14 +3,15 @@
 
 Only the options that some check needs are registered. Their names, types and
 defaults are those of Nova 34.0.0 (``nova/conf/scheduler.py``,
-``nova/conf/compute.py``; the same since 26.0.0) and of Glance 33.0.0
+``nova/conf/compute.py``, ``nova/conf/configdrive.py``; the same since 26.0.0,
+but for ``image_metadata_prefilter``, which older ones ignore) and of Glance
+33.0.0
 (``glance/common/config.py``, ``glance/common/wsgi.py`` and
 ``glance/async_/flows/api_image_import.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -33,7 +34,13 @@ from hyperv_sched.cli.status import problems
 MAX_SIZE = 4 * 2**20
 
 NOVA_OPTS: dict[str | None, list[cfg.Opt]] = {
-    None: [cfg.StrOpt('compute_driver')],
+    None: [
+        cfg.StrOpt('compute_driver'),
+        cfg.StrOpt('config_drive_format', default='iso9660',
+                   choices=['iso9660', 'vfat']),
+        cfg.ListOpt('non_inheritable_image_properties',
+                    default=['cache_in_nova', 'bittorrent'])],
+    'scheduler': [cfg.BoolOpt('image_metadata_prefilter', default=False)],
     'filter_scheduler': [
         cfg.MultiStrOpt('available_filters',
                         default=['nova.scheduler.filters.all_filters']),
@@ -62,19 +69,48 @@ GLANCE_OPTS: dict[str | None, list[cfg.Opt]] = {
 
 
 @dataclasses.dataclass(frozen=True)
+class File:
+    """The sections of one configuration file.
+
+    :ivar path: of the file, absolute
+    :ivar headers: names in brackets, as written and in that order
+    :ivar options: how often each option is set, by group and name. The case
+        of a group does not matter to oslo.config
+    """
+
+    path: str
+    headers: Sequence[str]
+    options: Mapping[str, Mapping[str, int]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Service:
     """The configuration of one service, as that service reads it.
 
     :ivar name: of the service
     :ivar conf: the options registered here, parsed
-    :ivar files: in the order in which they were read
-    :ivar groups: names of the options that are set, by group
+    :ivar contents: the files, in the order in which they were read
+    :ivar registered: the options registered here, by group
     """
 
     name: str
     conf: cfg.ConfigOpts
-    files: Sequence[str]
-    groups: Mapping[str, Sequence[str]]
+    contents: Sequence[File]
+    registered: Mapping[str, Sequence[cfg.Opt]]
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Paths of the files, in the order in which they were read."""
+        return [file.path for file in self.contents]
+
+    @property
+    def groups(self) -> Mapping[str, Sequence[str]]:
+        """Names of the options that are set, by group."""
+        groups: dict[str, list[str]] = {}
+        for file in self.contents:
+            for group, options in file.options.items():
+                groups.setdefault(group, []).extend(options)
+        return groups
 
     def get(self, group: str | None, option: str) -> Any:
         """The value of an option, or its default.
@@ -106,12 +142,17 @@ class Service:
 
 @dataclasses.dataclass(frozen=True)
 class Deployment:
-    """What was read; None where this host has no such file."""
+    """What was read; None where this host has no such file.
+
+    :ivar unread: files in the home directory of the caller, which only a
+        service that the caller starts would read
+    """
 
     scheduler: Service | None = None
     compute: Service | None = None
     glance: Service | None = None
     paste: paste.Paste | None = None
+    unread: Sequence[str] = ()
 
     def __iter__(self) -> Iterator[Service]:
         return iter([service for service in (
@@ -129,16 +170,61 @@ def read(nova: Sequence[str] = (), glance: Sequence[str] = (),
                                 'says what flavor is in use')
     if nova or glance:
         return _deployment(
-            _service('nova-scheduler', _nova, nova),
-            _service('nova-compute', _nova, nova),
-            _service('glance-api', _glance, glance), glance_paste)
+            _service('nova-scheduler', NOVA_OPTS, nova),
+            _service('nova-compute', NOVA_OPTS, nova),
+            _service('glance-api', GLANCE_OPTS, glance), glance_paste)
     found = _deployment(_find_nova('nova-scheduler'),
                         _find_nova('nova-compute'), _find_glance())
+    unread = _list_home()
     if not list(found):
+        places = [*_directories('nova'), _glance_directory()]
         raise problems.BadInput(
-            'no configuration of Nova or Glance was found: name one by '
-            '--nova-conf or --glance-conf')
+            'No configuration of Nova or Glance was found in '
+            f'{", ".join(dict.fromkeys(places))}'
+            + (f'. Files in your home directory do not count: '
+               f'{", ".join(unread)}' if unread else '')
+            + '. Name one with --nova-conf or --glance-conf.')
+    return dataclasses.replace(found, unread=unread)
+
+
+def _directories(project: str) -> list[str]:
+    """Return where oslo.config looks for a service's files, in its order.
+
+    The home directory is that of the service's user, not of the caller
+    (``oslo_config.cfg._get_config_dirs``).
+    """
+    home = os.path.expanduser(f'~{project}')
+    snap = [os.path.join(os.environ[name], 'etc', project)
+            for name in ('SNAP_COMMON', 'SNAP') if name in os.environ]
+    return [*([os.path.join(home, f'.{project}'), home]
+              if os.path.isabs(home) else []),
+            os.path.join('/etc', project), '/etc', *snap]
+
+
+def _find_first(project: str, *names: str) -> list[str]:
+    """Find each of these files or directories where a service finds it."""
+    found = []
+    for name in names:
+        for directory in _directories(project):
+            path = os.path.join(directory, name)
+            if os.path.exists(path):
+                found.append(path)
+                break
     return found
+
+
+def _list_home() -> list[str]:
+    """Return what oslo.config would read in the caller's home directory."""
+    home = os.path.expanduser('~')
+    names = {'nova': ('nova', 'nova-scheduler', 'nova-compute'),
+             'glance': ('glance', 'glance-api')}
+    candidates = [
+        os.path.join(directory, name + suffix)
+        for project in names if home not in _directories(project)
+        for directory in (os.path.join(home, f'.{project}'), home)
+        for name in names[project]
+        for suffix in ('.conf', '.conf.d')]
+    return [path for path in candidates if os.path.exists(path)]
 
 
 def _deployment(scheduler: Service | None, compute: Service | None,
@@ -155,86 +241,102 @@ def _deployment(scheduler: Service | None, compute: Service | None,
 def _find_nova(name: str) -> Service | None:
     """Find what oslo.config finds for a service: two files, and ``*.d``."""
     _check_enterable('/etc/nova')
-    return _service(name, _nova, cfg.find_config_files('nova', name),
-                    cfg.find_config_dirs('nova', name))
+    return _service(
+        name, NOVA_OPTS, _find_first('nova', 'nova.conf', f'{name}.conf'),
+        _find_first('nova', 'nova.conf.d', f'{name}.conf.d'))
+
+
+def _glance_directory() -> str:
+    return os.environ.get('OS_GLANCE_CONFIG_DIR', '/etc/glance').strip()
 
 
 def _find_glance() -> Service | None:
     """Find what ``glance.common.wsgi_app`` reads, in its order."""
-    home = os.environ.get('OS_GLANCE_CONFIG_DIR', '/etc/glance').strip()
+    home = _glance_directory()
     _check_enterable(home)
-    return _service('glance-api', _glance, [
+    return _service('glance-api', GLANCE_OPTS, [
         path for path in (os.path.join(home, 'glance-image-import.conf'),
                           os.path.join(home, 'glance-api.conf'))
         if os.path.exists(path)],
-        cfg.find_config_dirs('glance', 'glance-api'))
+        _find_first('glance', 'glance.conf.d', 'glance-api.conf.d'))
 
 
 def _find_paste(glance: Service) -> str | None:
-    """Find it where Glance does (``_get_deployment_config_file``)."""
+    """Find it where Glance does (``_get_deployment_config_file``).
+
+    ``ConfigOpts.find_file`` looks beside the configuration files first.
+    """
     path: str | None = glance.get('paste_deploy', 'config_file')
-    if not path:
-        name = os.path.basename(glance.files[-1])
-        path = glance.conf.find_file(name.replace('.conf', '-paste.ini'))
-    if not path or not os.path.exists(path):
-        return None
-    return os.path.abspath(path)
+    if path:
+        return os.path.abspath(path) if os.path.exists(path) else None
+    name = os.path.basename(glance.files[-1]).replace('.conf', '-paste.ini')
+    beside = [os.path.join(os.path.dirname(file), name)
+              for file in reversed(glance.files)]
+    return next((path for path in (*beside, *_find_first('glance', name))
+                 if os.path.exists(path)), None)
 
 
-def _nova(conf: cfg.ConfigOpts) -> None:
-    _register(conf, NOVA_OPTS)
-
-
-def _glance(conf: cfg.ConfigOpts) -> None:
-    _register(conf, GLANCE_OPTS)
-
-
-def _register(conf: cfg.ConfigOpts,
-              options: Mapping[str | None, list[cfg.Opt]]) -> None:
-    own_options.register_opts(conf)
-    for group, opts in options.items():
-        conf.register_opts(opts, group=group)
-
-
-def _service(name: str, register: Callable[[cfg.ConfigOpts], None],
+def _service(name: str, options: Mapping[str | None, list[cfg.Opt]],
              files: Sequence[str],
              directories: Sequence[str] = ()) -> Service | None:
     if not files:
         return None
     conf = cfg.ConfigOpts()
-    register(conf)
-    project = name.partition('-')[0]
+    own_options.register_opts(conf)
+    registered = {own_options.GROUP.name: [
+        opt for _, opts in own_options.list_opts() for opt in opts]}
+    for group, opts in options.items():
+        conf.register_opts(opts, group=group)
+        registered[group or 'DEFAULT'] = opts
     everything = [*files]
     for directory in directories:
         everything += sorted(glob.glob(os.path.join(directory, '*.conf')))
-    groups: dict[str, list[str]] = {}
+    contents = []
     for path in everything:
         _check_readable(path)
-        for group, options in _sections(path).items():
-            # The case of a group does not matter to oslo.config.
-            groups.setdefault(
-                group if group == 'DEFAULT' else group.lower(),
-                []).extend(options)
+        contents.append(_read_sections(path))
     try:
         # The environment here is not the service's.
-        conf([], project=project, prog=name, default_config_files=[*files],
+        conf([], project=name.partition('-')[0], prog=name,
+             default_config_files=[*files],
              default_config_dirs=[*directories], use_env=False)
     except cfg.Error as exc:
         raise problems.BadInput(problems.shown(exc)) from None
-    return Service(name, conf, tuple(map(os.path.abspath, everything)),
-                   groups)
+    return Service(name, conf, contents, registered)
 
 
-def _sections(path: str) -> dict[str, dict[str, list[str]]]:
-    sections: dict[str, dict[str, list[str]]] = {}
+class _Sections(cfg.ConfigParser):
+    """Keeps the name of each section as it is written."""
+
+    def __init__(self, path: str) -> None:
+        self.headers: list[str] = []
+        super().__init__(path, {})
+
+    def new_section(self, section: str) -> None:
+        self.headers.append(section)
+        super().new_section(section)
+
+
+def _read_sections(path: str) -> File:
+    parser = _Sections(path)
     try:
-        cfg.ConfigParser(path, sections).parse()
+        parser.parse()
     except cfg.ParseError as exc:
         # Without the line: there may be a password in it.
         raise problems.BadInput(
             f'{path} is no configuration file: line {exc.lineno}: '
             f'{exc.msg}') from None
-    return sections
+    options: dict[str, dict[str, int]] = {}
+    for section, values in parser.sections.items():
+        group = options.setdefault(group_name(section), {})
+        for name, assigned in values.items():
+            group[name] = group.get(name, 0) + len(assigned)
+    return File(os.path.abspath(path), parser.headers, options)
+
+
+def group_name(section: str) -> str:
+    """Return the group that oslo.config takes a section for."""
+    return section if section == 'DEFAULT' else section.lower()
 
 
 def _check_enterable(directory: str) -> None:

@@ -47,6 +47,9 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
         for name, fake in (
                 ('version', self.versions.get),
                 ('import_path', self._import),
+                ('import_driver',
+                 lambda name: self._import(f'nova.virt.{name}')),
+                ('private_place', lambda service: None),
                 ('import_factory', self._import),
                 ('entry_point', self._entry_point),
                 ('load_own', self._load_own)):
@@ -56,9 +59,12 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
 
     def _import(self, path):
         try:
-            return self.importable[path]
+            found = self.importable[path]
         except KeyError:
             raise ModuleNotFoundError(f'No module named {path!r}') from None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def _entry_point(self, group, name):
         if (group, name) not in self.entry_points:

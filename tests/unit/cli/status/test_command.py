@@ -8,9 +8,8 @@ import pathlib
 import textwrap
 from unittest import mock
 
-from oslo_config import cfg
-
 from hyperv_sched.cli.status import command
+from hyperv_sched.cli.status import environment
 from hyperv_sched.cli.status import sources
 from tests.unit.cli.status import base
 from tests.unit.cli.status import test_nova_checks
@@ -56,6 +55,19 @@ class ResultTestCase(CommandTestCase):
             self.assertEqual(expected, self.check(
                 '--nova-conf',
                 self.write('nova.conf', SCHEDULER + text))[0])
+
+    def test_a_command_to_paste_is_on_one_line(self):
+        command_line = f'ln -s /usr/{"a" * 40} /usr/{"b" * 40}'
+        self.importable['nova.virt.hyperv_sched.EnforcedDriver'] = (
+            environment.MisplacedError('it is elsewhere', command_line))
+        path = self.write('nova.conf', test_nova_checks.HOST)
+        code, out, _ = self.check('--nova-conf', path)
+        self.assertEqual(2, code)
+        self.assertIn(f'     {command_line} ', out)
+        _, checks = self.check_json('--nova-conf', path)
+        self.assertEqual(
+            f'    {command_line}',
+            checks['Nova compute driver']['details'].splitlines()[-1])
 
     def test_skipped_is_no_success_and_no_failure(self):
         code, checks = self.check_json(
@@ -119,6 +131,24 @@ class UsageTestCase(CommandTestCase):
             code, out, err = self.run_command(*argv)
             self.assertEqual((255, ''), (code, out), argv)
             self.assertIn('hyperv-sched-status', err)
+
+    def test_version(self):
+        self.versions['hyperv-sched'] = '1.2.3'
+        self.assertEqual((0, 'hyperv-sched-status 1.2.3\n', ''),
+                         self.run_command('--version'))
+
+    def test_help_is_wrapped_at_the_width_of_the_terminal(self):
+        for columns in (40, 80, 120):
+            with mock.patch.dict(os.environ, COLUMNS=str(columns)):
+                for argv in (('--help',), ('upgrade', '--help'),
+                             ('upgrade', 'check', '--help')):
+                    out = self.run_command(*argv)[1]
+                    self.assertEqual([], [
+                        line for line in out.splitlines()
+                        if len(line) > columns
+                        and line not in command.EPILOG.splitlines()
+                        # The usage and the names of options are not wrapped.
+                        and '--' not in line and '{' not in line], argv)
 
     def test_help_tells_the_exit_codes(self):
         for argv in (('--help',), ('upgrade', 'check', '--help')):
@@ -189,31 +219,72 @@ class BadInputTestCase(CommandTestCase):
 class DefaultsTestCase(CommandTestCase):
     """What services find by themselves."""
 
-    def find(self, nova=(), glance=()):
-        found = {'nova': list(nova), 'glance': []}
+    def find(self, nova=(), glance=(), own=()):
+        """Write what there is in /etc/nova, /etc/glance and ~."""
+        for name, texts in (('nova', nova), ('glance', glance),
+                            ('own', own)):
+            (self.directory / name).mkdir()
+            for file, text in texts:
+                path = self.directory / name / file
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text)
         home = self.directory / 'glance'
-        home.mkdir()
-        for name, text in glance:
-            (home / name).write_text(text)
-        for name, fake in (
-                ('find_config_files', lambda project, prog: found[project]),
-                ('find_config_dirs', lambda project, prog: [])):
-            patch = mock.patch.object(cfg, name, fake)
+        for patch in (
+                mock.patch.object(
+                    sources, '_directories',
+                    lambda project: [str(self.directory / project)]),
+                mock.patch.dict(os.environ, OS_GLANCE_CONFIG_DIR=str(home),
+                                HOME=str(self.directory / 'own'))):
             patch.start()
             self.addCleanup(patch.stop)
-        patch = mock.patch.dict(os.environ, OS_GLANCE_CONFIG_DIR=str(home))
-        patch.start()
-        self.addCleanup(patch.stop)
         return home
 
     def test_nothing_there_is_no_success(self):
         self.find()
         code, out, err = self.check()
         self.assertEqual((255, ''), (code, out))
-        self.assertIn('no configuration of Nova or Glance was found', err)
+        self.assertIn('No configuration of Nova or Glance was found', err)
+        for name in ('nova', 'glance'):
+            self.assertIn(str(self.directory / name), err)
+        self.assertIn('--nova-conf or --glance-conf', err)
+
+    def test_files_of_the_caller_are_not_those_of_the_service(self):
+        names = ('nova.conf', '.nova/nova.conf', 'nova-scheduler.conf',
+                 '.nova/nova-compute.conf')
+        self.find(nova=[('nova.conf', '')],
+                  own=[(name, SCHEDULER) for name in names])
+        code, checks = self.check_json()
+        self.assertEqual(2, code)
+        self.assertIn('lacks the filter',
+                      checks['Nova enabled filters']['details'])
+        told = checks['Configuration files']['details']
+        for name in names:
+            self.assertIn(f'not read: {self.directory}/own/{name} ', told)
+
+    def test_files_of_the_caller_alone_are_no_configuration(self):
+        self.find(own=[('nova.conf', SCHEDULER), ('glance-api.conf', ''),
+                       ('glance-api-paste.ini', '')])
+        code, out, err = self.check()
+        self.assertEqual((255, ''), (code, out))
+        self.assertIn(f'do not count: {self.directory}/own/nova.conf, '
+                      f'{self.directory}/own/glance-api.conf. Name', err)
+
+    def test_paste_file_of_the_caller_is_not_that_of_glance(self):
+        self.find(glance=[('glance-api.conf', '')],
+                  own=[('glance-api-paste.ini', 'no paste file')])
+        code, checks = self.check_json()
+        self.assertEqual(1, code)
+        self.assertEqual(-1, checks['Glance API filter']['result'])
+
+    def test_file_in_the_home_directory_of_the_service(self):
+        # Of a user that every system has.
+        self.assertEqual(['/root/.root', '/root', '/etc/root', '/etc'],
+                         sources._directories('root'))
+        self.assertEqual(['/etc/no-such-user', '/etc'],
+                         sources._directories('no-such-user'))
 
     def test_host_of_nova_alone(self):
-        self.find(nova=[self.write('nova.conf', SCHEDULER)])
+        self.find(nova=[('nova.conf', SCHEDULER)])
         code, checks = self.check_json()
         self.assertEqual(0, code)
         self.assertEqual(-1, checks['Glance import plugin']['result'])
@@ -243,21 +314,13 @@ class DefaultsTestCase(CommandTestCase):
         self.assertIn('Permission denied', err)
         self.assertTrue(home.is_dir())
 
-
-class DirectoriesTestCase(CommandTestCase):
-
     def test_directory_of_files_counts(self):
-        directory = self.directory / 'nova.conf.d'
-        directory.mkdir()
-        (directory / 'filter.conf').write_text(SCHEDULER)
-        main = self.write('nova.conf', '')
-        with mock.patch.object(cfg, 'find_config_files',
-                               lambda project, prog: [main]), \
-                mock.patch.object(cfg, 'find_config_dirs',
-                                  lambda project, prog: [str(directory)]):
-            found = sources.read()
+        self.find(nova=[('nova.conf', ''),
+                        ('nova.conf.d/filter.conf', SCHEDULER)])
+        found = sources.read()
         self.assertEqual(
-            (main, str(directory / 'filter.conf')),
+            [f'{self.directory}/nova/nova.conf',
+             f'{self.directory}/nova/nova.conf.d/filter.conf'],
             found.scheduler.files)
         self.assertIn('HyperVGenerationFilter', found.scheduler.get(
             'filter_scheduler', 'enabled_filters'))

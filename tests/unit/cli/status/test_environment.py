@@ -4,6 +4,8 @@
 import contextlib
 import io
 import pathlib
+import shutil
+import subprocess
 import sys
 
 import fixtures
@@ -12,6 +14,7 @@ from hyperv_sched.cli.status import environment
 from tests.unit import base
 from tests.unit.cli.status import base as status_base
 
+TOP = pathlib.Path(__file__).parents[4]
 GROUP = 'hyperv_sched.tests.plugins'
 
 
@@ -108,3 +111,110 @@ class ImportTestCase(EnvironmentTestCase):
                              [problem.code for problem in found])
             self.assertIn(kind, found[0].text)
             self.assertNotIn('\x1b', found[0].text)
+
+
+class PrivatePlaceTestCase(EnvironmentTestCase):
+    """Where only some Python environment has hyperv-sched."""
+
+    def setUp(self):
+        super().setUp()
+        self.install('status-service')
+        ours = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.useFixture(fixtures.MonkeyPatch(
+            'hyperv_sched.__file__',
+            str(ours / 'lib' / 'hyperv_sched' / '__init__.py')))
+        self.ours = ours
+
+    def assertPrivate(self, whose):
+        found, = self.try_import(object)
+        self.assertEqual(status_base.FAILURE, found.code)
+        self.assertIn(f'installed for {whose} in {self.ours}/lib, and '
+                      f'status-service in {self.site}. Install', found.text)
+
+    def test_user_site(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'site.getusersitepackages', lambda: str(self.ours)))
+        self.assertPrivate('one user')
+
+    def test_virtual_environment_that_sees_the_system(self):
+        self.useFixture(fixtures.MonkeyPatch('sys.prefix', str(self.ours)))
+        self.useFixture(fixtures.MonkeyPatch('sys.base_prefix', '/usr'))
+        self.assertPrivate('this virtual environment')
+
+    def test_both_in_one_virtual_environment(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'sys.prefix', str(self.ours.parent)))
+        self.useFixture(fixtures.MonkeyPatch('sys.base_prefix', '/usr'))
+        self.assertEqual([], self.try_import(object))
+
+    def test_system(self):
+        self.useFixture(fixtures.MonkeyPatch('sys.prefix', str(self.ours)))
+        self.useFixture(fixtures.MonkeyPatch(
+            'sys.base_prefix', str(self.ours)))
+        self.assertEqual([], self.try_import(object))
+
+
+#: What Nova and drivers of others are, as far as an import goes.
+_IMPORT_DRIVER = '''
+import sys
+from hyperv_sched.cli.status import environment
+sys.path[:0] = sys.argv[2:]
+try:
+    environment.import_driver(sys.argv[1])
+except ImportError as exc:
+    print(type(exc).__name__)
+    print(exc)
+    print(getattr(exc, "command", ""))
+else:
+    print("fine")
+'''
+
+
+class ImportDriverTestCase(base.TestCase):
+    """Two directories with a package nova, in another Python process."""
+
+    def setUp(self):
+        super().setUp()
+        top = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        self.system, self.local = top / 'system', top / 'lo cal'
+        self.put(self.system, 'nova/__init__.py')
+        self.put(self.system, 'nova/virt/__init__.py')
+        self.put(self.system, 'nova/virt/inside.py', 'class Driver: pass\n')
+        self.put(self.local, 'nova/virt/apart/__init__.py',
+                 'class Driver: pass\n')
+        self.put(self.local, 'nova/virt/broken/__init__.py',
+                 'import no_such_module\n')
+
+    def put(self, directory, name, text=''):
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def import_driver(self, name):
+        return subprocess.run(
+            [sys.executable, '-c', _IMPORT_DRIVER, name, self.local,
+             self.system], check=True, text=True, cwd=TOP,
+            stdout=subprocess.PIPE).stdout.splitlines()
+
+    def test_in_novas_own_directory(self):
+        self.assertEqual(['fine'], self.import_driver('inside.Driver'))
+
+    def test_in_another_directory_with_a_command_that_mends_it(self):
+        kind, text, command = self.import_driver('apart.Driver')
+        self.assertEqual('MisplacedError', kind)
+        self.assertEqual(
+            f'apart is in {self.local}/nova/virt, and Nova loads drivers '
+            f'from {self.system}/nova/virt only', text)
+        subprocess.run(command, shell=True, check=True)
+        self.assertEqual(['fine'], self.import_driver('apart.Driver'))
+
+    def test_not_there_at_all(self):
+        self.assertEqual('ModuleNotFoundError',
+                         self.import_driver('gone.Driver')[0])
+
+    def test_a_driver_that_lacks_something_is_no_driver_elsewhere(self):
+        shutil.copytree(self.local / 'nova/virt/broken',
+                        self.system / 'nova/virt/broken')
+        kind, text, command = self.import_driver('broken.Driver')
+        self.assertEqual('ModuleNotFoundError', kind)
+        self.assertIn('no_such_module', text)

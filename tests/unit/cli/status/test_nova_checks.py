@@ -213,48 +213,76 @@ class EnforcedDriverTestCase(NovaTestCase):
                            self.judge_driver('hyperv_sched.EnforcedDriver'))
 
 
-class OptionsTestCase(NovaTestCase):
+class ConfigDriveTestCase(NovaTestCase):
 
-    def judge_options(self, text):
-        return self.judge(nova_checks.options, text)
+    def judge_format(self, line):
+        return self.judge(nova_checks.config_drive,
+                          HOST.replace('[DEFAULT]\n', f'[DEFAULT]\n{line}\n'))
 
     def test_right(self):
-        self.assertEqual([], self.judge_options(
-            HOST + 'gen2_minimum_version = 10.0\nignored_rules = HV106\n'))
+        for line in ('', 'config_drive_format = iso9660'):
+            self.assertEqual([], self.judge_format(line))
 
-    def test_invalid_value_names_option_and_file(self):
-        found = self.judge_options(
-            '[hyperv_sched]\ngen2_minimum_version = R2\n')
-        self.assertProblem(base.FAILURE, 'gen2_minimum_version', found)
-        self.assertIn(str(self.directory), found[0].text)
-
-    def test_misspelt_option_names_the_right_one(self):
+    def test_a_format_that_hyperv_cannot_attach(self):
         self.assertProblem(
-            base.WARNING, 'Write unknown_host_version.', self.judge_options(
-                '[hyperv_sched]\nunknown_hosts_version = accept\n'))
+            base.FAILURE, 'Set it to iso9660.',
+            self.judge_format('config_drive_format = vfat'))
 
-    def test_other_unknown_option(self):
-        self.assertProblem(base.WARNING, 'Remove it.', self.judge_options(
-            '[hyperv_sched]\ncolour = blue\n'))
+    def test_a_value_that_nova_refuses(self):
+        self.assertRaises(problems.InvalidOption, self.judge_format,
+                          'config_drive_format = iso')
 
-    def test_misspelt_group(self):
-        for wrong in ('hyperv-sched', 'hyperv_shed', 'hypervsched'):
+    def test_skipped_on_other_hosts(self):
+        self.assertSkipped(
+            'no Hyper-V host', nova_checks.config_drive, self.read(
+                nova='[DEFAULT]\nconfig_drive_format = vfat\n'))
+
+
+class ImagePrefilterTestCase(NovaTestCase):
+
+    def judge_value(self, value):
+        return self.judge(
+            nova_checks.image_prefilter,
+            f'[scheduler]\nimage_metadata_prefilter = {value}\n')
+
+    def test_off(self):
+        self.assertEqual([], self.judge_value('false'))
+        self.assertEqual([], self.judge(nova_checks.image_prefilter, ''))
+
+    def test_on(self):
+        self.assertProblem(base.WARNING, 'Set it to false.',
+                           self.judge_value('true'))
+
+    def test_skipped_on_a_hyperv_host(self):
+        self.assertSkipped('this is a Hyper-V host',
+                           nova_checks.image_prefilter, self.read(nova=HOST))
+
+
+class SnapshotTestCase(NovaTestCase):
+
+    def judge_names(self, names):
+        return self.judge(
+            nova_checks.snapshot_properties,
+            f'[DEFAULT]\nnon_inheritable_image_properties = {names}\n')
+
+    def test_default_is_right(self):
+        self.assertEqual([], self.judge_names('cache_in_nova,bittorrent'))
+        self.assertEqual([], self.judge(
+            nova_checks.snapshot_properties, ''))
+
+    def test_each_property_that_a_snapshot_needs(self):
+        for name in ('hw_machine_type', 'hypervisor_type', 'img_hv_type',
+                     'hypervisor_version_requires',
+                     'img_hv_requested_version', 'os_secure_boot',
+                     'os_type'):
             self.assertProblem(
-                base.WARNING, f'[{wrong}] in ',
-                self.judge_options(f'[{wrong}]\nerror_rules = HV106\n'))
+                base.WARNING, f'has {name}: a snapshot',
+                self.judge_names(f'cache_in_nova,bittorrent,{name}'))
 
-    def test_case_of_the_group_does_not_matter(self):
-        self.assertProblem(base.WARNING, 'colour', self.judge_options(
-            '[Hyperv_Sched]\ncolour = blue\n'))
-
-    def test_group_of_the_driver_is_none_of_ours(self):
-        self.assertEqual([], self.judge_options(
-            '[hyperv]\nvswitch_name = private\n'))
-
-    def test_in_glances_files(self):
-        found = list(nova_checks.options(self.read(
-            glance='[hyperv_sched]\ncolour = blue\n')))
-        self.assertProblem(base.WARNING, 'glance-api.conf', found)
+    def test_several_are_one_problem(self):
+        self.assertProblem(
+            base.WARNING, 'has hw_machine_type, os_type: a snapshot',
+            self.judge_names('os_type,hw_machine_type'))
 
 
 class VersionTestCase(NovaTestCase):

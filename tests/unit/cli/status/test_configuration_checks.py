@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+
+from hyperv_sched.cli.status import configuration_checks
+from hyperv_sched.cli.status import sources
+from tests.unit.cli.status import base
+from tests.unit.cli.status import test_nova_checks
+
+
+class SectionsTestCase(test_nova_checks.NovaTestCase):
+
+    def judge_sections(self, text):
+        return self.judge(configuration_checks.sections, text)
+
+    def test_right(self):
+        self.assertEqual([], self.judge_sections(
+            '[DEFAULT]\ndebug = true\n[scheduler]\n[filter_scheduler]\n'
+            + test_nova_checks.ALL + test_nova_checks.OURS
+            + test_nova_checks.ENABLED
+            + '[hyperv_sched]\n[hyperv]\n[oslo_messaging_rabbit]\n'))
+
+    def test_misspelt(self):
+        for wrong, right in (
+                ('hyperv-sched', 'hyperv_sched'),
+                ('hyperv_shed', 'hyperv_sched'),
+                ('hypervsched', 'hyperv_sched'),
+                ('filter-scheduler', 'filter_scheduler'),
+                ('filters_scheduler', 'filter_scheduler'),
+                ('filter_schedular', 'filter_scheduler'),
+                (' filter_scheduler ', 'filter_scheduler'),
+                ('shceduler', 'scheduler'),
+                ('default', 'DEFAULT'),
+                ('Default', 'DEFAULT')):
+            found = self.judge_sections(f'[{wrong}]\nname = value\n')
+            self.assertProblem(base.WARNING, f'[{wrong}] in ', found)
+            self.assertIn(f'Write [{right}].', found[0].text)
+
+    def test_misspelt_in_glances_files(self):
+        for wrong, right in (('image-import-opts', 'image_import_opts'),
+                             ('image_import_opt', 'image_import_opts'),
+                             ('image_formats', 'image_format'),
+                             ('paste_deployment', 'paste_deploy')):
+            found = list(configuration_checks.sections(self.read(
+                glance=f'[{wrong}]\nname = value\n')))
+            self.assertProblem(base.WARNING, f'Write [{right}].', found)
+
+    def test_case_of_a_section_does_not_matter(self):
+        self.assertEqual([], self.judge_sections(
+            '[Filter_Scheduler]\n' + test_nova_checks.ENABLED))
+
+    def test_a_section_that_begins_twice(self):
+        for second in ('filter_scheduler', 'FILTER_SCHEDULER'):
+            self.assertProblem(
+                base.WARNING, '[filter_scheduler] begins 2 times',
+                self.judge_sections(
+                    '[filter_scheduler]\n' + test_nova_checks.ENABLED
+                    + f'[DEFAULT]\n[{second}]\n' + test_nova_checks.OURS))
+
+    def test_an_option_that_is_set_twice(self):
+        for between in ('', '[DEFAULT]\n[filter_scheduler]\n'):
+            self.assertProblem(
+                base.WARNING, '[filter_scheduler] enabled_filters is set 2 '
+                'times', self.judge_sections(
+                    '[filter_scheduler]\n' + test_nova_checks.ENABLED
+                    + between + 'enabled_filters = ComputeFilter\n'))
+
+    def test_an_option_of_several_lines_may_be_set_twice(self):
+        self.assertEqual([], self.judge_sections(
+            '[filter_scheduler]\n' + test_nova_checks.ALL
+            + test_nova_checks.OURS))
+
+    def test_sections_of_others_are_none_of_ours(self):
+        self.assertEqual([], self.judge_sections(
+            '[oslo_policy]\na = 1\na = 2\n[oslo_policy]\n'))
+
+    def test_in_two_files_it_is_no_repetition(self):
+        first = self.write('first.conf', '[DEFAULT]\ncompute_driver = a\n')
+        second = self.write('second.conf', '[DEFAULT]\ncompute_driver = b\n')
+        self.assertEqual([], list(configuration_checks.sections(
+            sources.read(nova=[first, second]))))
+
+
+class OptionsTestCase(test_nova_checks.NovaTestCase):
+
+    def judge_options(self, text):
+        return self.judge(configuration_checks.options, text)
+
+    def test_right(self):
+        self.assertEqual([], self.judge_options(
+            test_nova_checks.HOST
+            + 'gen2_minimum_version = 10.0\nignored_rules = HV106\n'))
+
+    def test_invalid_value_names_option_and_file(self):
+        found = self.judge_options(
+            '[hyperv_sched]\ngen2_minimum_version = R2\n')
+        self.assertProblem(base.FAILURE, 'gen2_minimum_version', found)
+        self.assertIn(str(self.directory), found[0].text)
+
+    def test_misspelt_option_names_the_right_one(self):
+        self.assertProblem(
+            base.WARNING, 'Write unknown_host_version.', self.judge_options(
+                '[hyperv_sched]\nunknown_hosts_version = accept\n'))
+
+    def test_other_unknown_option(self):
+        self.assertProblem(base.WARNING, 'Remove it.', self.judge_options(
+            '[hyperv_sched]\ncolour = blue\n'))
+
+    def test_case_of_the_group_does_not_matter(self):
+        self.assertProblem(base.WARNING, 'colour', self.judge_options(
+            '[Hyperv_Sched]\ncolour = blue\n'))
+
+    def test_group_of_the_driver_is_none_of_ours(self):
+        self.assertEqual([], self.judge_options(
+            '[hyperv]\nvswitch_name = private\n'))
+
+    def test_in_glances_files(self):
+        found = list(configuration_checks.options(self.read(
+            glance='[hyperv_sched]\ncolour = blue\n')))
+        self.assertProblem(base.WARNING, 'glance-api.conf', found)
