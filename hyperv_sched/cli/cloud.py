@@ -90,8 +90,11 @@ def connect(app: Any, name: str | None) -> Images:
     try:
         import openstack
     except ImportError:
-        raise CloudError('openstacksdk is not installed: pip install '
-                         '"hyperv-sched[openstack]"') from None
+        raise CloudError(
+            'openstacksdk is not installed in the Python environment of this '
+            'command. Run "pip install openstacksdk" in that environment, or '
+            '"pipx inject hyperv-sched openstacksdk" if pipx made it'
+        ) from None
     from hyperv_sched.cli import transport
 
     with _errors('; name one with --os-cloud, or set OS_CLOUD'):

@@ -7,6 +7,8 @@ and uninstall it there.
 
 import hashlib
 import importlib.metadata
+import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -130,6 +132,103 @@ class LaptopTestCase(WheelFixtureTestCase):
                         '--format', 'freeze').lower()
         for name in ('nova==', 'glance==', 'openstacksdk=='):
             self.assertNotIn(name, installed)
+
+
+class InstallCommandsTestCase(WheelFixtureTestCase):
+    """The commands that the documentation prints, in a checkout."""
+
+    def setUp(self):
+        super().setUp()
+        self.checkout = pathlib.Path(self.directory.name, 'source')
+        home = tempfile.TemporaryDirectory()
+        self.addCleanup(home.cleanup)
+        self.home = pathlib.Path(home.name)
+        self.path = os.environ['PATH']
+
+    def bash(self, script):
+        return subprocess.run(
+            ['bash', '-e'], input=script, check=True, text=True,
+            cwd=self.checkout, stdout=subprocess.PIPE,
+            env={**os.environ, 'HOME': str(self.home), 'PATH': self.path}
+        ).stdout
+
+    def read(self, name):
+        return (self.checkout / 'doc/source' / name).read_text()
+
+    def test_pipx(self):
+        venv.create(self.home / 'tools', with_pip=True)
+        pip(self.home / 'tools/bin/python', 'install', 'pipx')
+        self.path = f'{self.home}/tools/bin:{self.path}'
+        self.assertIn('hyperv-sched 0', self.bash(
+            self.read('install-pipx.sh')))
+
+    def test_readme_and_virtual_environment(self):
+        text = (self.checkout / 'README.rst').read_text()
+        block = text.partition('Use it\n======')[2].partition('::\n\n')[2]
+        commands = block.partition('\n\n')[0]
+        *install, version = [
+            line for line in self.read('install-venv.sh').splitlines()
+            if line and not line.startswith('#')]
+        self.assertEqual(2, len(install))
+        for line in install:
+            self.assertIn(line, [
+                command.partition('#')[0].strip()
+                for command in commands.splitlines()])
+        raw = self.checkout / 'disk.raw'
+        raw.write_bytes(guests.bootable(size=8 * 1024 ** 2))
+        run('qemu-img', 'convert', '-f', 'raw', '-O', 'vhdx', raw,
+            self.checkout / 'disk.vhdx')
+        self.bash(commands)
+        self.assertIn('hyperv-sched 0', self.bash(version))
+
+
+class OtherDirectoryTestCase(WheelFixtureTestCase):
+    """Beside a Nova that is in another directory.
+
+    So it is where a distribution's packages have Nova, and pip installs
+    below ``/usr/local``.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.local = pathlib.Path(self.directory.name, 'local')
+        pip(sys.executable, 'install', '--no-deps', '--target', self.local,
+            self.wheel)
+        self.environment = {**os.environ, 'PYTHONPATH': str(self.local),
+                            'PYTHONWARNINGS': 'ignore'}
+        self.nova_conf = pathlib.Path(self.directory.name, 'nova.conf')
+        self.nova_conf.write_text(NOVA_CONF)
+
+    def check_driver(self):
+        """Return what hyperv-sched-status finds about the driver."""
+        done = subprocess.run(
+            [sys.executable, self.local / 'bin/hyperv-sched-status',
+             'upgrade', 'check', '--json', '--nova-conf', self.nova_conf],
+            check=False, text=True, stdout=subprocess.PIPE, cwd='/',
+            env=self.environment)
+        found, = (check for check in json.loads(done.stdout)['checks']
+                  if check['check'] == 'Nova compute driver')
+        return found
+
+    def load_driver(self):
+        return subprocess.run(
+            [sys.executable, '-c', LOAD_DRIVER, self.nova_conf],
+            check=False, text=True, stdout=subprocess.PIPE, cwd='/',
+            stderr=subprocess.DEVNULL, env=self.environment).stdout
+
+    def test_status_says_where_both_are_and_the_command_that_mends_it(self):
+        virt = pathlib.Path(importlib.metadata.distribution(
+            'nova').locate_file('nova/virt'))
+        self.assertEqual('', self.load_driver())
+        found = self.check_driver()
+        self.assertEqual(2, found['result'])
+        *text, command = found['details'].splitlines()
+        for place in (self.local / 'nova/virt', virt):
+            self.assertIn(str(place), ' '.join(text))
+        self.addCleanup((virt / 'hyperv_sched').unlink)
+        subprocess.run(command, shell=True, check=True)
+        self.assertEqual('EnforcedFakeDriver\n', self.load_driver())
+        self.assertEqual(0, self.check_driver()['result'])
 
 
 class BesideNovaTestCase(WheelFixtureTestCase):
