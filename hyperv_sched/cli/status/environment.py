@@ -22,8 +22,8 @@ import packaging.version
 
 import hyperv_sched
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched.cli.status import problems
-from hyperv_sched.validators import fixes
 
 DISTRIBUTION = 'hyperv-sched'
 
@@ -100,7 +100,7 @@ def _link_command(driver: str, virt: str) -> str:
         # Links need a privilege there.
         copy = os.path.join(virt, os.path.basename(driver))
         return f'xcopy /e /i "{driver}" "{copy}"'
-    return f'ln -s {fixes.quote(driver)} {fixes.quote(virt)}'
+    return f'ln -s {text.quote(driver, "sh")} {text.quote(virt, "sh")}'
 
 
 def private_place(service: str) -> str | None:
