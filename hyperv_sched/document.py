@@ -7,8 +7,13 @@ A flat mapping as ``GET /v2/images/{id}`` returns it, with one key more:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping
+import itertools
 from typing import Any
+
+from hyperv_sched import names
+from hyperv_sched import nova_values
 
 #: Old names by Nova's own (``_legacy_property_map`` in
 #: ``nova/objects/image_meta.py``). Where both are set, Nova takes its own.
@@ -46,7 +51,11 @@ _TEXT = frozenset((
 
 #: What is made here or by those who read the file; an image's property of
 #: such a name is none of it.
-_OURS = frozenset(('content', 'overridden', 'properties'))
+_OURS = frozenset((
+    'content', 'misspelt', 'overridden', 'properties', 'refused'))
+
+#: Misspelt names are listed up to this number: who mends these sees the rest.
+MAX_MISSPELT = 20
 
 
 #: The longest name that Glance takes; an id is shorter.
@@ -95,6 +104,10 @@ def normalise(raw: object) -> dict[str, Any]:
 
     Each property comes under one name, with the value that Nova reads; what
     an old name says and a new one contradicts comes under ``overridden``.
+    A property whose value Nova refuses is not in its place but under
+    ``refused``. Properties whose names resemble one that is read are under
+    ``misspelt``, too. Both map a name to its value, ``actual``, and to what
+    it should be, ``required``.
 
     :raises InvalidDocument: see :func:`flatten`.
     """
@@ -112,9 +125,26 @@ def normalise(raw: object) -> dict[str, Any]:
     document = {
         NAMES.get(name, name): _canonical(NAMES.get(name, name), value)
         for name, value in read.items()}
-    if overridden:
-        document['overridden'] = overridden
+    refused = {
+        name: {'actual': value,
+               'required': nova_values.accepted(name, value)}
+        for name, value in document.items()
+        if nova_values.refuses(name, value)}
+    document = {name: value for name, value in document.items()
+                if name not in refused}
+    misspelt = dict(itertools.islice(_misspelt(document), MAX_MISSPELT))
+    for name, members in (('overridden', overridden), ('refused', refused),
+                          ('misspelt', misspelt)):
+        if members:
+            document[name] = members
     return document
+
+
+def _misspelt(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        required = names.resembled(name)
+        if required is not None:
+            yield name, {'actual': value, 'required': required}
 
 
 def _canonical(name: str, value: Any) -> Any:

@@ -24,6 +24,12 @@ def _example(document):
             json.dumps(document, indent=4)[2:-2].splitlines()]
 
 
+def _variant(rule, name, variant):
+    """The words for one kind of image."""
+    return [f':Message ({name}): {variant.message or rule.message}',
+            f':Fix ({name}): {variant.fix}']
+
+
 def _section(rule, clauses):
     title = f'{rule.code} {rule.name}'
     return [
@@ -33,6 +39,8 @@ def _section(rule, clauses):
         f':Message: {rule.message}',
         f':Required: {rule.required}',
         f':Fix: {rule.fix}',
+        *(line for name, variant in rule.variants.items()
+          for line in _variant(rule, name, variant)),
         f':Reference: {rule.reference}', '']
 
 

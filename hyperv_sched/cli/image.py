@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import remote
+from hyperv_sched.cli import units
 
 LOG = logging.getLogger(__name__)
 
@@ -36,7 +38,18 @@ SARIF_COLUMNS = (*COLUMNS, 'file')
 #: Formats that write down any character safely.
 STRUCTURED = ('json', 'sarif', 'yaml')
 
-_EXIT_CODES = '\n'.join((
+_EPILOG = '\n'.join((
+    # Two colons: the documentation has it as a literal block.
+    'examples::',
+    '',
+    '  hyperv-sched image lint disk.vhdx',
+    '  hyperv-sched image lint --property hw_machine_type=hyperv-gen2 '
+    'disk.vhdx',
+    '  openstack image show -f json NAME | hyperv-sched image lint '
+    '--image-json -',
+    '  hyperv-sched image lint --documents images/*.json',
+    '  hyperv-sched image lint --os-cloud NAME --all-images',
+    '',
     'exit code:',
     '  0  no error, and nothing that could not be decided',
     '  1  at least one error, or something undecided',
@@ -53,42 +66,55 @@ class Inspect(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
-            'file', metavar='FILE', help='the disk image to read')
+            'file', metavar='<file>', help='the disk image to read')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         found = inputs.inspect(inputs.one_file(parsed_args.file))
-        if parsed_args.formatter not in STRUCTURED:
-            found = {name: _lines(value) for name, value in found.items()}
+        if parsed_args.formatter == 'table':
+            found = {name: _lines(name, value, units.annotate)
+                     for name, value in found.items()}
+        elif parsed_args.formatter not in STRUCTURED:
+            found = {name: _lines(name, value, _plain)
+                     for name, value in found.items()}
         return tuple(found), tuple(found.values())
 
 
-def _lines(value: Any) -> Any:
-    """For people, a line for each of what is a list or an object."""
+def _plain(_name: str, value: Any) -> Any:
+    return value
+
+
+def _lines(name: str, value: Any,
+           show: Callable[[str, Any], Any]) -> Any:
+    """Return a line for each member of a list or an object.
+
+    :param show: makes the text of a value, by its name
+    """
     if isinstance(value, dict):
-        lines = [f'{name}: {told}' for name, told in value.items()]
+        lines = [f'{key}: {text}' for key, text in value.items()]
     elif isinstance(value, list):
-        lines = [' '.join(f'{name}={told}' for name, told in one.items())
-                 for one in value]
+        lines = [' '.join(f'{key}={show(key, text)}'
+                          for key, text in one.items()) for one in value]
     else:
-        return base.plain(value)
+        return base.plain(show(name, value))
     return '\n'.join(rules.printable(line) for line in lines)
 
 
 class Lint(base.ExitCodes, lister.Lister):
     """Check an image for Hyper-V before it is uploaded, or in a cloud.
 
-    Judges the properties that the image shall have and, where a FILE is
-    given, what the file really is. Without FILE the properties alone are
+    Judges the properties that the image shall have and, where a file is
+    given, what the file really is. Without a file the properties alone are
     judged. Images of a cloud are judged by both, and little of them is
     downloaded for that. Nothing is changed.
     """
 
     _progress: progress.Progress | None = None
+    _tally = ''
 
     def get_epilog(self) -> str:
-        return _EXIT_CODES
+        return _EPILOG
 
     @property
     def formatter_namespace(self) -> str:
@@ -98,20 +124,21 @@ class Lint(base.ExitCodes, lister.Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
-            'files', metavar='FILE', nargs='*', help='a disk image')
+            'files', metavar='<file>', nargs='*', help='a disk image')
         parser.add_argument(
             '--documents', action='store_true',
-            help='each FILE is what --image-json takes, not a disk image; '
+            help='each file is what --image-json takes, not a disk image; '
                  'findings name the file')
         options.add(parser)
         parser.add_argument(
-            '--image-json', metavar='FILE',
+            '--image-json', metavar='<file>',
             help='a document of the Image API, or of "openstack image show '
                  '-f json", or a list of them; - reads standard input')
         parser.add_argument(
-            '--image', metavar='ID_OR_NAME', action='append',
+            '--image', metavar='<image>', action='append',
             dest='images', default=[],
-            help='an image that is in a cloud (repeat for more)')
+            help='an image that is in a cloud, by id or name (repeat for '
+                 'more)')
         parser.add_argument(
             '--all-images', action='store_true',
             help='all images of a cloud that may be seen')
@@ -133,16 +160,18 @@ class Lint(base.ExitCodes, lister.Lister):
             Sequence[str], Iterator[tuple[Any, ...]]]:
         ignored, errors = options.weights(parsed_args)
         total, subjects = self._subjects(parsed_args)
-        self._progress = progress.Progress(sys.stderr, total)
+        quiet = getattr(self.app.options, 'verbose_level', 1) == 0
+        self._progress = progress.Progress(
+            None if quiet else sys.stderr, total)
         self._fixes = []
-        judged = 0
+        judged = assumed = 0
         rows = []
         counts: collections.Counter[str] = collections.Counter()
         for subject in subjects:
             try:
                 findings = rules.weigh(subject.findings(), ignored, errors)
                 if parsed_args.fix:
-                    self._fixes += _fix(subject.raw, ignored,
+                    self._fixes += _fix(subject, ignored,
                                         parsed_args.shell)
             except text.UnquotableError as exc:
                 self.complain(f'{subject.label}: no command can be printed: '
@@ -158,9 +187,15 @@ class Lint(base.ExitCodes, lister.Lister):
                 self.complain(f'{subject.label}: {rules.mistake(exc)}')
                 continue
             judged += 1
+            assumed += subject.assumes_generation_1
+            # At the level of --verbose.
+            LOG.debug('%s: %s', rules.printable(subject.title, None),
+                      _told(collections.Counter(
+                          finding.severity for finding in findings)))
             for finding in findings:
                 counts[finding.severity] += 1
-                rows.append({**vars(finding), 'file': subject.file})
+                rows.append({**vars(finding), 'file': subject.file,
+                             'title': subject.title})
             self._progress.count()
         self._progress.clear()
         if counts['error'] or counts['unknown']:
@@ -168,9 +203,10 @@ class Lint(base.ExitCodes, lister.Lister):
         columns: Sequence[str] = COLUMNS
         if parsed_args.formatter == 'table':
             columns = TABLE_COLUMNS
-            if judged or not parsed_args.files:
-                with base.aside() as stream:
-                    print(_tally(judged, counts), file=stream)
+            for row in rows:
+                row['image'] = row['title']
+            if not quiet and (judged or self._worst < base.EXIT_USAGE):
+                self._tally = _tally(judged, counts, assumed)
         elif parsed_args.formatter == 'sarif':
             columns = SARIF_COLUMNS
         if parsed_args.formatter not in STRUCTURED:
@@ -221,6 +257,7 @@ class Lint(base.ExitCodes, lister.Lister):
         if not parsed_args.fix:
             result: int = super().produce_output(
                 parsed_args, column_names, data)
+            self._print_tally()
             return result
         for command in self._fixes:
             self.app.stdout.write(f'{command}\n')
@@ -229,10 +266,18 @@ class Lint(base.ExitCodes, lister.Lister):
                 print('There is nothing that properties can put right '
                       'without guessing; without --fix the findings are '
                       'shown.', file=stream)
+        self._print_tally()
         return 0
 
+    def _print_tally(self) -> None:
+        # After the findings, of which there may be many.
+        self.app.stdout.flush()
+        if self._tally:
+            with base.aside() as stream:
+                print(self._tally, file=stream)
 
-def _fix(raw: dict[str, Any], ignored: Sequence[str],
+
+def _fix(subject: inputs.Subject, ignored: Sequence[str],
          shell: str) -> list[str]:
     from hyperv_sched import validators
     from hyperv_sched.validators import fixes
@@ -240,14 +285,26 @@ def _fix(raw: dict[str, Any], ignored: Sequence[str],
     def judge(document: Mapping[str, Any]) -> list[rules.Finding]:
         return rules.weigh(validators.validate(document), ignored)
 
-    values = fixes.properties(raw, judge)
-    return [fixes.command(raw, values, shell)] if values else []
+    values = fixes.properties(subject.raw, judge, subject.content)
+    return [fixes.command(subject.raw, values, shell)] if values else []
 
 
-def _tally(judged: int, counts: Mapping[str, int]) -> str:
-    """One line for people: how much was judged, and how it went."""
-    told = ', '.join(
+def _tally(judged: int, counts: Mapping[str, int], assumed: int) -> str:
+    """Return a line for people: how much was judged, with what result.
+
+    :param assumed: how many no property assigns to a generation
+    """
+    line = f'{judged} image{"" if judged == 1 else "s"}: {_told(counts)}'
+    if not assumed:
+        return line
+    which = '' if judged == 1 else f'{assumed} of them '
+    return (f'{line}\n({which}judged as generation 1, since hw_machine_type '
+            'is not set)')
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    """Return the numbers of findings, in words."""
+    return ', '.join(
         f'{counts[s]} {s}{"s" if counts[s] > 1 and s != "info" else ""}'
-        for s in ('error', 'unknown', 'warning', 'info') if counts[s])
-    return (f'{judged} image{"" if judged == 1 else "s"}: '
-            f'{told or "no findings"}')
+        for s in ('error', 'unknown', 'warning', 'info') if counts[s]
+    ) or 'no findings'

@@ -52,6 +52,22 @@ class Subject:
         """What findings call it."""
         return self.name or image_document.label(self.raw)
 
+    @property
+    def title(self) -> str:
+        """What people call it: the label, and the name beside an id."""
+        name = self.raw.get('name')
+        if self.name or not name or str(name) == self.label:
+            return self.label
+        return f'{self.label} ({str(name)[:image_document.MAX_LABEL]})'
+
+    @property
+    def assumes_generation_1(self) -> bool:
+        """Whether a disk was read that no property assigns a generation."""
+        return (self.content is not None
+                and 'hw_machine_type' not in self.raw
+                and self.document().get('hypervisor_type', 'hyperv')
+                == 'hyperv')
+
     def document(self) -> dict[str, Any]:
         """The image document that the rules judge."""
         document = image_document.normalise(self.raw)
@@ -242,7 +258,18 @@ def inspect_file(file: BinaryIO, path: str) -> dict[str, Any]:
 
 
 def unreadable(exc: Exception, path: str) -> base.UsageError:
-    """Make the error for a file that cannot be opened or read."""
+    """Return the error for a file that cannot be opened or read."""
+    if os.path.isdir(path):
+        return base.UsageError(
+            f'{path}: is a directory. Name the files in it, for example '
+            f'{os.path.join(path, "*.vhdx")}')
+    if path == '-':
+        return base.UsageError(
+            '-: disk images are not read from standard input. Save the image '
+            'to a file')
+    if re.match('[A-Za-z][A-Za-z0-9+.-]+://', path):
+        return base.UsageError(
+            f'{path}: URLs are not opened. Download the image to a file')
     reason = (text.file_error(exc, path) if isinstance(exc, OSError)
               else exc)
     return base.UsageError(f'{path}: cannot be read: {reason}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import importlib.metadata
+import logging
 import sys
 from typing import cast
 
@@ -29,6 +30,9 @@ class HyperVSched(app.App):
             deferred_help=True)
 
     def configure_logging(self) -> None:
+        # It names each plug-in that it loads, which is no news to people.
+        logging.getLogger('stevedore').setLevel(
+            logging.DEBUG if self.options.debug else logging.WARNING)
         try:
             super().configure_logging()
         except OSError as exc:

@@ -20,18 +20,19 @@ _MEMBERS = ('disk_format', 'container_format', 'min_disk')
 def add(parser: argparse.ArgumentParser) -> None:
     """Let a command take properties and what else an image has."""
     parser.add_argument(
-        '--property', metavar='NAME=VALUE', action='append',
+        '--property', metavar='<name=value>', action='append',
         type=_property, dest='image_properties', default=[],
-        help='a property that the image shall have (repeat for more)')
+        help='set a property of the image (repeat for more)')
     parser.add_argument(
-        '--disk-format', metavar='F',
-        help='the disk_format that the image shall have')
+        '--disk-format', metavar='<disk-format>',
+        help='set the disk_format of the image; Hyper-V runs vhdx, vhd and '
+             'iso')
     parser.add_argument(
-        '--container-format', metavar='F',
-        help='the container_format that the image shall have')
+        '--container-format', metavar='<container-format>',
+        help='set the container_format of the image; disk images have bare')
     parser.add_argument(
-        '--min-disk', metavar='GB', type=_gigabytes,
-        help='the min_disk that the image shall have')
+        '--min-disk', metavar='<disk-gb>', type=whole_number,
+        help='set min_disk, the smallest disk of a flavor in GB')
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:
@@ -44,13 +45,15 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
 def add_weights(parser: argparse.ArgumentParser) -> None:
     """Let a command take what an operator thinks of the rules."""
     parser.add_argument(
-        '--ignore', metavar='CODE', action='append', default=[],
+        '--ignore', metavar='<code>', action='append', default=[],
+        type=str.upper,
         help='drop the findings of a rule (repeat for more)')
     parser.add_argument(
-        '--error', metavar='CODE', action='append', default=[],
+        '--error', metavar='<code>', action='append', default=[],
+        type=str.upper,
         help='count the findings of a rule as errors (repeat for more)')
     parser.add_argument(
-        '--config-file', metavar='FILE',
+        '--config-file', metavar='<file>',
         help='take more such codes from ignored_rules and error_rules of '
              'the group [hyperv_sched]')
 
@@ -131,9 +134,9 @@ def _property(argument: str) -> tuple[str, str]:
     return name, value
 
 
-def _gigabytes(argument: str) -> int:
+def whole_number(argument: str) -> int:
     # int() would take blanks, signs and other digits, and very long ones.
     if not re.fullmatch('[0-9]{1,9}', argument):
         raise argparse.ArgumentTypeError(
-            f'{rules.printable(argument)!r} is not a whole number of GB')
+            f'{rules.printable(argument)!r} is not a whole number')
     return int(argument)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hyperv-sched rule show."""
+"""hyperv-sched rule list and rule show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ import dataclasses
 import json
 from typing import Any
 
+from cliff import lister
+
 from hyperv_sched.cli import base
+
+
+class List(base.ExitCodes, lister.Lister):
+    """List the rules."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[
+            Sequence[str], list[tuple[str, ...]]]:
+        from hyperv_sched import rules
+
+        return ('code', 'severity', 'name'), [
+            (rule.code, rule.severity, rule.name)
+            for rule in rules.CATALOGUE.values()]
 
 
 class Show(base.ShowOne):
@@ -17,8 +31,8 @@ class Show(base.ShowOne):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument('code', metavar='CODE', type=str.upper,
-                            help='the code of a rule, as HV105')
+        parser.add_argument('code', metavar='<code>', type=str.upper,
+                            help='the code of a rule, for example HV105')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
@@ -28,8 +42,8 @@ class Show(base.ShowOne):
 
         if parsed_args.code not in rules.CATALOGUE:
             raise base.UsageError(
-                f'{parsed_args.code}: no such rule; the codes are '
-                f'{", ".join(rules.CATALOGUE)}')
+                f'{parsed_args.code}: no such rule; "hyperv-sched rule list" '
+                'lists them')
         shown = dataclasses.asdict(rules.CATALOGUE[parsed_args.code])
         clauses = schema.clauses(parsed_args.code)
         shown['why'] = [clause['description'] for clause in clauses]
@@ -38,6 +52,10 @@ class Show(base.ShowOne):
         if parsed_args.formatter == 'table':
             for name in ('why', 'wrong', 'right'):
                 shown[name] = '\n'.join(map(_line, shown[name]))
+            shown['variants'] = '\n'.join(
+                f'{name}: {variant["message"] or shown["message"]}. '
+                f'{variant["fix"]}'
+                for name, variant in shown['variants'].items())
         return tuple(shown), tuple(shown.values())
 
 

@@ -38,7 +38,10 @@ _NO_BREAK = '\N{NO-BREAK SPACE}'
 
 
 class FindingsFormatter(base.ListFormatter):
-    """A paragraph for each finding, wrapped between words."""
+    """A paragraph for each finding, wrapped between words.
+
+    Findings of several images that say the same share one.
+    """
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
         """There are no options."""
@@ -53,12 +56,17 @@ class FindingsFormatter(base.ListFormatter):
         name_width = max((len(f.get('name', '')) for f in findings),
                          default=0)
         width = _width(stdout)
-        for number, finding in enumerate(findings):
+        groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for finding in findings:
+            key = tuple(value for column, value in finding.items()
+                        if column != 'image' or not body)
+            groups.setdefault(key, []).append(finding)
+        for number, alike in enumerate(groups.values()):
             if number and body:
                 stdout.write('\n')
-            if head:
+            for finding in alike if head else ():
                 stdout.write(_first_line(finding, head, name_width) + '\n')
-            for line in _lines(finding, body, width, '  ' if head else ''):
+            for line in _lines(alike[0], body, width, '  ' if head else ''):
                 stdout.write(line + '\n')
 
 

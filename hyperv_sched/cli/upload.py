@@ -79,13 +79,22 @@ class Upload(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
-        parser.add_argument('file', metavar='FILE', help='the disk image')
-        parser.add_argument('--name', required=True,
-                            help='the name that the image shall have')
+        parser.add_argument(
+            'file', metavar='<file>', help='the disk image')
+        parser.add_argument(
+            '--name', metavar='<image-name>', required=True,
+            help='set the name of the image')
         options.add(parser)
         parser.add_argument(
-            '--visibility', metavar='V', choices=VISIBILITIES,
-            help=f'who may see it: {", ".join(VISIBILITIES)}')
+            '--min-ram', metavar='<ram-mb>', type=options.whole_number,
+            help='set min_ram, the smallest memory of a flavor in MB')
+        parser.add_argument(
+            '--tag', metavar='<tag>', action='append', dest='tags',
+            help='set a tag of the image (repeat for more)')
+        parser.add_argument(
+            '--visibility', choices=VISIBILITIES,
+            help='set who may see the image; the default is that of Glance, '
+                 'shared')
         parser.add_argument(
             '--dry-run', action='store_true',
             help='print the "openstack image create" command that does the '
@@ -329,8 +338,9 @@ def _document(args: argparse.Namespace, content: Mapping[str, Any],
             raise base.UsageError(
                 f'--property {name}: is no property but part of every image')
     given = options.given(args)
-    if args.visibility:
-        given['visibility'] = args.visibility
+    for name in ('min_ram', 'tags', 'visibility'):
+        if getattr(args, name):
+            given[name] = getattr(args, name)
     try:
         document = {'name': args.name, **derived.members(content, given),
                     **given}
@@ -344,6 +354,8 @@ def _tell(stream: TextIO, path: str, content: Mapping[str, Any],
     """Show people what is to be made."""
     kind = ' '.join(filter(None, (content['subformat'], content['format'])))
     lines = {'file': f'{path} ({kind})', **document}
+    if 'tags' in lines:
+        lines['tags'] = ', '.join(lines['tags'])
     width = max(map(len, lines))
     for name, value in lines.items():
         source = '' if name in known or name == 'file' else '  (worked out)'
@@ -367,9 +379,11 @@ def _command(path: str, document: Mapping[str, Any], shell: str) -> str:
     :raises base.UsageError: it cannot be written for the shell.
     """
     words = ['openstack', 'image', 'create', '--file', path]
-    for name in ('disk_format', 'container_format', 'min_disk'):
+    for name in ('disk_format', 'container_format', 'min_disk', 'min_ram'):
         if name in document:
             words += [f'--{name.replace("_", "-")}', str(document[name])]
+    for tag in document.get('tags', ()):
+        words += ['--tag', tag]
     if 'visibility' in document:
         words.append(f'--{document["visibility"]}')
     for name, value in document.items():

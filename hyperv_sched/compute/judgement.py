@@ -33,7 +33,7 @@ Reported = Callable[[], tuple[object, object]]
 #: missing hypervisor_type) do not.
 _UNUSABLE = frozenset((
     'HV101', 'HV103', 'HV104', 'HV107', 'HV109', 'HV110', 'HV111', 'HV117',
-    'HV202', 'HV203', 'HV204', 'HV205'))
+    'HV128', 'HV202', 'HV203', 'HV204', 'HV205'))
 
 #: Errors that hosts of 10.0 do not mind, where the rest is right.
 _BY_VERSION = frozenset(('HV112', 'HV113'))

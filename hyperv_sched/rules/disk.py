@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from hyperv_sched.rules import references
 from hyperv_sched.rules.model import Rule
+from hyperv_sched.rules.model import Variant
 
 RULES = (
     Rule('HV201', 'label-mismatch', 'error',
@@ -281,8 +282,17 @@ RULES = (
          'the image is generation 1 (hw_machine_type: {actual}), the disk '
          'starts by UEFI only',
          'hw_machine_type=hyperv-gen2',
-         "Convert the file to VHDX, if it is none, and set "
-         "hw_machine_type=hyperv-gen2, hypervisor_type=hyperv and "
-         "hypervisor_version_requires='>=6.3'",
+         "Convert the file to VHDX (qemu-img convert -f vpc -O vhdx IN.vhd "
+         "OUT.vhdx), and set hw_machine_type=hyperv-gen2, "
+         "hypervisor_type=hyperv and hypervisor_version_requires='>=6.3'",
+         references.PLAN, {
+             'vhdx': Variant(
+                 'Set hw_machine_type=hyperv-gen2, hypervisor_type=hyperv and '
+                 "hypervisor_version_requires='>=6.3'")}),
+    Rule('HV346', 'nothing-to-boot', 'warning',
+         'the image is generation 1 (hw_machine_type: {actual}). The disk '
+         'has neither boot code for a BIOS nor a loader for UEFI',
+         'boot code, or a loader for UEFI and generation 2',
+         'Install an operating system on the disk before you upload it',
          references.PLAN),
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import dataclasses
 import typing
 
@@ -53,6 +54,15 @@ class Finding:
 
 
 @dataclasses.dataclass(frozen=True)
+class Variant:
+    """The words of a rule for one kind of image."""
+
+    fix: str
+    message: str | None = None
+    """None for the message of the rule."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Rule:
     """What a code means, and the way out."""
 
@@ -65,10 +75,14 @@ class Rule:
     """What holds where the rule holds, unless the finding knows better."""
     fix: str
     reference: str
+    variants: Mapping[str, Variant] = dataclasses.field(
+        default_factory=dict)
+    """By the name that a clause of the schema gives (``x-variant``)."""
 
     def finding(self, image: str = '-', actual: object = None,
                 required: object = None, prop: str = '',
-                severity: Severity | None = None) -> Finding:
+                severity: Severity | None = None,
+                variant: str | None = None) -> Finding:
         """Make the finding, with its values bounded and printable.
 
         :param image: the file as given, else the image's id, its name, -
@@ -76,14 +90,20 @@ class Rule:
         :param required: None for what the rule always requires
         :param prop: the property that it was found in
         :param severity: None for the rule's own
+        :param variant: None for the rule's own words
+        :raises KeyError: the rule has no such variant.
         """
+        message, fix = self.message, self.fix
+        if variant is not None:
+            message = self.variants[variant].message or message
+            fix = self.variants[variant].fix
         shown = None if actual is None else printable(actual)
         needed = printable(self.required if required is None else required)
         words = {'actual': 'not set' if shown is None else shown,
-                 'required': needed, 'property': prop}
+                 'required': needed, 'property': printable(prop)}
         return Finding(
             image=image, code=self.code, name=self.name,
             severity=severity or self.severity,
-            message=self.message.format_map(words),
-            actual=shown, required=needed, fix=self.fix.format_map(words),
+            message=message.format_map(words),
+            actual=shown, required=needed, fix=fix.format_map(words),
             reference=self.reference)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from hyperv_sched.rules import references
 from hyperv_sched.rules.model import Rule
+from hyperv_sched.rules.model import Variant
 
 RULES = (
     Rule('HV101', 'unknown-generation', 'error',
@@ -25,7 +26,8 @@ RULES = (
     Rule('HV104', 'version-syntax', 'error',
          "Nova does not accept hypervisor_version_requires '{actual}'",
          'comparisons (< <= == != >= >) with versions, separated by commas',
-         "Write it as '>=6.3' or '>=6.3,<10.0'", references.SCHEDULING),
+         "Write it as '>=6.3' or '>=6.3,<10.0', and quote it in a shell, "
+         'which redirects output at > and <', references.SCHEDULING),
     Rule('HV105', 'version-unsatisfiable', 'error',
          'no host that runs this generation can satisfy '
          "hypervisor_version_requires '{actual}': "
@@ -50,7 +52,8 @@ RULES = (
          'Inspect the file; upload a VHDX with disk_format=vhdx',
          references.PLAN),
     Rule('HV109', 'architecture-not-64bit', 'error',
-         "architecture is '{actual}', generation 2 runs 64-bit guests only",
+         "architecture is '{actual}', which is 32-bit. Generation 2 runs "
+         '64-bit guests only',
          'x86_64',
          'Set architecture=x86_64 if the guest is 64-bit, else use '
          'generation 1', references.PLAN),
@@ -106,9 +109,41 @@ RULES = (
     Rule('HV120', 'version-not-portable', 'warning',
          "clouds up to 2023.2 refuse hypervisor_version_requires '{actual}'",
          'comparisons with two or three numbers',
-         "Write '>=10.0' rather than '>=10'", references.SCHEDULING),
+         "Write it with two or three numbers and no line break: '>=10.0' "
+         "rather than '>=10'", references.SCHEDULING),
     Rule('HV121', 'vm-mode', 'error',
          "hw_vm_mode is '{actual}', Hyper-V hosts offer hvm only",
          'hvm',
          'Set hw_vm_mode=hvm', references.SCHEDULING),
+    Rule('HV123', 'property-misspelt', 'warning',
+         'no property named {property} is read. Its name resembles '
+         '{required}',
+         'a name that is read',
+         'Set {required}, and remove {property}', references.PROPERTIES),
+    Rule('HV124', 'value-refused-by-nova', 'error',
+         "{property} is '{actual}'. Nova answers every request for a server "
+         'with HTTP 400',
+         'a value that Nova takes',
+         'Set {property} to {required}, or remove it',
+         references.PROPERTIES),
+    Rule('HV125', 'trait-unavailable', 'error',
+         '{property}={actual} makes Nova ask for {required}, which no '
+         'Hyper-V host has',
+         'what Hyper-V hosts have',
+         'Remove {property}', references.PROPERTIES, {
+             'vtpm': Variant(
+                 'Remove {property}. With compute-hyperv, os_vtpm=required '
+                 'gives a server a virtual TPM')}),
+    Rule('HV126', 'version-ignored', 'warning',
+         "Nova ignores hypervisor_version_requires '{actual}', since neither "
+         'hypervisor_type, architecture nor vm_mode is set',
+         'hypervisor_type',
+         'Set hypervisor_type to the hypervisor of the image, for example '
+         'hypervisor_type=hyperv', references.SCHEDULING),
+    Rule('HV128', 'architecture-unavailable', 'error',
+         "architecture is '{actual}'. Hyper-V hosts run x86_64 and i686 "
+         'only',
+         'x86_64, or i686 for generation 1',
+         'Set architecture=x86_64 if the guest is 64-bit x86. Otherwise run '
+         'it on another hypervisor', references.SCHEDULING),
 )

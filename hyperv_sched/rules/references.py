@@ -2,6 +2,9 @@
 """The documents that rules are from."""
 
 SCHEDULING = 'https://docs.openstack.org/nova/latest/admin/scheduling.html'
+PROPERTIES = (
+    'https://docs.openstack.org/glance/latest/admin/'
+    'useful-image-properties.html')
 GENERATIONS = (
     'https://specs.openstack.org/openstack/nova-specs/specs/kilo/'
     'implemented/hyper-v-generation-2-vms.html')

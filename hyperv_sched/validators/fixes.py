@@ -7,25 +7,59 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+import re
 from typing import Any
 
 from hyperv_sched import document as image_document
+from hyperv_sched import nova_values
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched import versions
+from hyperv_sched.validators import learned
 
 Document = Mapping[str, Any]
 
 #: Each round puts a property right that hid another: there are not many.
 _MAX_ROUNDS = 5
 
-GENERATIONS = ('hyperv-gen1', 'hyperv-gen2')
+_GIB = 1024 ** 3
+
+#: A generation under another name: "Generation 2", "V2", "HyperV-Gen2".
+_GENERATION = re.compile(
+    r'(hyper[-_ ]?v)?[-_ ]*(gen(eration)?|v)?[-_ ]*([12])')
 
 
 def _generation(document: Document) -> dict[str, str]:
-    """Right but for its case, or for blanks around it."""
-    meant = document['hw_machine_type'].strip().lower()
-    return {'hw_machine_type': meant} if meant in GENERATIONS else {}
+    spelt = _GENERATION.fullmatch(document['hw_machine_type'].strip().lower())
+    return {'hw_machine_type': f'hyperv-gen{spelt[4]}'} if spelt else {}
+
+
+def _refused(document: Document) -> dict[str, str]:
+    """Return the values that others spell in a way that Nova refuses."""
+    return {
+        name: value for name, member in document['refused'].items()
+        if (value := nova_values.meant(name, member['actual'])) is not None}
+
+
+def _generation_of_disk(document: Document) -> dict[str, str]:
+    """Return the properties of the generation that the disk boots as.
+
+    That is no way out where the disk has to be converted, or where another
+    property asks for the wrong generation.
+    """
+    decided = learned.properties(document.get('content') or {})
+    generation = decided.get('hw_machine_type')
+    if generation == learned.GENERATION_2:
+        usable = document['content']['format'] == 'vhdx'
+    else:
+        usable = (document.get('os_secure_boot') != 'required'
+                  and document.get('hw_firmware_type') != 'uefi')
+    if not usable or generation == document.get('hw_machine_type'):
+        return {}
+    # Hosts have the trait only where the compute side is enforced.
+    decided.pop('trait:CUSTOM_HYPERV_GEN2', None)
+    return {name: value for name, value in decided.items()
+            if name == 'hw_machine_type' or name not in document}
 
 
 def _hypervisor_type(document: Document) -> dict[str, str]:
@@ -68,12 +102,17 @@ _FIXES: dict[str, Callable[[Document], dict[str, str]]] = {
     'HV115': _disk_bus,
     'HV116': lambda document: {'os_type': document['os_type'].lower()},
     'HV121': lambda _: {'hw_vm_mode': 'hvm'},
+    'HV124': _refused,
+    'HV202': _generation_of_disk,
+    'HV302': _generation_of_disk,
+    'HV321': _generation_of_disk,
+    'HV341': _generation_of_disk,
 }
 
 
 def properties(
         raw: Document, judge: Callable[[Document], Iterable[rules.Finding]],
-) -> dict[str, str]:
+        content: Document | None = None) -> dict[str, str]:
     """What to set so that findings of a document go away.
 
     A property put right may bring others to light: a generation that is
@@ -81,18 +120,26 @@ def properties(
 
     :param raw: the document under the names that the image itself has
     :param judge: finds fault with a normalised document; it is asked again
+    :param content: as :func:`hyperv_sched.disk.inspect` returns it; None:
+        nobody has read it
+    :returns: values by name; min_disk is no property but part of the image
     """
     current = image_document.flatten(raw)
     fixed: dict[str, str] = {}
     for _ in range(_MAX_ROUNDS):
         document = image_document.normalise(current)
+        if content is not None:
+            document['content'] = content
         values: dict[str, str] = {}
-        for code in dict.fromkeys(f.code for f in judge(document)):
+        findings = {finding.code: finding for finding in judge(document)}
+        for code, finding in findings.items():
             if code in _FIXES:
                 values.update((_name_in(current, name), value) for name, value
                               in _FIXES[code](document).items())
             elif code == 'HV118':
                 values.update(_agreeing(document))
+            elif code == 'HV224':
+                values['min_disk'] = str(-(-int(finding.required) // _GIB))
         values = {name: value for name, value in values.items()
                   if _is_word(value)}
         if not values:
@@ -130,7 +177,8 @@ def command(document: Document, values: Mapping[str, str],
     """
     words = ['openstack', 'image', 'set']
     for name, value in values.items():
-        words += ['--property', f'{name}={value}']
+        words += (['--min-disk', value] if name == 'min_disk'
+                  else ['--property', f'{name}={value}'])
     image = image_document.label(document)
     try:
         if image == '-':

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 import functools
 import itertools
@@ -83,12 +84,28 @@ def validate(document: Mapping[str, Any],
     findings: dict[tuple[str, str], rules.Finding] = {}
     for clause in itertools.chain.from_iterable(
             judge.broken(document) for judge in _judges()):
-        code, actual = clause['x-rule'], clause['x-actual']
-        required = clause.get('x-required')
-        findings.setdefault((code, actual), rules.CATALOGUE[code].finding(
-            image=name,
-            actual=keywords.lookup(document, actual),
-            required=required and keywords.lookup(document, required),
-            prop=actual.removeprefix('overridden.'),
-            severity=clause.get('x-severity')))
+        code = clause['x-rule']
+        for prop, actual, required in _broken_by(document, clause):
+            findings.setdefault((code, prop), rules.CATALOGUE[code].finding(
+                image=name, actual=actual, required=required,
+                prop=prop.removeprefix('overridden.'),
+                severity=clause.get('x-severity'),
+                variant=clause.get('x-variant')))
     return [findings[key] for key in sorted(findings)]
+
+
+def _broken_by(document: Mapping[str, Any],
+               clause: Clause) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each member that breaks a clause, its value and a right one.
+
+    A right one that is None is the rule's own.
+    """
+    if 'x-each' in clause:
+        for prop, member in document[clause['x-each']].items():
+            yield prop, member['actual'], member['required']
+        return
+    required = clause.get('x-required-text')
+    if 'x-required' in clause:
+        required = keywords.lookup(document, clause['x-required'])
+    yield clause['x-actual'], keywords.lookup(
+        document, clause['x-actual']), required

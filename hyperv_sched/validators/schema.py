@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 import functools
 import importlib.resources
 import json
@@ -21,6 +22,8 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 #: Keywords of our own name a member, and look at this one as well.
 _MEMBERS = {'x-disk-format-is': 'disk_format',
             'x-min-disk-holds': 'min_disk'}
+#: What Nova reads as true (oslo.utils, ``strutils.bool_from_string``).
+_TRUE = r'^\s*([Tt]([Rr][Uu][Ee])?|[Yy]([Ee][Ss])?|[Oo][Nn]|1)\s*$'
 _SUBSCHEMAS = ('if', 'then', 'else', 'not')
 _STARTS = {'$ref': '#/$defs/starts-by-uefi'}
 
@@ -31,6 +34,8 @@ def load() -> dict[str, Any]:
     schema = _read('image-document.json')
     for defect in _read('disk-defects.json')['defects']:
         schema['allOf'] += _defect_clauses(**defect)
+    for unavailable in _read('unavailable.json')['values']:
+        schema['allOf'].append(_unavailable_clause(**unavailable))
     return schema
 
 
@@ -73,6 +78,42 @@ def _read(name: str) -> dict[str, Any]:
         'schemas').joinpath(name)
     document: dict[str, Any] = json.loads(source.read_text('utf-8'))
     return document
+
+
+def _unavailable_clause(
+        property: str, asks: str, values: Sequence[str] | None = None,
+        variant: str | None = None, **other: Any) -> dict[str, Any]:
+    """Make the clause that a property asks nothing that hosts do not have.
+
+    :param asks: for what Nova asks a host
+    :param values: the values that make Nova ask; None: whatever it reads as
+        true
+    :param variant: None for the rule's own words
+    :param other: ``with``: values of other properties without which Nova
+        does not ask
+    """
+    needed = other.get('with', {})
+    scope: dict[str, Any] = {'$ref': '#/$defs/hyperv'}
+    if needed:
+        scope = {'allOf': [scope, {
+            'required': list(needed),
+            'properties': {name: {'const': value}
+                           for name, value in needed.items()}}]}
+    clause = {
+        'x-rule': 'HV125',
+        'description': f'{property} makes Nova ask for {asks}.',
+        'x-actual': property,
+        'x-required-text': asks,
+        'if': scope,
+        'then': {'properties': {property: {
+            'not': {'pattern': _TRUE} if values is None
+            else {'enum': values}}}},
+        'x-wrong': {**_EXAMPLES['generation-2'], **needed,
+                    property: values[0] if values else 'true'},
+        'x-right': {**_EXAMPLES['generation-2'], **needed}}
+    if variant is not None:
+        clause['x-variant'] = variant
+    return clause
 
 
 def _defect_clauses(

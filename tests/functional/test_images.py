@@ -69,11 +69,12 @@ class InspectTestCase(ImagesTestCase):
 
 class LintTestCase(ImagesTestCase):
 
-    def convert(self, name, kind):
+    def convert(self, name, kind, *options, guest=None):
         raw = self.directory / 'raw'
-        raw.write_bytes(guests.bootable(size=64 * samples.MIB))
+        raw.write_bytes(guest or guests.bootable(size=64 * samples.MIB))
         path = self.directory / name
-        qemu_img('convert', '-f', 'raw', '-O', kind, raw, path)
+        arguments = ['-o', ','.join(options)] if options else []
+        qemu_img('convert', '-f', 'raw', '-O', kind, *arguments, raw, path)
         return path
 
     def test_vhdx_is_good_for_generation_2(self):
@@ -89,13 +90,30 @@ class LintTestCase(ImagesTestCase):
         self.assertEqual((1, ['HV341']), self.lint(path))
 
     def test_vhd_is_good_for_generation_1(self):
-        path = self.create('good.vhd', 'vpc')
+        path = self.convert('good.vhd', 'vpc', guest=guests.bios_bootable())
         self.assertEqual((0, []), self.lint(
             path, '--property', 'hypervisor_type=hyperv'))
 
     def test_fixed_vhd_is_a_warning(self):
-        path = self.create('fixed.vhd', 'vpc', 'subformat=fixed')
+        path = self.convert('fixed.vhd', 'vpc', 'subformat=fixed',
+                            guest=guests.bios_bootable())
         self.assertEqual((0, ['HV223']), self.lint(path))
+
+    def test_empty_disk_is_a_warning_for_generation_1(self):
+        for kind in ('vhdx', 'vpc'):
+            self.assertEqual(
+                (0, ['HV346']), self.lint(self.create('empty', kind)))
+
+    def test_python_runs_the_package(self):
+        path = self.convert('disk.vhdx', 'vhdx')
+        done = subprocess.run(
+            [sys.executable, '-m', 'hyperv_sched', 'image', 'lint', path],
+            capture_output=True, text=True, check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertIn('HV341', done.stdout)
+        done = subprocess.run([sys.executable, '-m', 'hyperv_sched', '-h'],
+                              capture_output=True, text=True, check=True)
+        self.assertTrue(done.stdout.startswith('usage: hyperv-sched '))
 
     def test_missing_file_exits_2(self):
         self.assertEqual(

@@ -40,6 +40,30 @@ class NormaliseTestCase(base.TestCase):
         self.assertRaises(document.InvalidDocument, document.normalise,
                           {'hw_machine_type': 2})
 
+    def test_value_that_nova_refuses_is_not_in_its_place(self):
+        self.assertEqual(
+            {'os_type': 'linux',
+             'refused': {'os_secure_boot': {
+                 'actual': 'Required', 'required': 'required'}}},
+            document.normalise(
+                {'os_type': 'linux', 'os_secure_boot': 'Required'}))
+
+    def test_misspelt_name_is_told(self):
+        self.assertEqual(
+            {'os-type': 'linux', 'misspelt': {'os-type': {
+                'actual': 'linux', 'required': 'os_type'}}},
+            document.normalise({'os-type': 'linux'}))
+
+    def test_any_value_can_be_refused(self):
+        for value in (float('inf'), float('nan'), [], {}, '9' * 5000, 'x'):
+            for name in ('hw_cpu_cores', 'hw_video_model'):
+                self.assertIn(name, document.normalise(
+                    {name: value})['refused'], value)
+
+    def test_no_property_is_a_member_of_ours(self):
+        self.assertEqual({}, document.normalise(dict.fromkeys(
+            ('content', 'misspelt', 'overridden', 'refused'), 'x')))
+
     def test_leaves_the_callers_document_alone(self):
         raw = {'img_hv_type': 'hyperv'}
         document.normalise(raw)

@@ -26,7 +26,10 @@ class CatalogueTestCase(base.TestCase):
 
     def test_words_name_nothing_but_what_findings_know(self):
         for rule in rules.CATALOGUE.values():
-            for text in (rule.message, rule.fix):
+            words = [rule.message, rule.fix]
+            for variant in rule.variants.values():
+                words += [variant.message or '', variant.fix]
+            for text in words:
                 names = {name for _, name, _, _
                          in string.Formatter().parse(text) if name}
                 self.assertLessEqual(

@@ -20,7 +20,7 @@ class SchemaImageTestCase(api.APITestCase):
     def test_values_of_hyperv_are_two(self):
         for machine_type, expected in (
                 ('hyperv-gen1', 201), ('hyperv-gen2', 201),
-                ('hyperv-gen3', 400), ('HYPERV-GEN2', 400),
+                ('hyperv-gen3', 400), ('HYPERV-GEN2', 400), ('gen2', 400),
                 ('hyperv-gen2\n', 400), ('Hyper-V', 400)):
             status, text = self.create(machine_type)
             self.assertEqual(expected, status, text)

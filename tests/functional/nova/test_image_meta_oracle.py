@@ -11,7 +11,7 @@ from hyperv_sched import validators
 from tests.unit import base  # noqa: F401 (hypothesis without deadlines)
 
 #: Findings that say that Nova refuses the property (HTTP 400).
-REFUSED_BY_NOVA = {'HV103', 'HV104', 'HV109', 'HV115', 'HV121'}
+REFUSED_BY_NOVA = {'HV103', 'HV104', 'HV121', 'HV124'}
 
 _REQUIREMENTS = st.one_of(
     st.sampled_from([

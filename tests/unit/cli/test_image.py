@@ -11,6 +11,7 @@ from unittest import mock
 
 import yaml
 
+from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import main
@@ -211,7 +212,7 @@ class LintTestCase(CommandTestCase):
             code, _, err = self.run_command(
                 'image', 'lint', '--property', 'hw_machine_type=q', *argv)
             self.assertEqual(2, code, argv)
-            self.assertNotIn('_gigabytes', err)
+            self.assertNotIn('whole_number', err)
         with mock.patch.object(sys, 'stdin', None):
             code = main.main(['image', 'lint', '--image-json', '-'])
         self.assertEqual(2, code)
@@ -237,6 +238,84 @@ class LintTestCase(CommandTestCase):
             'image', 'lint', '--property', 'hw_machine_type=hyperv-gen3',
             '--property', 'hypervisor_version_requires=x')
         self.assertEqual('1 image: 3 errors\n', err)
+
+    def test_tally_comes_after_the_findings(self):
+        both = io.StringIO()
+        with contextlib.redirect_stderr(both), \
+                contextlib.redirect_stdout(both):
+            main.main(['image', 'lint', '--property',
+                       'hw_machine_type=hyperv-gen3'])
+        self.assertEqual('1 image: 2 errors', both.getvalue().splitlines()[-1])
+
+    def test_quiet_people_get_the_findings_alone(self):
+        path = self.file('disk.vhdx', BOOTABLE)
+        for argv, code in ((GENERATION_2, 0), ((), 1)):
+            found, out, err = self.run_command(
+                '-q', 'image', 'lint', path, *argv)
+            self.assertEqual((code, ''), (found, err))
+            self.assertEqual(bool(code), 'HV341' in out)
+
+    def test_verbose_people_get_a_line_for_each_image(self):
+        path = self.file('disk.vhdx', BOOTABLE)
+        _, _, err = self.run_command('-v', 'image', 'lint', path)
+        self.assertIn(f'{path}: 1 error\n', err)
+        self.assertNotIn('EntryPoint', err)
+
+    def test_no_image_that_is_there_is_no_tally(self):
+        missing = str(self.directory / 'missing')
+        _, _, err = self.run_command('image', 'lint', missing)
+        self.assertEqual(
+            f'{missing}: cannot be read: No such file or directory\n', err)
+
+    def test_says_that_the_generation_is_assumed(self):
+        path = self.file('disk.vhdx', BOOTABLE)
+        for argv, expected in (
+                ((path,), '(judged as generation 1, since '),
+                ((path, path), '(2 of them judged as generation 1, since '),
+                ((path, '--property', 'hypervisor_type=hyperv'),
+                 '(judged as generation 1, since ')):
+            _, _, err = self.run_command('image', 'lint', *argv)
+            self.assertEqual(
+                f'{expected}hw_machine_type is not set)', err.splitlines()[1])
+        for argv in ((path, *GENERATION_2),
+                     (path, '--property', 'hypervisor_type=qemu'),
+                     ('--property', 'hypervisor_type=hyperv')):
+            _, _, err = self.run_command('image', 'lint', *argv)
+            self.assertEqual(1, len(err.splitlines()), err)
+
+    def test_name_stands_beside_the_id_for_people_alone(self):
+        document = json.dumps({
+            'id': 'a1', 'name': 'web\x1b[2J',
+            'hw_machine_type': 'hyperv-gen1'})
+        _, out, _ = self.run_command(
+            'image', 'lint', '--image-json', '-', stdin=document)
+        self.assertIn('a1 (web\\x1b[2J)\n', out)
+        _, out, _ = self.run_command(
+            'image', 'lint', '-f', 'json', '--image-json', '-',
+            stdin=document)
+        self.assertEqual(['a1'], [f['image'] for f in json.loads(out)])
+
+    def test_images_that_have_the_same_fault_share_its_words(self):
+        documents = json.dumps([
+            {'id': f'image-{n}', 'hw_machine_type': 'hyperv-gen1'}
+            for n in range(40)])
+        _, out, err = self.run_command(
+            'image', 'lint', '--image-json', '-', stdin=documents)
+        lines = out.splitlines()
+        self.assertEqual(40, sum('HV102' in line for line in lines))
+        self.assertEqual(1, sum('Fix: ' in line for line in lines))
+        self.assertEqual('40 images: 40 errors\n', err)
+
+    def test_what_is_no_file_says_what_to_do(self):
+        for name, hint in ((str(self.directory), 'Name the files in it'),
+                           ('-', 'Save the image to a file'),
+                           ('http://a/b.vhdx', 'Download the image')):
+            for command in (('lint',), ('inspect',),
+                            ('upload', '--name', 'n')):
+                code, _, err = self.run_command('image', *command, name)
+                self.assertEqual(2, code)
+                self.assertTrue(err.startswith(f'{name}: '), err)
+                self.assertIn(hint, err)
 
 
 class DocumentsTestCase(CommandTestCase):
@@ -399,7 +478,8 @@ class WeightsTestCase(CommandTestCase):
         return code, out.split(), err
 
     def test_rule_can_be_ignored(self):
-        self.assertEqual((0, [], ''), self.lint('--ignore', 'HV106'))
+        for code in ('HV106', 'hv106'):
+            self.assertEqual((0, [], ''), self.lint('--ignore', code))
 
     def test_warning_can_be_an_error(self):
         self.assertEqual((1, ['HV106', 'error'], ''),
@@ -450,6 +530,14 @@ class FixTestCase(CommandTestCase):
         self.assertEqual(
             'openstack image set --property hypervisor_type=hyperv -- '
             'IMAGE\n', out)
+
+    def test_gives_what_the_disk_decides(self):
+        _, out, _ = self.run_command(
+            'image', 'lint', '--fix', self.file('disk.vhdx', BOOTABLE))
+        self.assertEqual(
+            'openstack image set --property hw_machine_type=hyperv-gen2 '
+            '--property hypervisor_type=hyperv --property '
+            "'hypervisor_version_requires=>=6.3' -- IMAGE\n", out)
 
 
 class SarifTestCase(CommandTestCase):
@@ -514,6 +602,20 @@ class InspectTestCase(CommandTestCase):
         self.assertEqual(0, code)
         self.assertIn('path=\\EFI\\BOOT\\BOOTX64.EFI', out)
         self.assertNotIn('{', out)
+        self.assertIn('(EFI System) offset=32768 (32.0 KiB)', out)
+        self.assertIn('1073741824 (1.0 GiB)', out)
+
+    def test_table_has_no_word_of_python_for_what_is_not_known(self):
+        _, out, _ = self.run_command(
+            'image', 'inspect', self.file('disk', samples.qcow2()))
+        self.assertNotIn('None', out)
+        self.assertRegex(out, r'generation +\| - ')
+
+    def test_values_are_for_programs(self):
+        _, out, _ = self.run_command(
+            'image', 'inspect', '-f', 'value', '-c', 'virtual_size',
+            self.file('disk', BOOTABLE))
+        self.assertEqual('1073741824\n', out)
 
     def test_yaml_agrees_with_json(self):
         path = self.file('disk', samples.vhdx())
@@ -527,7 +629,7 @@ class InspectTestCase(CommandTestCase):
         code, out, err = self.run_command('image', 'inspect',
                                           str(self.directory))
         self.assertEqual((2, ''), (code, out))
-        self.assertIn('Is a directory', err)
+        self.assertIn('is a directory', err)
 
 
 class RuleShowTestCase(CommandTestCase):
@@ -537,10 +639,21 @@ class RuleShowTestCase(CommandTestCase):
         self.assertEqual((0, 'version-unsatisfiable'),
                          (code, json.loads(out)['name']))
 
-    def test_unknown_code_exits_2_and_lists_the_codes(self):
+    def test_unknown_code_exits_2_and_names_the_list(self):
         code, _, err = self.run_command('rule', 'show', 'HV999')
         self.assertEqual(2, code)
-        self.assertIn('HV101', err)
+        self.assertIn('hyperv-sched rule list', err)
+
+
+class RuleListTestCase(CommandTestCase):
+
+    def test_has_every_rule(self):
+        code, out, _ = self.run_command('rule', 'list', '-f', 'json')
+        self.assertEqual(0, code)
+        self.assertEqual(
+            [{'code': rule.code, 'severity': rule.severity,
+              'name': rule.name} for rule in rules.CATALOGUE.values()],
+            json.loads(out))
 
 
 class MetadefsExportTestCase(CommandTestCase):

@@ -60,6 +60,16 @@ class UploadTestCase(test_image.CommandTestCase):
         self.assertEqual('hyperv-gen2',
                          made['properties']['hw_machine_type'])
 
+    def test_sets_what_no_disk_tells(self):
+        connection = FakeCloud()
+        given = ('--min-ram', '2048', '--tag', 'a', '--tag', 'b c')
+        code, _, _ = self.upload(connection, '-f', 'json', *given)
+        made, = connection.images.values()
+        self.assertEqual((0, 2048, ['a', 'b c']),
+                         (code, made['min_ram'], made['tags']))
+        _, out, _ = self.upload(connection, '--dry-run', *given)
+        self.assertIn(" --min-ram 2048 --tag a --tag 'b c' ", out)
+
     def test_column_that_there_is_not_is_known_before_anything_is_sent(self):
         connection = FakeCloud()
         code, _, err = self.upload(connection, '-c', 'nosuch')

@@ -31,6 +31,14 @@ CASES = (
     ({'hw_disk_bus': 'ide', 'hw_cdrom_bus': 'IDE'},
      {'hw_disk_bus': 'scsi', 'hw_cdrom_bus': 'scsi'}),
     ({'os_type': 'Windows'}, {'os_type': 'windows'}),
+    ({'os_type': 'windows2022'}, {'os_type': 'windows'}),
+    ({'os_secure_boot': 'Disabled '}, {'os_secure_boot': 'disabled'}),
+    ({'os_secure_boot': 'true'}, {}),
+    ({'hw_architecture': 'x64'}, {'hw_architecture': 'x86_64'}),
+    ({'hw_machine_type': 'gen2'}, {'hw_machine_type': 'hyperv-gen2'}),
+    ({'hw_machine_type': 'Generation 1'}, {'hw_machine_type': 'hyperv-gen1'}),
+    ({'hw_machine_type': 'V2'}, {'hw_machine_type': 'hyperv-gen2'}),
+    ({'hw_machine_type': 'gen3'}, {}),
     ({'architecture': 'i686', 'hw_architecture': 'x86_64'},
      {'architecture': 'x86_64'}),
     ({'hypervisor_type': None, 'img_hv_type': 'Hyper-V'},
@@ -75,6 +83,45 @@ class PropertiesTestCase(base.TestCase):
             {**raw, **values}, validators.validate))
 
 
+#: What a disk is and what the image says; what is to be set.
+UEFI = {'format': 'vhdx', 'file_size': 4194304, 'virtual_size': 2 ** 30,
+        'firmware': 'uefi', 'generation': 'hyperv-gen2', 'defects': {}}
+BIOS = {**UEFI, 'firmware': 'bios', 'generation': 'hyperv-gen1',
+        'defects': {'mbr-partitioned': ''}}
+BY_DISK = (
+    ({}, UEFI, GOOD),
+    ({'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv',
+      'hypervisor_version_requires': '>=10.0'}, UEFI,
+     {'hw_machine_type': 'hyperv-gen2'}),
+    ({'hypervisor_type': 'hyperv'}, {**UEFI, 'format': 'vhd'}, {}),
+    (GOOD, UEFI, {}),
+    (GOOD, BIOS, {'hw_machine_type': 'hyperv-gen1'}),
+    (GOOD, {**BIOS, 'format': 'vhd', 'subformat': 'dynamic'},
+     {'hw_machine_type': 'hyperv-gen1'}),
+    ({**GOOD, 'os_secure_boot': 'required', 'os_type': 'windows'}, BIOS, {}),
+    ({**GOOD, 'hw_firmware_type': 'uefi'}, BIOS, {}),
+    (GOOD, {**BIOS, 'firmware': 'none', 'generation': None}, {}),
+    ({'hypervisor_type': 'qemu'}, UEFI, {}),
+    ({**GOOD, 'min_disk': 1}, {**UEFI, 'virtual_size': 2 ** 30 + 1},
+     {'min_disk': '2'}),
+    ({**GOOD, 'min_disk': 1}, UEFI, {}),
+)
+
+
+class DiskTestCase(base.TestCase):
+
+    def test_sets_what_the_disk_decides(self):
+        for raw, content, expected in BY_DISK:
+            self.assertEqual(
+                expected, fixes.properties(raw, validators.validate, content),
+                (raw, content))
+
+    def test_min_disk_is_no_property(self):
+        self.assertEqual(
+            'openstack image set --min-disk 2 --property a=b -- IMAGE',
+            fixes.command({}, {'min_disk': '2', 'a': 'b'}, 'sh'))
+
+
 class CommandTestCase(base.TestCase):
 
     def test_is_one_line_for_a_shell(self):
@@ -97,9 +144,10 @@ class CommandTestCase(base.TestCase):
                 {'name': name}, {'a': 'b'}, 'sh').endswith(' -- IMAGE'), name)
 
     def test_value_that_no_program_can_be_given_is_not_set(self):
-        for os_type in ('Windows\0', 'Windows\udfff'):
+        for requirement in ('x\0', 'x\udfff'):
             self.assertEqual({}, fixes.properties(
-                {**GOOD, 'os_type': os_type}, validators.validate))
+                {**GOOD, 'img_hv_requested_version': requirement},
+                validators.validate))
 
     def test_value_that_the_shell_cannot_be_given_has_no_command(self):
         self.assertRaises(text.UnquotableError, fixes.command,

@@ -16,6 +16,8 @@ GOOD = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
 GENERATION_1 = {'hypervisor_type': 'hyperv', 'disk_format': 'vhd'}
 VHDX = {'format': 'vhdx', 'file_size': 4096, 'virtual_size': 2 ** 30}
 
+EMPTY = {**VHDX, 'firmware': 'none'}
+
 #: What is added to GOOD (None takes away), and the codes that it brings.
 GENERATION_2_CASES = (
     ({}, []),
@@ -24,6 +26,11 @@ GENERATION_2_CASES = (
     ({'hw_machine_type': 'hyperv-gen2\n'}, ['HV101']),
     ({'hw_machine_type': ' Hyper-V gen2'}, ['HV101']),
     ({'hw_machine_type': 'q35'}, ['HV101']),
+    ({'hw_machine_type': 'gen2'}, ['HV101']),
+    ({'architecture': 'x86_64'}, []),
+    ({'architecture': 'i686'}, ['HV109']),
+    ({'architecture': 'aarch64'}, ['HV128']),
+    ({'architecture': 'armv7l'}, ['HV128']),
     ({'hypervisor_type': None}, ['HV102']),
     ({'hypervisor_type': 'qemu'}, ['HV103']),
     ({'hypervisor_type': 'Hyper-V'}, ['HV103']),
@@ -62,6 +69,8 @@ GENERATION_2_CASES = (
 
 GENERATION_1_CASES = (
     ({}, []),
+    ({'architecture': 'i686'}, []),
+    ({'architecture': 'ppc64le'}, ['HV128']),
     ({'hypervisor_version_requires': '<6.3'}, []),
     ({'hypervisor_version_requires': '>=10.0.1'}, ['HV105']),
     ({'disk_format': 'raw'}, ['HV107']),
@@ -69,6 +78,12 @@ GENERATION_1_CASES = (
     ({'content': {**VHDX, 'format': 'vhd', 'subformat': 'fixed'}},
      ['HV223']),
     ({'content': VHDX, 'disk_format': 'vhdx'}, []),
+    ({'content': EMPTY, 'disk_format': 'vhdx'}, ['HV346']),
+    ({'content': {**EMPTY, 'firmware': 'bios'}, 'disk_format': 'vhdx'}, []),
+    ({'content': {**EMPTY, 'firmware': 'unknown'}, 'disk_format': 'vhdx'},
+     []),
+    ({'content': {**EMPTY, 'firmware': 'uefi'}, 'disk_format': 'vhdx'},
+     ['HV341']),
     ({'content': {**VHDX, 'format': 'raw'}, 'disk_format': 'raw'},
      ['HV203']),
 )
@@ -100,10 +115,112 @@ class ValidateTestCase(base.TestCase):
         for document in (
                 {}, {'disk_format': 'qcow2'},
                 {'hw_machine_type': 'pc-q35-8.2', 'disk_format': 'raw',
+                 'architecture': 'x86_64',
                  'hypervisor_version_requires': 'nonsense'},
                 {'hypervisor_type': 'qemu', 'hw_machine_type': 'virt',
                  'content': {'format': 'qcow2', 'file_size': 1}}):
             self.assertEqual([], validators.validate(document), document)
+
+    def test_generation_in_other_words_is_meant_for_hyperv(self):
+        for machine_type in ('gen2', 'Gen1', 'generation 2', 'Generation-2',
+                             'V2', ' v1 ', '2', 'gen3'):
+            self.assertEqual(
+                ['HV101', 'HV102'],
+                codes({}, {'hw_machine_type': machine_type}), machine_type)
+
+    def test_machine_types_of_other_hypervisors_are_left_alone(self):
+        for machine_type in (
+                'pc', 'q35', 'pc-i440fx-8.2', 'virt', 'virt-9.0', 'none',
+                's390-ccw-virtio', 'vexpress-a9', 'x-remote', 'pseries-2.12',
+                'generic', 'v', 'versatilepb', '10', 'genesi2'):
+            self.assertEqual(
+                [], codes({}, {'hw_machine_type': machine_type,
+                               'content': VHDX}), machine_type)
+
+    def test_misspelt_name(self):
+        for properties, expected in (
+                ({'hypervisor-type': 'hyperv',
+                  'hw-machine-type': 'hyperv-gen2'},
+                 [('HV123', 'hypervisor-type', 'hypervisor_type'),
+                  ('HV123', 'hw-machine-type', 'hw_machine_type')]),
+                ({**GOOD, 'os_secureboot': 'required'},
+                 [('HV123', 'os_secureboot', 'os_secure_boot')]),
+                ({'hw_machine_type': 'q35', 'hypervisor-type': 'qemu'}, []),
+                ({'hypervisor-type': 'qemu'}, [])):
+            found = validators.validate(prepared(properties))
+            self.assertEqual(sorted(expected), sorted(
+                (f.code, prop, f.required) for f in found
+                for prop in properties if f.message.startswith(
+                    f'no property named {prop} ')), properties)
+            self.assertEqual(len(expected), len(found))
+
+    def test_many_misspelt_names_make_few_findings(self):
+        found = validators.validate(prepared(
+            {**GOOD, **{f'hw-machine-typ{n}': 'x' for n in range(10)},
+             **{f'OS{"-" * n}TYPE': 'x' for n in range(40)}}))
+        self.assertEqual(20, len(found))
+        self.assertEqual({'HV123'}, {f.code for f in found})
+
+    def test_requirement_that_a_shell_took_away_is_to_be_quoted(self):
+        finding, = validators.validate(prepared(
+            {**GOOD, 'hypervisor_version_requires': ''}))
+        self.assertEqual('HV104', finding.code)
+        self.assertIn('quote it in a shell', finding.fix)
+
+    def test_line_break_in_a_requirement_is_told(self):
+        finding, = validators.validate(prepared(
+            {**GOOD, 'hypervisor_version_requires': '>=6.3\r'}))
+        self.assertEqual('HV120', finding.code)
+        self.assertIn('no line break', finding.fix)
+
+    def test_hostile_name_is_shown_on_one_line(self):
+        finding, = validators.validate(prepared(
+            {**GOOD, 'os\n\x1b[-type': 'x'}))
+        self.assertTrue(str(finding).isprintable())
+
+    def test_refused_value_is_judged_by_no_other_rule(self):
+        for properties in (
+                {'os_type': 'Windows2022'},
+                {'os_type': 'freebsd', 'os_secure_boot': 'required'},
+                {'hw_disk_bus': 'IDE'}, {'architecture': 'x64'},
+                {'hw_firmware_type': 'BIOS'}, {'hw_vif_model': 'netvsc'}):
+            self.assertEqual(
+                ['HV124'], [f.code for f in validators.validate(prepared(
+                    {**GOOD, **properties}))], properties)
+
+    def test_both_sides_of_a_refused_value(self):
+        finding, = validators.validate(prepared(
+            {**GOOD, 'os_secure_boot': 'true'}))
+        self.assertEqual(
+            "os_secure_boot is 'true'. Nova answers every request for a "
+            'server with HTTP 400', finding.message)
+        self.assertEqual(
+            'Set os_secure_boot to one of required, disabled, optional, or '
+            'remove it', finding.fix)
+
+    def test_version_that_nova_ignores(self):
+        version = {'hypervisor_version_requires': '>=2.6'}
+        for properties, expected in (
+                (version, ['HV126']), ({**version, 'os_type': 'linux'},
+                                       ['HV126']),
+                ({'img_hv_requested_version': '>=2.6'}, ['HV126']),
+                ({**version, 'hw_machine_type': 'q35'}, ['HV126']),
+                ({**version, 'hypervisor_type': 'qemu'}, []),
+                ({**version, 'architecture': 'x86_64'}, []),
+                ({**version, 'vm_mode': 'hvm'}, []),
+                # HV102 says it.
+                ({**version, 'hw_machine_type': 'hyperv-gen1'}, ['HV102'])):
+            self.assertEqual(
+                expected, [f.code for f in validators.validate(
+                    prepared(properties))], properties)
+
+    def test_fix_names_what_applies_to_the_file(self):
+        for container, converts in (('vhdx', False), ('vhd', True)):
+            finding, = validators.validate(
+                {'content': {**VHDX, 'format': container,
+                             'firmware': 'uefi'}})
+            self.assertEqual('HV341', finding.code)
+            self.assertEqual(converts, 'Convert' in finding.fix)
 
     def test_file_without_properties_is_generation_1(self):
         self.assertEqual([], codes({}, {'content': VHDX}))
@@ -224,10 +341,20 @@ class SchemaTestCase(base.TestCase):
                 others, format_checker=keywords.FORMATS).iter_errors(
                     prepared(clause['x-wrong']))
             self.assertNotIn(
-                (clause['x-rule'], clause['x-actual']),
-                [(c['x-rule'], c['x-actual']) for c in (
+                (clause['x-rule'], clause.get('x-actual')),
+                [(c['x-rule'], c.get('x-actual')) for c in (
                     others['allOf'][error.absolute_schema_path[1]]
                     for error in left)])
+
+    def test_variants_are_those_of_the_rules(self):
+        used = {}
+        for clause in schema.load()['allOf']:
+            if 'x-variant' in clause:
+                used.setdefault(clause['x-rule'], set()).add(
+                    clause['x-variant'])
+        self.assertEqual(used, {
+            code: set(rule.variants) for code, rule
+            in rules.CATALOGUE.items() if rule.variants})
 
     def test_every_rule_over_images_is_in_the_schema(self):
         self.assertEqual(

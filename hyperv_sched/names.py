@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of image properties that are read, and names that resemble them.
+
+Glance takes a property of any name, so a misspelt one does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import functools
+import re
+
+#: The names that Nova's scheduler and API, a Hyper-V driver or this package
+#: read for a Hyper-V image, and the members that an image has itself.
+READ = (
+    'architecture', 'container_format', 'disk_format', 'hw_architecture',
+    'hw_cdrom_bus', 'hw_cpu_features', 'hw_disk_bus', 'hw_firmware_type',
+    'hw_machine_type', 'hw_numa_nodes', 'hw_vm_mode', 'hypervisor_type',
+    'hypervisor_version_requires', 'img_hv_requested_version',
+    'img_hv_type', 'img_pdk_reference', 'interactive_serial_port',
+    'logging_serial_port', 'min_disk', 'min_ram', 'os_secure_boot',
+    'os_shielded_vm', 'os_type', 'os_vtpm', 'vm_mode')
+
+#: No longer name is compared: it resembles none that is read.
+MAX_LENGTH = 64
+
+#: With fewer letters, one letter more or another one makes a word of its own:
+#: vm_model is not vm_mode.
+_LONG = 8
+
+#: Names that are kept: the images of a cloud have the same few.
+_KEPT = 4096
+
+_SEPARATORS = re.compile('[^a-z0-9]+')
+_PREFIX = re.compile('(?:hw|img|os)[^a-z0-9]+')
+
+
+def _letters(name: str) -> str:
+    return _SEPARATORS.sub('', name.lower())
+
+
+def _without_prefix(name: str) -> str:
+    return _letters(_PREFIX.sub('', name.lower(), count=1))
+
+
+def _one_less(letters: str) -> Iterator[str]:
+    """Yield the texts that one missing letter makes."""
+    for index in range(len(letters)):
+        yield letters[:index] + letters[index + 1:]
+
+
+@functools.cache
+def _index() -> tuple[dict[str, str], dict[str, str]]:
+    """Return what matches as it is, and what matches with a letter less."""
+    exact: dict[str, str] = {}
+    near: dict[str, str] = {}
+    for name in READ:
+        stem = _without_prefix(name)
+        keys = {_letters(name)} | ({stem} if len(stem) >= _LONG else set())
+        for key in keys:
+            exact.setdefault(key, name)
+            table = near if len(key) >= _LONG else exact
+            for text in (key, *_one_less(key)):
+                table.setdefault(text, name)
+    return exact, near
+
+
+@functools.lru_cache(_KEPT)
+def resembled(name: str) -> str | None:
+    """Return the name that is read and that this one was meant to be.
+
+    Case, separators and a prefix (``hw_``, ``img_``, ``os_``) do not count;
+    one letter may be missing, added, replaced or in another place. The work
+    is linear in the length of the name.
+
+    :returns: None for a name that is read, and for one of its own.
+    """
+    if name in READ or len(name) > MAX_LENGTH:
+        return None
+    exact, near = _index()
+    for letters in (_letters(name), _without_prefix(name)):
+        if letters in exact:
+            return exact[letters]
+        for text in (letters, *_one_less(letters)):
+            if text in near:
+                return near[text]
+    return None
