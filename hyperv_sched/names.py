@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import functools
 import re
 
+from hyperv_sched import caching
+
 #: The names that Nova's scheduler and API, a Hyper-V driver or this package
 #: read for a Hyper-V image, and the members that an image has itself.
 READ = (
@@ -27,9 +29,6 @@ MAX_LENGTH = 64
 #: With fewer letters, one letter more or another one makes a word of its own:
 #: vm_model is not vm_mode.
 _LONG = 8
-
-#: Names that are kept: the images of a cloud have the same few.
-_KEPT = 4096
 
 _SEPARATORS = re.compile('[^a-z0-9]+')
 _PREFIX = re.compile('(?:hw|img|os)[^a-z0-9]+')
@@ -65,7 +64,7 @@ def _index() -> tuple[dict[str, str], dict[str, str]]:
     return exact, near
 
 
-@functools.lru_cache(_KEPT)
+@caching.cache_small
 def resembled(name: str) -> str | None:
     """Return the name that is read and that this one was meant to be.
 
