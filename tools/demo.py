@@ -9,6 +9,7 @@ Windows Server 2012, 2012 R2, 2022 and a KVM host would.
 import collections
 import json
 import logging
+import os
 import pathlib
 import shutil
 import subprocess
@@ -68,8 +69,28 @@ SAMPLES = (
 )
 
 
+class ReaderGoneError(KeyboardInterrupt):
+    """The reader of standard output has closed it, as head does.
+
+    Test cases catch any other exception.
+    """
+
+
+def show(line):
+    """Print a line at once.
+
+    :raises ReaderGoneError: nobody reads it
+    """
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes standard output once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ReaderGoneError from None
+
+
 def say(text):
-    print(f'\n== {text}', flush=True)
+    show(f'\n== {text}')
 
 
 def table(header, rows):
@@ -87,7 +108,7 @@ def table(header, rows):
     columns = shutil.get_terminal_size((100, 24)).columns
     shown.max_width[header[-1]] = max(24, columns - others - 2)
     for line in shown.get_string().splitlines():
-        print(line.rstrip(), flush=True)
+        show(line.rstrip())
 
 
 def lint(directory):
@@ -179,6 +200,8 @@ def main():
 if __name__ == '__main__':
     try:
         sys.exit(main())
+    except ReaderGoneError:
+        sys.exit(1)
     except KeyboardInterrupt:
         # Said by the exit code; Nova's own hook would print a traceback.
         sys.exit(130)

@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run the environments of tox.ini: all checks and tests."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import configparser
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+from tools.setup import console
+from tools.setup import debian
+from tools.setup import venvs
+
+_DESCRIPTION = '''\
+Run every check and test of tox.ini, or some of its environments. What is
+missing is installed first: Debian packages as root or where sudo asks for no
+password, Python packages into .venv and .tox.
+'''
+
+_EPILOG = '''\
+exit code: 0 all passed and no test was skipped; 1 something failed; 2 wrong
+usage, or this machine lacks something, which the message names; 3 what ran
+has passed, but environments were left out, which the last lines name
+'''
+
+_QEMU = ('qemu-utils',)
+
+#: Debian packages by the environments that need them.
+PACKAGES = {
+    'firmware': (
+        'dosfstools', 'e2fsprogs', 'exfatprogs', 'fdisk', 'gdisk',
+        'grub-common', 'grub-efi-amd64-bin', 'grub-efi-ia32-bin',
+        'grub-pc-bin', 'mtools', 'ovmf', 'qemu-system-x86', *_QEMU,
+        'systemd-boot-efi', 'xorriso'),
+    'functional': _QEMU,
+    'packaging': _QEMU,
+}
+
+#: Unpacked, not installed: installing them would change how this very
+#: computer boots.
+_LOADERS = ('grub-efi-amd64-signed', 'shim-helpers-amd64-signed',
+            'shim-signed', 'syslinux-common')
+
+#: Environments of releases that know no Python newer than 3.11.
+_OLD = re.compile(r'(nova|glance)\d+')
+
+#: Debian 12's Python 3.11, which runs on newer releases, too.
+_BOOKWORM_PYTHON = ('libpython3.11-minimal', 'libpython3.11-stdlib',
+                    'python3.11-minimal')
+_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+#: MiB that an environment and its downloads take where uv cannot link them.
+_ENVIRONMENT_SIZE = 250
+#: MiB for a cloud of processes, and for disk images.
+_SIZES = {'e2e': 1200, 'soak': 1200, 'firmware': 800}
+
+#: The line of a log that tells most about a failure.
+_CAUSE = re.compile(
+    r'\{\d+\} .* \.\.\. FAILED|error\b|ERROR\b|Traceback'
+    r'|\s*(--> )?\S+:\d+(:\d+)?:?( |$)|.*: error: ')
+
+#: What tox says after the command has failed.
+_TOX = re.compile(r'\S+: (exit|FAIL|commands_p)|  (\S+: |evaluation failed)')
+
+_NO_OLD_PYTHON = (
+    'Python 3.11 is needed, and is neither in PATH nor among the packages of'
+    ' this system')
+
+_TOX_HOME = venvs.TOP / '.venv/tox'
+_LOGS = venvs.TOP / '.tox/log'
+
+
+def main() -> int:
+    """Run what the command line asks for; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog='tools/test', description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        'environments', metavar='ENV[,ENV...]', nargs='?',
+        help='names from tox.ini (default: its envlist)')
+    asked = parser.parse_args().environments
+    names = (asked.split(',') if asked else default_environments())
+    try:
+        _check_machine(names)
+        env, left_out = _prepare(names)
+        if left_out and asked:
+            raise console.ToolError(
+                f'{", ".join(left_out)}: {_NO_OLD_PYTHON}')
+        names = [name for name in names if name not in left_out]
+        results = (_run_alone(names[0], env) if len(names) == 1
+                   else _run_side_by_side(names, env))
+    except console.ToolError as exc:
+        sys.stdout.flush()
+        print(f'error: {exc}', file=sys.stderr)
+        return 2
+    return report(results, left_out)
+
+
+def default_environments() -> list[str]:
+    """Return the envlist of tox.ini."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(venvs.TOP / 'tox.ini')
+    return parser['tox']['envlist'].split(',')
+
+
+def packages(names: Sequence[str]) -> list[str]:
+    """Return the Debian packages that environments need."""
+    needed = {package for name in names
+              for package in PACKAGES.get(name.partition('-')[0], ())}
+    if shutil.which('qemu-img'):
+        # The command does, wherever it is from.
+        needed -= {*_QEMU}
+    return sorted(needed)
+
+
+def _check_machine(names: Sequence[str]) -> None:
+    """Refuse a machine that lacks something, or install it.
+
+    :raises ToolError: the message has what to do
+    """
+    if re.search(r'\s', str(venvs.TOP)):
+        raise console.ToolError(
+            f'stestr does not work below a path with a blank: {venvs.TOP}.'
+            ' Move the checkout.')
+    wanted, free = 0, shutil.disk_usage(venvs.TOP).free >> 20
+    for name in names:
+        if not (venvs.TOP / '.tox' / name).exists():
+            wanted += _ENVIRONMENT_SIZE
+        wanted += _SIZES.get(name.partition('-')[0], 0)
+    if free < wanted:
+        raise console.ToolError(
+            f'{wanted} MiB of disk space are needed below {venvs.TOP}, {free}'
+            ' MiB are free. Make room.')
+    lacking = debian.missing(packages(names))
+    if lacking:
+        debian.install(lacking, venvs.TOP / '.venv/debian.log')
+
+
+def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Install tox and what the environments need beside Debian packages.
+
+    :returns: variables for tox, and environments that cannot run here
+    """
+    venvs.make(_TOX_HOME, 'tox>=4.22', 'tox-uv>=1.16')
+    env = venvs.uv_variables()
+    log = venvs.TOP / '.venv/debian.log'
+
+    def unpack(packages: Sequence[str], home: pathlib.Path,
+               source: str | None = None) -> None:
+        progress = console.Progress(f'Unpacking {" ".join(packages)}')
+        debian.unpack(packages, home, lambda *argv: console.run(
+            argv, log, env, progress), source)
+        progress.finish()
+
+    loaders = venvs.TOP / '.venv/loaders'
+    if any(name.startswith('firmware') for name in names) and (
+            not loaders.exists()):
+        unpack(_LOADERS, loaders)
+    old = [name for name in names if _OLD.fullmatch(name)]
+    if not old or _has_old_python(env):
+        return env, []
+    home, mirror = venvs.TOP / '.venv/python3.11', debian.mirror()
+    try:
+        if mirror and pathlib.Path(_KEYRING).exists():
+            env['PATH'] = f'{home}/usr/bin:{env["PATH"]}'
+            if not home.exists():
+                unpack(_BOOKWORM_PYTHON, home,
+                       f'deb [signed-by={_KEYRING}] {mirror} bookworm main')
+        else:
+            # uv has its own, from elsewhere.
+            progress = console.Progress('Looking for Python 3.11')
+            console.run([_TOX_HOME / 'bin/uv', 'python', 'install', '3.11'],
+                        log, env, progress)
+            progress.finish()
+    except console.CommandError as exc:
+        print(exc)
+    if _has_old_python(env):
+        return env, []
+    print(f'{", ".join(old)}: left out. {_NO_OLD_PYTHON}.', flush=True)
+    return env, old
+
+
+def _has_old_python(env: dict[str, str]) -> bool:
+    found = subprocess.run(
+        [_TOX_HOME / 'bin/uv', 'python', 'find', '--no-python-downloads',
+         '3.11'], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        text=True, check=False)
+    return found.returncode == 0 and subprocess.run(
+        [found.stdout.strip(), '-c', 'import ctypes, sqlite3, ssl'],
+        stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+class Result:
+    """What an environment came to.
+
+    :ivar log: the file with its output
+    """
+
+    def __init__(self, code: int, seconds: float, log: pathlib.Path) -> None:
+        self.code = code
+        self.seconds = seconds
+        self.log = log
+        self.text = log.read_text(errors='replace')
+
+    def total(self, kind: str) -> int:
+        """Return a sum over its runs of stestr.
+
+        :param kind: Passed, Failed or Skipped
+        """
+        return sum(map(int, re.findall(
+            rf'^ - {kind}: (\d+)$', self.text, re.MULTILINE)))
+
+    def cause(self) -> str:
+        """Return the line of its output that tells why it failed."""
+        lines = [line.rstrip() for line in self.text.splitlines()
+                 if line.strip() and not _TOX.match(line)]
+        return next((line for line in lines if _CAUSE.match(line)),
+                    lines[-1] if lines else 'no output')
+
+
+def _tox(*argv: str) -> list[str]:
+    return [str(_TOX_HOME / 'bin/tox'), *argv]
+
+
+def _run_alone(name: str, env: dict[str, str]) -> dict[str, Result]:
+    """Run one environment and print its output as it comes."""
+    started, log = time.monotonic(), _LOGS / f'{name}.log'
+    _LOGS.mkdir(parents=True, exist_ok=True)
+    with open(log, 'wb') as file, subprocess.Popen(
+            _tox('run', '-e', name), env=env, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        for line in child.stdout or ():
+            file.write(line)
+            sys.stdout.buffer.write(line)
+            sys.stdout.flush()
+    return {name: Result(child.returncode,
+                         time.monotonic() - started, log)}
+
+
+def _install(names: Sequence[str], env: dict[str, str]) -> dict[str, Result]:
+    """Install all environments, before any runs.
+
+    Building this package writes into the checkout, where tests would see it.
+
+    :returns: the environments that cannot be installed
+    """
+    progress = console.Progress(f'Installing {len(names)} environments')
+    log, summary = _LOGS / 'install.log', _LOGS / 'install.json'
+    shutil.rmtree(_LOGS, ignore_errors=True)
+    _LOGS.mkdir(parents=True)
+    try:
+        console.run(
+            _tox('run-parallel', '--notest', '--parallel-no-spinner',
+                 '--parallel', '4', '--result-json', str(summary),
+                 '-e', ','.join(names)), log, env, progress)
+    except console.CommandError:
+        # The error names no environment.
+        if not summary.exists():
+            raise
+    progress.finish()
+    failed = {}
+    for name in names:
+        record = json.loads(summary.read_text())['testenvs'][name]
+        if not record['result']['success']:
+            log = _LOGS / f'{name}.log'
+            log.write_text('\n'.join(
+                f'$ {" ".join(step["command"])}\n{step["output"]}'
+                f'{step["err"]}' for step in record['setup']))
+            failed[name] = Result(record['result']['exit_code'],
+                                  record['result']['duration'], log)
+    return failed
+
+
+def _run_side_by_side(names: Sequence[str],
+                      env: dict[str, str]) -> dict[str, Result]:
+    """Run environments, one more at a time than there are cores.
+
+    The output of one that fails is printed when it ends. That of the others
+    is in their logs.
+    """
+    results = _install(names, env)
+    for name in results:
+        _print_failed(name, results[name])
+    waiting = [name for name in names if name not in results]
+    running: dict[str, _Running] = {}
+    progress = console.Progress('Running the environments')
+    try:
+        while waiting or running:
+            while waiting and len(running) <= (os.cpu_count() or 1):
+                name = waiting.pop(0)
+                running[name] = _Running(name, env)
+            for name, child in list(running.items()):
+                if (result := child.result()) is not None:
+                    del running[name]
+                    results[name] = result
+                    progress.clear()
+                    if result.code:
+                        _print_failed(name, result)
+                    else:
+                        print(_line(name, result), flush=True)
+            progress.update(', '.join(running))
+            time.sleep(0.3)
+    finally:
+        for child in running.values():
+            child.end()
+    progress.clear()
+    return {name: results[name] for name in names}
+
+
+class _Running:
+    """An environment that runs, in a session of its own."""
+
+    def __init__(self, name: str, env: dict[str, str]) -> None:
+        self._started = time.monotonic()
+        self._log = _LOGS / f'{name}.log'
+        with open(self._log, 'wb') as file:
+            self._child = subprocess.Popen(
+                _tox('run', '--skip-pkg-install', '-e', name), env=env,
+                stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.STDOUT, start_new_session=True)
+
+    def result(self) -> Result | None:
+        """Return what it came to, or None while it runs."""
+        if self._child.poll() is None:
+            return None
+        return Result(self._child.returncode,
+                      time.monotonic() - self._started, self._log)
+
+    def end(self) -> None:
+        """Let tox end what it runs."""
+        self._child.send_signal(signal.SIGINT)
+        self._child.wait()
+
+
+def _line(name: str, result: Result) -> str:
+    tests = ', '.join(
+        f'{result.total(kind)} {kind.lower()}'
+        for kind in ('Passed', 'Failed', 'Skipped') if result.total(kind))
+    state = 'FAILED' if result.code else 'ok'
+    return f'  {name:<14}{state:<8}{result.seconds:6.0f} s  {tests}'.rstrip()
+
+
+def _print_failed(name: str, result: Result) -> None:
+    print(f'===== {name} failed after {result.seconds:.0f} s:\n'
+          f'{result.text.rstrip()}\n===== end of {name}', flush=True)
+
+
+def report(results: dict[str, Result], left_out: Sequence[str]) -> int:
+    """Print the outcome of a run; return the exit code.
+
+    The last line is the one that CI reads.
+
+    :param left_out: environments that cannot run on this machine
+    """
+    print('\nsummary:')
+    for name, result in results.items():
+        print(_line(name, result))
+        if result.code:
+            print(f'    {result.cause()[:200]}\n    log: {result.log}')
+    for name in left_out:
+        print(f'  {name:<14}LEFT OUT  {_NO_OLD_PYTHON}')
+    passed, failed, skipped = (
+        sum(result.total(kind) for result in results.values())
+        for kind in ('Passed', 'Failed', 'Skipped'))
+    code = (1 if skipped or any(r.code for r in results.values())
+            else 3 if left_out else 0)
+    if code:
+        print(f'exit code {code}: ' + (
+            'not all has passed' if code == 1
+            else 'what ran has passed, and something was left out'))
+    print(f'tests: {passed} passed, {failed} failed, {skipped} skipped',
+          flush=True)
+    return code
