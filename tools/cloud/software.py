@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import hashlib
-import os
 import pathlib
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 
@@ -18,6 +16,7 @@ from tools.cloud import errors
 from tools.cloud import process
 from tools.cloud import state as cloud_state
 from tools.cloud import steps
+from tools.setup import venvs
 
 _HERE = pathlib.Path(__file__).parent
 _REQUIREMENTS = _HERE / 'etc' / 'requirements.txt'
@@ -41,9 +40,6 @@ _WITH_CONFIG = {'glance-manage': ('glance-api',),
                 'nova-manage': ('nova-common', 'nova'),
                 'nova-status': ('nova-common', 'nova')}
 
-#: Nova 34 requires it.
-_OLDEST_PYTHON = (3, 11)
-
 
 def install_steps(state: cloud_state.State) -> list[steps.Step]:
     """What is not there yet, or is of another checkout."""
@@ -51,8 +47,7 @@ def install_steps(state: cloud_state.State) -> list[steps.Step]:
         steps.Step('debian-packages',
                    lambda unwanted: _install_debian(state, unwanted)),
         steps.Step('python-packages',
-                   lambda unwanted: _install_python(state, unwanted),
-                   ('debian-packages',) if _lacks_pip() else ()),
+                   lambda unwanted: _install_python(state, unwanted)),
         steps.Step('hyperv-sched',
                    lambda unwanted: install_ours(state, unwanted),
                    ('python-packages',)),
@@ -78,8 +73,8 @@ def install_ours(state: cloud_state.State,
     mark.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as directory:
         source = copy_source(pathlib.Path(directory))
-        _pip(state, unwanted, 'install', '--force-reinstall', '--no-deps',
-             '--no-build-isolation', source)
+        _install(state, unwanted, '--reinstall', '--no-deps',
+                 '--no-build-isolation', source)
     # Nova finds drivers below its own package only.
     drivers = locate(state.venv, "Nova's drivers",
                      'lib*/python3*/site-packages/nova/virt')
@@ -127,50 +122,18 @@ def _install_python(state: cloud_state.State,
         path.unlink(missing_ok=True)
     shutil.rmtree(state.venv, ignore_errors=True)
     state.software.mkdir(parents=True, exist_ok=True)
-    python = find_python()
-    without_pip = _lacks_pip()
-    # The newest pip takes half the time of Python 3.11's own.
-    _run(state, unwanted, 'python-packages', python, '-m', 'venv',
-         '--without-pip' if without_pip else '--upgrade-deps', state.venv)
-    if without_pip:
-        # Debian keeps it in a package of its own, and as a wheel, which
-        # runs as it is.
-        wheel = locate(state.debian, "pip's wheel",
-                       'usr/share/python-wheels/pip-*.whl')
-        _run(state, unwanted, 'python-packages',
-             state.venv / 'bin/python', wheel / 'pip', 'install',
-             '--no-index', wheel)
-    _pip(state, unwanted, 'install', '--requirement', _REQUIREMENTS,
-         '--constraint', _CONSTRAINTS)
+    _run(state, unwanted, 'python-packages', _find_uv(state, unwanted),
+         'venv', '--python', venvs.python(), state.venv)
+    _install(state, unwanted, '--requirement', _REQUIREMENTS,
+             '--constraint', _CONSTRAINTS)
     mark.write_text(wanted)
 
 
-def find_python() -> str:
-    """Return a Python that Nova runs on: this one, or any in PATH.
-
-    :raises CloudError: there is none
-    """
-    numbered = sorted(
-        {path.name for directory in os.get_exec_path()
-         for path in pathlib.Path(directory).glob('python3.*')
-         if re.fullmatch(r'python3\.\d+', path.name)},
-        key=lambda name: int(name.partition('.')[2]), reverse=True)
-    for name in (sys.executable, 'python3', *numbered):
-        path = shutil.which(name)
-        if path and subprocess.run(
-                [path, '-c', 'import sys; sys.exit(sys.version_info < '
-                 f'{_OLDEST_PYTHON})'],
-                check=False, stderr=subprocess.DEVNULL).returncode == 0:
-            return path
-    raise errors.CloudError(
-        'Python 3.11 or newer is required by Nova 34, and none of '
-        f'{", ".join((sys.executable, "python3", *numbered))} is')
-
-
-def _lacks_pip() -> bool:
-    return subprocess.run(
-        [find_python(), '-c', 'import ensurepip'], check=False,
-        stderr=subprocess.DEVNULL).returncode != 0
+def _find_uv(state: cloud_state.State,
+             unwanted: threading.Event) -> pathlib.Path:
+    return venvs.find_uv(
+        state.software / 'uv',
+        lambda *argv: _run(state, unwanted, 'python-packages', *argv))
 
 
 def _install_debian(state: cloud_state.State,
@@ -183,8 +146,6 @@ def _install_debian(state: cloud_state.State,
     packages = [*_DEBIAN]
     if not shutil.which('qemu-img'):
         packages.append('qemu-utils')
-    if _lacks_pip():
-        packages.append('python3-pip-whl')
     mark, wanted = state.software / 'debian-packages', ' '.join(packages)
     if _read(mark) == wanted:
         return
@@ -339,19 +300,20 @@ def _script(path: pathlib.Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def _pip(state: cloud_state.State, unwanted: threading.Event,
-         *argv: object) -> None:
-    _run(state, unwanted, 'python-packages', state.venv / 'bin/python', '-m',
-         'pip', '--disable-pip-version-check', *argv)
+def _install(state: cloud_state.State, unwanted: threading.Event,
+             *argv: object) -> None:
+    _run(state, unwanted, 'python-packages', _find_uv(state, unwanted),
+         'pip', 'install', '--python', state.venv / 'bin/python', *argv)
 
 
 def _run(state: cloud_state.State, unwanted: threading.Event, name: str,
          *argv: object) -> None:
     state.software.mkdir(parents=True, exist_ok=True)
-    # pip's cache and configuration are those of whoever installs.
+    # Cache and configuration are those of whoever installs.
     run(state, unwanted, name, argv, state.software / f'{name}.log',
-        {key: value for key, value in os.environ.items()
-         if key in ('HOME', 'PATH') or key.startswith('PIP_')})
+        {key: value for key, value in venvs.uv_variables().items()
+         if key in ('HOME', 'PATH', 'SSL_CERT_FILE', 'ALL_PROXY')
+         or key.startswith(('PIP_', 'UV_', 'XDG_'))})
 
 
 def run(state: cloud_state.State, unwanted: threading.Event, name: str,

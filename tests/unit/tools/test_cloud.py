@@ -233,21 +233,6 @@ class ReleaseTestCase(StateTestCase):
         self.assertEqual('erts-15.2.7',
                          software.erlang_runtime(self.state).parent.name)
 
-    def test_a_python_newer_than_any_known_is_found(self):
-        directory = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
-        for name, code in (('python3', 1), ('python3.9', 1),
-                           ('python3.10', 1), ('python3.21', 0),
-                           ('python3.11-config', 0)):
-            (directory / name).write_text(f'#!/bin/sh\nexit {code}\n')
-            (directory / name).chmod(0o755)
-        self.useFixture(fixtures.EnvironmentVariable('PATH', str(directory)))
-        self.useFixture(fixtures.MonkeyPatch('sys.executable', 'no-python'))
-        self.assertEqual(str(directory / 'python3.21'),
-                         software.find_python())
-        (directory / 'python3.21').unlink()
-        error = self.assertRaises(errors.CloudError, software.find_python)
-        self.assertIn('python3.10, python3.9', str(error))
-
 
 class PackagesTestCase(testtools.TestCase):
     """Names of packages come from apt."""
