@@ -134,9 +134,9 @@ def tail(log: pathlib.Path, lines: int = 20) -> str:
 
 
 def last_line(log: pathlib.Path) -> str:
-    """Return the last line of a file that is not empty."""
+    """Return the last line that a command wrote into a log of ``run``."""
     return next((line for line in reversed(tail(log).splitlines())
-                 if line.strip()), '')
+                 if line.strip() and not line.startswith('$ ')), '')
 
 
 def main(command: Callable[[], int]) -> int:
