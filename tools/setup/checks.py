@@ -122,6 +122,11 @@ def packages(names: Sequence[str]) -> list[str]:
     return sorted(needed)
 
 
+def needs_old_python(name: str) -> bool:
+    """Whether an environment runs on Python 3.11 only."""
+    return bool(_OLD.fullmatch(name))
+
+
 def _check_machine(names: Sequence[str]) -> None:
     """Refuse a machine that lacks something, or install it.
 
@@ -165,7 +170,7 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     if any(name.startswith('firmware') for name in names) and (
             not loaders.exists()):
         unpack(_LOADERS, loaders)
-    old = [name for name in names if _OLD.fullmatch(name)]
+    old = [name for name in names if needs_old_python(name)]
     if not old or _has_old_python(env):
         return env, []
     home, mirror = venvs.TOP / '.venv/python3.11', debian.mirror()

@@ -49,7 +49,7 @@ class Progress:
         self._label = label
         self._terminal = sys.stdout.isatty()
         self._started = time.monotonic()
-        self._printed = self._started
+        self._printed = 0.0
         if not self._terminal:
             print(f'{label} ...', flush=True)
 
@@ -62,12 +62,13 @@ class Progress:
 
         :param detail: a line on its present state
         """
-        text = f'{self._label}: {self.seconds:.0f} s  {detail}'
+        seconds = self.seconds
+        text = f'{self._label}: {seconds:.0f} s  {detail}'
         if self._terminal:
             width = shutil.get_terminal_size().columns - 1
             print(f'\r\x1b[K{text[:width]}', end='', flush=True)
-        elif time.monotonic() - self._printed >= INTERVAL:
-            self._printed = time.monotonic()
+        elif seconds - self._printed >= INTERVAL:
+            self._printed = seconds
             print(text[:79], flush=True)
 
     def clear(self) -> None:

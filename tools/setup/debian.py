@@ -20,6 +20,8 @@ Run = Callable[..., None]
 
 def missing(packages: Sequence[str]) -> list[str]:
     """Return the packages that are not installed."""
+    if not packages or not shutil.which('dpkg-query'):
+        return [*packages]
     done = subprocess.run(
         ['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\n',
          *packages], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
