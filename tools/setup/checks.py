@@ -88,7 +88,11 @@ def main() -> int:
         'environments', metavar='ENV[,ENV...]', nargs='?',
         help='names from tox.ini (default: its envlist)')
     asked = parser.parse_args().environments
-    names = (asked.split(',') if asked else default_environments())
+    names = asked.split(',') if asked else default_environments()
+    unknown = {*names} - {*environments()}
+    if unknown:
+        parser.error(f'tox.ini has no environment {", ".join(unknown)}; it'
+                     f' has {", ".join(environments())}')
     try:
         _check_machine(names)
         env, left_out = _prepare(names)
@@ -105,11 +109,31 @@ def main() -> int:
     return report(results, left_out)
 
 
-def default_environments() -> list[str]:
-    """Return the envlist of tox.ini."""
+def _read_tox_ini() -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(venvs.TOP / 'tox.ini')
-    return parser['tox']['envlist'].split(',')
+    return parser
+
+
+def default_environments() -> list[str]:
+    """Return the envlist of tox.ini."""
+    return _read_tox_ini()['tox']['envlist'].split(',')
+
+
+def environments() -> dict[str, configparser.SectionProxy]:
+    """Return the section of each environment in tox.ini.
+
+    ``testenv:nova{26,28}`` is that of two. ``testenv`` itself is unit's.
+    """
+    found = {}
+    for name, section in _read_tox_ini().items():
+        match = re.fullmatch(r'testenv:([^{]+)(?:\{(.*)\})?', name)
+        if match:
+            for factor in (match[2] or '').split(','):
+                found[match[1] + factor] = section
+        elif name == 'testenv':
+            found['unit'] = section
+    return found
 
 
 def packages(names: Sequence[str]) -> list[str]:
