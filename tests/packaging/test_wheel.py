@@ -5,6 +5,8 @@ Runs in an environment that has Nova and not this package: the tests install
 and uninstall it there.
 """
 
+import atexit
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -14,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import venv
 import zipfile
 
 import testtools
@@ -48,29 +49,35 @@ def pip(python, *argv):
                *argv)
 
 
-def build(directory):
-    """Build the wheel from a clean copy of what is tracked."""
-    source = pathlib.Path(directory, 'source')
+@functools.cache
+def build():
+    """Build the wheel from a clean copy of what is tracked; return its path.
+
+    All tests of a process share it.
+    """
+    directory = tempfile.TemporaryDirectory()
+    atexit.register(directory.cleanup)
+    source = pathlib.Path(directory.name, 'source')
     for name in run('git', '-C', TOP, 'ls-files', '--cached', '--others',
                     '--exclude-standard', '-z').split('\0')[:-1]:
         if (TOP / name).is_file():
             target = source / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(TOP / name, target)
-    pip(sys.executable, 'wheel', '--no-deps', '-w', directory, source)
-    wheel, = pathlib.Path(directory).glob('*.whl')
+    pip(sys.executable, 'wheel', '--no-deps', '-w', directory.name, source)
+    wheel, = pathlib.Path(directory.name).glob('*.whl')
     return wheel
 
 
 class WheelFixtureTestCase(testtools.TestCase):
-    """Builds the wheel once a class."""
+    """Has the wheel, and a directory of the class's own."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.directory.cleanup)
-        cls.wheel = build(cls.directory.name)
+        cls.wheel = build()
 
 
 class WheelTestCase(WheelFixtureTestCase):
@@ -100,9 +107,10 @@ class LaptopTestCase(WheelFixtureTestCase):
     def setUpClass(cls):
         super().setUpClass()
         home = pathlib.Path(cls.directory.name, 'laptop')
-        venv.create(home, with_pip=True)
         cls.bin = home / 'bin'
-        pip(cls.bin / 'python', 'install', cls.wheel)
+        run('uv', 'venv', '-q', '--python', sys.executable, home)
+        run('uv', 'pip', 'install', '-q', '--python', cls.bin / 'python',
+            cls.wheel)
 
     def lint(self, *argv):
         return subprocess.run(
@@ -128,8 +136,9 @@ class LaptopTestCase(WheelFixtureTestCase):
         self.assertEqual(2, self.lint('/nonexistent'))
 
     def test_no_service_came_along(self):
-        installed = run(self.bin / 'python', '-m', 'pip', 'list',
-                        '--format', 'freeze').lower()
+        installed = run('uv', 'pip', 'freeze', '--python',
+                        self.bin / 'python').lower()
+        self.assertIn('oslo-utils==', installed)
         for name in ('nova==', 'glance==', 'openstacksdk=='):
             self.assertNotIn(name, installed)
 

@@ -59,7 +59,7 @@ def uv_variables(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     a machine may have its package index.
     """
     variables = dict(environ)
-    home = pathlib.Path(environ.get('HOME', '/nonexistent'))
+    home = pathlib.Path(environ.get('HOME') or os.path.expanduser('~'))
     config = pathlib.Path(environ.get('XDG_CONFIG_HOME') or home / '.config')
     system = (environ.get('XDG_CONFIG_DIRS') or '/etc/xdg').split(':')
     # uv's own configuration counts more than pip's.
