@@ -185,7 +185,8 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 
     def unpack(packages: Sequence[str], home: pathlib.Path,
                source: str | None = None) -> None:
-        progress = console.Progress(f'Unpacking {" ".join(packages)}')
+        progress = console.Progress(
+            f'Unpacking {len(packages)} Debian packages')
         debian.unpack(packages, home, lambda *argv: console.run(
             argv, log, env, progress), source)
         progress.finish()
@@ -231,13 +232,18 @@ def _has_old_python(env: dict[str, str]) -> bool:
 class Result:
     """What an environment came to.
 
+    :ivar seconds: from its start to its end
     :ivar log: the file with its output
+    :ivar cpu: seconds of processor time, without that of processes which
+        outlived their parents; 0 if it was not measured
     """
 
-    def __init__(self, code: int, seconds: float, log: pathlib.Path) -> None:
+    def __init__(self, code: int, seconds: float, log: pathlib.Path,
+                 cpu: float = 0) -> None:
         self.code = code
         self.seconds = seconds
         self.log = log
+        self.cpu = cpu
         self.text = log.read_text(errors='replace')
 
     def total(self, kind: str) -> int:
@@ -359,10 +365,13 @@ class _Running:
 
     def result(self) -> Result | None:
         """Return what it came to, or None while it runs."""
-        if self._child.poll() is None:
+        pid, status, usage = os.wait4(self._child.pid, os.WNOHANG)
+        if not pid:
             return None
+        self._child.returncode = os.waitstatus_to_exitcode(status)
         return Result(self._child.returncode,
-                      time.monotonic() - self._started, self._log)
+                      time.monotonic() - self._started, self._log,
+                      usage.ru_utime + usage.ru_stime)
 
     def end(self) -> None:
         """Let tox end what it runs."""
@@ -375,7 +384,9 @@ def _line(name: str, result: Result) -> str:
         f'{result.total(kind)} {kind.lower()}'
         for kind in ('Passed', 'Failed', 'Skipped') if result.total(kind))
     state = 'FAILED' if result.code else 'ok'
-    return f'  {name:<14}{state:<8}{result.seconds:6.0f} s  {tests}'.rstrip()
+    cpu = f'({result.cpu:.0f} s of CPU)' if result.cpu else ''
+    return (f'  {name:<14}{state:<8}{result.seconds:6.0f} s  {cpu:<17}'
+            f'{tests}').rstrip()
 
 
 def _print_failed(name: str, result: Result) -> None:
