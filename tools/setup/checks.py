@@ -346,7 +346,9 @@ def _run_side_by_side(names: Sequence[str],
             time.sleep(0.3)
     finally:
         for child in running.values():
-            child.end()
+            child.interrupt()
+        for child in running.values():
+            child.wait()
     progress.clear()
     return {name: results[name] for name in names}
 
@@ -373,9 +375,12 @@ class _Running:
                       time.monotonic() - self._started, self._log,
                       usage.ru_utime + usage.ru_stime)
 
-    def end(self) -> None:
+    def interrupt(self) -> None:
         """Let tox end what it runs."""
         self._child.send_signal(signal.SIGINT)
+
+    def wait(self) -> None:
+        """Wait until tox has ended."""
         self._child.wait()
 
 
