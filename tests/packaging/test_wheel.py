@@ -57,16 +57,21 @@ def build():
     """
     directory = tempfile.TemporaryDirectory()
     atexit.register(directory.cleanup)
-    source = pathlib.Path(directory.name, 'source')
+    pip(sys.executable, 'wheel', '--no-deps', '-w', directory.name,
+        copy_checkout(pathlib.Path(directory.name, 'source')))
+    wheel, = pathlib.Path(directory.name).glob('*.whl')
+    return wheel
+
+
+def copy_checkout(source):
+    """Copy what is tracked, for commands that write into a checkout."""
     for name in run('git', '-C', TOP, 'ls-files', '--cached', '--others',
                     '--exclude-standard', '-z').split('\0')[:-1]:
         if (TOP / name).is_file():
             target = source / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(TOP / name, target)
-    pip(sys.executable, 'wheel', '--no-deps', '-w', directory.name, source)
-    wheel, = pathlib.Path(directory.name).glob('*.whl')
-    return wheel
+    return source
 
 
 class WheelFixtureTestCase(testtools.TestCase):
@@ -143,15 +148,15 @@ class LaptopTestCase(WheelFixtureTestCase):
             self.assertNotIn(name, installed)
 
 
-class InstallCommandsTestCase(WheelFixtureTestCase):
+class InstallCommandsTestCase(testtools.TestCase):
     """The commands that the documentation prints, in a checkout."""
 
     def setUp(self):
         super().setUp()
-        self.checkout = pathlib.Path(self.directory.name, 'source')
         home = tempfile.TemporaryDirectory()
         self.addCleanup(home.cleanup)
         self.home = pathlib.Path(home.name)
+        self.checkout = copy_checkout(self.home / 'checkout')
         self.path = os.environ['PATH']
 
     def bash(self, script):
@@ -165,8 +170,10 @@ class InstallCommandsTestCase(WheelFixtureTestCase):
         return (self.checkout / 'doc/source' / name).read_text()
 
     def test_pipx(self):
-        venv.create(self.home / 'tools', with_pip=True)
-        pip(self.home / 'tools/bin/python', 'install', 'pipx')
+        run('uv', 'venv', '-q', '--python', sys.executable,
+            self.home / 'tools')
+        run('uv', 'pip', 'install', '-q', '--python',
+            self.home / 'tools/bin/python', 'pipx')
         self.path = f'{self.home}/tools/bin:{self.path}'
         self.assertIn('hyperv-sched 0', self.bash(
             self.read('install-pipx.sh')))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import configparser
+import importlib.util
 import json
 import os
 import pathlib
@@ -42,7 +43,7 @@ PACKAGES = {
         'grub-pc-bin', 'mtools', 'ovmf', 'qemu-system-x86', *_QEMU,
         'systemd-boot-efi', 'xorriso'),
     'functional': _QEMU,
-    'packaging': _QEMU,
+    'packaging': (*_QEMU, 'python3-venv'),
 }
 
 #: Unpacked, not installed: installing them would change how this very
@@ -143,6 +144,8 @@ def packages(names: Sequence[str]) -> list[str]:
     if shutil.which('qemu-img'):
         # The command does, wherever it is from.
         needed -= {*_QEMU}
+    if importlib.util.find_spec('ensurepip'):
+        needed.discard('python3-venv')
     return sorted(needed)
 
 
