@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import re
 import shutil
 import textwrap
 from typing import Any
 from typing import TextIO
 
 from cliff.formatters import base
+
+from hyperv_sched import rules
 
 #: Where the output is no terminal; elsewhere its width, within limits that
 #: can be read.
@@ -27,11 +28,6 @@ _SEVERITY_WIDTH = 7
 
 #: What stands before a member that is not part of the first line.
 _LABELS = {'message': '', 'fix': 'Fix: '}
-
-#: A command in a sentence, up to the sign that ends it: to be copied whole.
-_COMMAND = re.compile(
-    r'\b(?:grub-install|hyperv-sched|mkfs\.fat|openstack|qemu-img|s?gdisk) '
-    r'[^():;,]*')
 
 #: No finding has one: it is shown escaped (hyperv_sched.rules.printable).
 _NO_BREAK = '\N{NO-BREAK SPACE}'
@@ -89,7 +85,7 @@ def _lines(finding: Mapping[str, Any], body: Sequence[str], width: int,
     for column in body:
         label = _LABELS.get(column, f'{column}: ')
         value = finding[column]
-        text = _COMMAND.sub(
+        text = rules.COMMAND.sub(
             lambda command: command[0].replace(' ', _NO_BREAK),
             '-' if value is None else str(value))
         for line in textwrap.wrap(

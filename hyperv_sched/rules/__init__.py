@@ -14,6 +14,7 @@ import dataclasses
 from hyperv_sched.rules import disk
 from hyperv_sched.rules import hosts
 from hyperv_sched.rules import properties
+from hyperv_sched.rules.model import COMMAND
 from hyperv_sched.rules.model import MAX_SHOWN
 from hyperv_sched.rules.model import Finding
 from hyperv_sched.rules.model import Rule
@@ -21,8 +22,8 @@ from hyperv_sched.rules.model import Severity
 from hyperv_sched.rules.model import mistake
 from hyperv_sched.rules.model import printable
 
-__all__ = ['CATALOGUE', 'Finding', 'MAX_SHOWN', 'Rule', 'Severity',
-           'UnknownRule', 'mistake', 'printable', 'weigh']
+__all__ = ['CATALOGUE', 'COMMAND', 'Finding', 'MAX_SHOWN', 'Rule',
+           'Severity', 'UnknownRule', 'mistake', 'printable', 'weigh']
 
 
 class UnknownRule(ValueError):

@@ -5,9 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import dataclasses
+import re
 import typing
 
 Severity = typing.Literal['error', 'warning', 'info', 'unknown']
+
+#: A command in a sentence, up to the sign that ends it: to be pasted whole.
+#: A comma ends it in front of a space only: options of qemu-img have some.
+COMMAND = re.compile(
+    r'\b(?:grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
+    r'qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
 
 #: Values from an image are shown up to this many characters.
 MAX_SHOWN = 120

@@ -106,6 +106,13 @@ def _broken_by(document: Mapping[str, Any],
         return
     required = clause.get('x-required-text')
     if 'x-required' in clause:
-        required = keywords.lookup(document, clause['x-required'])
+        required = _required(document, clause['x-required'])
     yield clause['x-actual'], keywords.lookup(
         document, clause['x-actual']), required
+
+
+def _required(document: Mapping[str, Any], paths: str | list[str]) -> Any:
+    """Look up what a finding shows as required: of a list, the largest."""
+    if isinstance(paths, list):
+        return keywords.largest(document, paths)
+    return keywords.lookup(document, paths)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,12 @@ def lookup(document: object, path: str) -> Any:
             return None
         document = document.get(name)
     return document
+
+
+def largest(document: object, paths: Iterable[str]) -> int | None:
+    """Return the largest of the numbers at some paths; None without any."""
+    return max((number for number in (lookup(document, p) for p in paths)
+                if isinstance(number, int)), default=None)
 
 
 def _version_format(
@@ -90,13 +97,13 @@ def _portable_version(value: object) -> bool:
     return versions.is_portable(str(value))
 
 
-def _min_disk_holds(_validator: Any, path: str, document: Any,
+def _min_disk_holds(_validator: Any, paths: list[str], document: Any,
                     _schema: Any) -> Iterator[jsonschema.ValidationError]:
-    """x-min-disk-holds: min_disk (GB) is no smaller than a size in bytes."""
+    """x-min-disk-holds: min_disk (GB) is no smaller than sizes in bytes."""
     min_disk = lookup(document, 'min_disk')
-    size = lookup(document, path)
-    if (isinstance(min_disk, int) and isinstance(size, int)
-            and min_disk > 0 and min_disk * GIB < size):
+    size = largest(document, paths)
+    if (isinstance(min_disk, int) and size is not None
+            and 0 < min_disk * GIB < size):
         yield jsonschema.ValidationError('min_disk is too small')
 
 

@@ -50,8 +50,9 @@ def members(schema: Any) -> frozenset[str]:
         return frozenset()
     found = {*schema.get('properties', ()), *schema.get('required', ())}
     for keyword, member in _MEMBERS.items():
-        if keyword in schema:
-            found |= {member, schema[keyword].partition('.')[0]}
+        paths = schema.get(keyword, ())
+        for path in [paths] if isinstance(paths, str) else paths:
+            found |= {member, path.partition('.')[0]}
     for keyword in _SUBSCHEMAS:
         found |= members(schema.get(keyword))
     for keyword in ('allOf', 'anyOf', 'oneOf'):
@@ -118,21 +119,27 @@ def _unavailable_clause(
 
 def _defect_clauses(
         rule: str, scope: str, description: str, example: str,
+        severity: str | None = None,
         warning_where_it_starts: bool = False) -> Iterator[dict[str, Any]]:
-    """The clauses that a content is free of a defect.
+    """Make the clauses that a content is free of a defect.
 
-    :param warning_where_it_starts: firmware came to a loader by another way
+    :param severity: None for the severity of the rule
+    :param warning_where_it_starts: firmware starts the disk all the same
     """
     scopes: dict[str, Any] = {'$ref': f'#/$defs/{scope}'}
     if not warning_where_it_starts:
-        yield _defect_clause(rule, scope, scopes, description, example)
+        clause = _defect_clause(rule, scope, scopes, description, example)
+        yield clause | ({'x-severity': severity} if severity else {})
         return
     yield _defect_clause(
         rule, scope, {'allOf': [scopes, {'not': _STARTS}]}, description,
         example, firmware='none')
-    yield _defect_clause(
+    starts = _defect_clause(
         rule, scope, {'allOf': [scopes, _STARTS]}, description, example,
         firmware='uefi') | {'x-severity': 'warning'}
+    if 'starts' in rules.CATALOGUE[rule].variants:
+        starts['x-variant'] = 'starts'
+    yield starts
 
 
 def _defect_clause(rule: str, scope: str, condition: dict[str, Any],
