@@ -14,6 +14,9 @@ ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b'
 BASIC_DATA = 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7'
 BIOS_BOOT = '21686148-6449-6e6f-744e-656564454649'
 
+#: What the boot code of mkfs.fat says.
+INERT = b'This is not a bootable disk.'
+
 _DIRECTORY = 0x10
 _LONG_NAME = 0x0f
 
@@ -91,6 +94,7 @@ def fat(files, clusters=200, sector=SECTOR, per_cluster=1, bits=12,
         sectors if sectors > 65535 else 0)
     if is_fat32:
         struct.pack_into('<IHHI', volume, 36, fat_sectors, 0, 0, 2)
+    volume[128:128 + len(INERT)] = INERT
     volume[510:512] = b'\x55\xaa'
     cluster_size = per_cluster * sector
     table, free = {}, 3 if is_fat32 else 2

@@ -121,7 +121,7 @@ def fixed_vhd(virtual_size=MIB, guest=None, claimed_size=None):
         len(guest) if claimed_size is None else claimed_size, 2, 2 ** 64 - 1)
 
 
-def dynamic_vhd(virtual_size=GIB, disk_type=3, guest=b''):
+def dynamic_vhd(virtual_size=GIB, disk_type=3, guest=b'', parent=''):
     """A dynamic VHD that holds a disk's first bytes, of its first block."""
     block_size = 2 * MIB
     blocks = -(-virtual_size // block_size)
@@ -129,6 +129,8 @@ def dynamic_vhd(virtual_size=GIB, disk_type=3, guest=b''):
     header = bytearray(1024)
     struct.pack_into('>8sQQIII', header, 0, b'cxsparse', 2 ** 64 - 1, 1536,
                      0x10000, blocks, block_size)
+    name = parent.encode('utf-16-be')
+    header[64:64 + len(name)] = name
     table = bytearray(b'\xff' * (-(-blocks * 4 // 512) * 512))
     block = b''
     if guest:

@@ -33,7 +33,7 @@ def members(content: Mapping[str, Any],
         'container_format': 'bare', 'hypervisor_type': 'hyperv'}
     if content['format'] in _DISK_FORMATS:
         found['disk_format'] = content['format']
-    size = -(-(content['virtual_size'] or 0) // _GIB)
+    size = -(-_needed(content) // _GIB)
     if 0 < size <= _MAX_MIN_DISK:
         found['min_disk'] = size
     generation = said.get('hw_machine_type', _generation(content))
@@ -43,6 +43,17 @@ def members(content: Mapping[str, Any],
         found.pop('trait:CUSTOM_HYPERV_GEN2', None)
     found.update(_system(content['loaders'] or ()))
     return {name: value for name, value in found.items() if name not in said}
+
+
+def _needed(content: Mapping[str, Any]) -> int:
+    """Return the bytes that a flavor's disk must have; 0 for unknown.
+
+    Nova compares the file with the flavor's disk as well (compute/api.py,
+    _validate_flavor_image_nostatus), and a fixed VHD or VHDX is larger than
+    the disk in it.
+    """
+    size: int | None = content['virtual_size']
+    return max(size, content['file_size']) if size else 0
 
 
 def _generation(content: Mapping[str, Any]) -> str | None:

@@ -148,7 +148,10 @@ def _open(image: reader.Reader, found: Content) -> guest.Disk | None:
         return vhdx.read(image, found)
     if found.format == 'vhd':
         return vhd.read(image, found)
-    return guest.RawDisk(image) if found.format == 'raw' else None
+    if found.format != 'raw':
+        return None
+    found.logical_sector_size = others.sector_size(image)
+    return guest.RawDisk(image, found.logical_sector_size or 512)
 
 
 def _recognize(image: reader.Reader) -> tuple[str, int | None]:

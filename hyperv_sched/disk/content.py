@@ -44,9 +44,11 @@ class Content:
     loaders: list[dict[str, Any]] | None = None
     """EFI loaders: partition, path, machine, subsystem, signed."""
     firmware: str = 'unknown'
-    """uefi, bios, both, none or unknown: what will start from the disk."""
+    """uefi, bios, both, none or unknown: the firmware that starts the disk.
+    Boot code that is not known counts neither for a BIOS nor against it."""
     generation: str | None = None
-    """hyperv-gen1 or hyperv-gen2, where the content alone decides."""
+    """hyperv-gen1 or hyperv-gen2: the one generation that starts the disk;
+    None if both may."""
     defects: dict[str, str] = dataclasses.field(default_factory=dict)
     """What is wrong, by the name of its rule, with the place of it. What
     lies behind a defect that hides it is not looked at."""

@@ -85,10 +85,6 @@ class NotFat(Exception):
     """There is no FAT file system here, and what speaks against one."""
 
 
-class TooFewClusters(NotFat):
-    """FAT32 by its layout, but too small for firmware to take it so."""
-
-
 class Damaged(Exception):
     """The file system contradicts itself, and where."""
 
@@ -153,7 +149,9 @@ class _Page(typing.NamedTuple):
 class Volume:
     """A FAT file system that firmware opens.
 
-    :raises NotFat: it does not.
+    One of :attr:`too_few_clusters` it does not open.
+
+    :raises NotFat: it is none.
     """
 
     def __init__(self, disk: guest.Disk) -> None:
@@ -190,8 +188,8 @@ class Volume:
         # Firmware counts without a sign.
         self.clusters = (
             (sectors - self._data // sector) % 2 ** 64 // per_cluster)
-        if is_fat32 and self.clusters < FAT16_LIMIT:
-            raise TooFewClusters(f'FAT32 of {self.clusters} clusters')
+        #: FAT32 by its layout, which Linux reads and firmware does not.
+        self.too_few_clusters = is_fat32 and self.clusters < FAT16_LIMIT
         if not is_fat32 and self.clusters >= FAT16_LIMIT:
             raise NotFat(f'FAT16 of {self.clusters} clusters')
         self._bits = (

@@ -37,7 +37,11 @@ from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
 
 ESP = uuid.UUID('c12a7328-f81f-11d2-ba4b-00a0c93ec93b').bytes_le
-BIOS_BOOT = uuid.UUID('21686148-6449-6e6f-744e-656564454649').bytes_le
+#: What a BIOS starts from: of GRUB, of FreeBSD (freebsd-boot), of illumos.
+BIOS_BOOT = frozenset(uuid.UUID(guid).bytes_le for guid in (
+    '21686148-6449-6e6f-744e-656564454649',
+    '83bd6b9d-7f41-11dc-be0b-001560b84f0f',
+    '6a82cb45-1dd2-11b2-99a6-080020736631'))
 
 _SIGNATURE = b'EFI PART'
 _HEADER = struct.Struct('<8s4xIIxxxxQQQQ16xQIII')

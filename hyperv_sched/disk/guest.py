@@ -31,10 +31,9 @@ class Disk(typing.Protocol):
 class RawDisk:
     """A file that holds nothing but the disk."""
 
-    sector_size = 512
-
-    def __init__(self, image: reader.Reader) -> None:
+    def __init__(self, image: reader.Reader, sector_size: int = 512) -> None:
         self.size = image.size
+        self.sector_size = sector_size
         self.read = image.read
         self.spend = image.spend
 

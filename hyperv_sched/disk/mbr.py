@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import struct
 
 from hyperv_sched.disk import guest
@@ -30,17 +31,25 @@ _PARTITION = struct.Struct('<B3xB3xII')
 _EXTENDED = (0x05, 0x0f, 0x85)
 _ACTIVE = 0x80
 _CODE = slice(0, 440)
+_FIRST_LOGICAL = 5
 #: Of logical partitions, which are a chain.
 _MAX_LOGICAL = 128
 
 
 @dataclasses.dataclass(frozen=True)
 class Partition:
-    active: bool
+    number: int
+    """As sfdisk counts: 1 to 4 are places in the MBR, logical partitions
+    have 5 and more."""
+    indicator: int
     type: int
     first: int
     count: int
     """Both in units of 512 bytes: so firmware counts on any disk."""
+
+    @property
+    def active(self) -> bool:
+        return bool(self.indicator & _ACTIVE)
 
     @property
     def used(self) -> bool:
@@ -73,8 +82,8 @@ def read(disk: guest.Disk, offset: int = 0) -> Record:
     for index in range(4):
         indicator, kind, first, count = _PARTITION.unpack_from(
             data, _FIRST + index * _PARTITION.size)
-        partitions.append(
-            Partition(bool(indicator & _ACTIVE), kind, first, count))
+        partitions.append(Partition(
+            index + 1, indicator, kind, first, count))
     return Record(data[_CODE], tuple(partitions),
                   data.endswith(_SIGNATURE))
 
@@ -94,6 +103,25 @@ def valid(record: Record, disk: guest.Disk) -> bool:
                 for a, b in zip(used, used[1:], strict=False)))
 
 
+def cut_off(record: Record, disk: guest.Disk) -> Partition | None:
+    """Return a partition that ends past the end of the disk.
+
+    A file system without partitions has code or text where a record has
+    partitions. So all else must be as in a partition table.
+    """
+    used = sorted((p for p in record.partitions
+                   if p.used and p.type != PROTECTIVE), key=lambda p: p.first)
+    sectors = disk.size // SIZE
+    if not (record.signed and used and 0 < used[0].first < sectors
+            and all(p.indicator in (0, _ACTIVE) for p in record.partitions)
+            and all(a.first + a.count <= b.first
+                    for a, b in zip(used, used[1:], strict=False))):
+        return None
+    found = [p for p in (*partitions(record, disk), *used)
+             if p.first + p.count > sectors]
+    return found[0] if found else None
+
+
 def partitions(record: Record, disk: guest.Disk) -> list[Partition]:
     """Primary partitions, and the logical ones within an extended one."""
     found = []
@@ -105,7 +133,9 @@ def partitions(record: Record, disk: guest.Disk) -> list[Partition]:
             found += _logical(partition, disk, seen)
         else:
             found.append(partition)
-    return found
+    logical = itertools.count(_FIRST_LOGICAL)
+    return [p if p.number else dataclasses.replace(p, number=next(logical))
+            for p in found]
 
 
 def _logical(extended: Partition, disk: guest.Disk,
@@ -126,7 +156,7 @@ def _logical(extended: Partition, disk: guest.Disk,
         if not record.signed or not partition.used:
             break
         found.append(dataclasses.replace(
-            partition, first=at + partition.first))
+            partition, number=0, first=at + partition.first))
         if following.type not in _EXTENDED or not following.first:
             break
         at = extended.first + following.first

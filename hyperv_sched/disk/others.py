@@ -16,6 +16,9 @@ bzip2     ``BZh`` at 0
 zstd      28 b5 2f fd at 0
 7z        ``7z`` bc af 27 1c at 0
 zip       ``PK`` 03 04 at 0
+wim       ``MSWIM`` 00 00 00 at 0
+tar       ``ustar`` at 257
+ova       as tar; the first file in it is an OVF descriptor
 iso       ``CD001`` at 32769 (ECMA-119 8.1)  the file's size
 raw       55 aa at 510, ``EFI PART`` in LBA 1 the file's size
 ========= ================================== ==========================
@@ -48,8 +51,14 @@ _MARKS: tuple[tuple[bytes, str, tuple[str, int, int] | None], ...] = (
     (b'BZh', 'bzip2', None),
     (b'\x28\xb5\x2f\xfd', 'zstd', None),
     (b'7z\xbc\xaf\x27\x1c', '7z', None),
-    (b'PK\x03\x04', 'zip', None))
+    (b'PK\x03\x04', 'zip', None),
+    (b'MSWIM\0\0\0', 'wim', None))
 _VDI_MARK = b'\x7f\x10\xda\xbe'
+_TAR_MARK = b'ustar'
+_TAR_MARK_OFFSET = 257
+_TAR_NAME = slice(0, 100)
+_GPT_MARK = b'EFI PART'
+_SECTOR_SIZES = (512, 4096)
 
 
 def recognize(image: reader.Reader) -> tuple[str, int | None]:
@@ -66,10 +75,23 @@ def recognize(image: reader.Reader) -> tuple[str, int | None]:
         return 'vdi', _size(head, '<Q', 368, 1)
     if image.read(_ISO_MARK_OFFSET, len(_ISO_MARK)) == _ISO_MARK:
         return 'iso', image.size
-    if (head[510:512] == b'\x55\xaa'
-            or b'EFI PART' in (head[512:520], head[4096:4104])):
+    if head.startswith(_TAR_MARK, _TAR_MARK_OFFSET):
+        first, _, _ = head[_TAR_NAME].partition(b'\0')
+        return 'ova' if first.lower().endswith(b'.ovf') else 'tar', None
+    if head[510:512] == b'\x55\xaa' or _gpt_sector_size(head):
         return 'raw', image.size
     return 'unknown', None
+
+
+def sector_size(image: reader.Reader) -> int | None:
+    """Return the sector size of a raw disk; None if no GPT shows it."""
+    return _gpt_sector_size(image.read(0, _HEAD_SIZE))
+
+
+def _gpt_sector_size(head: bytes) -> int | None:
+    """Return the sector size by which a GPT is in LBA 1."""
+    return next((size for size in _SECTOR_SIZES
+                 if head.startswith(_GPT_MARK, size)), None)
 
 
 def _size(head: bytes, layout: str, offset: int, unit: int) -> int | None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The partitions of a disk, as firmware finds them.
 
-EDK2's PartitionDxe looks for a GPT where the MBR announces one, then for
-partitions in the MBR. Where there is neither, the whole disk may hold a
-file system.
+EDK2's PartitionDxe looks for a GPT if the MBR announces one, then for the
+boot images of an ISO, then for partitions in the MBR. Without any of them,
+the whole disk may hold a file system.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import uuid
 from hyperv_sched.disk import content
 from hyperv_sched.disk import gpt
 from hyperv_sched.disk import guest
+from hyperv_sched.disk import iso
 from hyperv_sched.disk import mbr
 
 #: A defect: the name of its rule, and the place of it.
@@ -25,15 +26,23 @@ class Partition:
     """A place where a file system may lie, in bytes."""
 
     number: int
-    """0 is the whole disk."""
+    """0 for the whole disk and for a boot image of an ISO."""
     type: str
     offset: int
     size: int
     is_esp: bool = False
     hidden: Defect | None = None
     """Why firmware does not see it."""
+    cut_off: Defect | None = None
+    """It ends past the end of the disk."""
     bios: bool = False
-    """It says that a BIOS boots from it."""
+    """Its type or an attribute says that a BIOS boots from it."""
+
+    @property
+    def place(self) -> str:
+        """Its name in a message."""
+        return (f'partition {self.number}' if self.number
+                else f'the {self.type}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,22 +63,54 @@ def read(disk: guest.Disk, record: mbr.Record,
         _note_protective(record, found)
         try:
             table = _table(disk, found)
-            return Layout('gpt', _from_gpt(disk, table, found), (
+            entries = _from_gpt(disk, table, found)
+            _note_end(disk, table, entries, found)
+            return Layout('gpt', entries, (
                 'esp-missing', 'no partition is an EFI system partition'))
         except gpt.Absurd as exc:
             defect = 'gpt-damaged', str(exc)
         except gpt.Invalid as exc:
             defect = 'gpt-missing', str(exc)
         return Layout('gpt', _from_mbr(disk, record), defect)
+    images = [Partition(0, 'boot image', offset, disk.size - offset)
+              for offset in iso.boot_images(disk)]
+    if images:
+        return Layout('none', images, (
+            'loader-missing', 'no boot image of the ISO has a FAT with '
+            '\\EFI\\BOOT\\BOOTX64.EFI'))
+    return _without_gpt(disk, record, found)
+
+
+def _without_gpt(disk: guest.Disk, record: mbr.Record,
+                 found: content.Content) -> Layout:
+    """Find the partitions of a disk whose MBR announces no GPT."""
+    entries = _from_mbr(disk, record)
     stray = _stray_gpt(disk)
-    if stray:
-        return Layout('gpt', _from_mbr(disk, record),
-                      ('gpt-no-protective-mbr', stray))
-    if mbr.valid(record, disk):
-        return Layout('mbr', _from_mbr(disk, record), (
+    unannounced = 'gpt-no-protective-mbr', stray or ''
+    if entries[0].number:
+        for entry in entries:
+            if entry.cut_off:
+                found.note(*entry.cut_off)
+        return Layout('mbr', entries, unannounced if stray else (
             'mbr-partitioned', 'no partition of it starts by UEFI'))
-    return Layout('none', _from_mbr(disk, record), (
+    if stray:
+        return Layout('gpt', entries, unannounced)
+    cut_off = mbr.cut_off(record, disk)
+    if cut_off is not None:
+        defect = _cut_off(cut_off.number, cut_off.first + cut_off.count - 1,
+                          disk.size // mbr.SIZE - 1)
+        found.note(*defect)
+        return Layout('mbr', entries, defect)
+    if mbr.valid(record, disk):
+        return Layout('mbr', entries, (
+            'mbr-partitioned', 'no partition of it starts by UEFI'))
+    return Layout('none', entries, (
         'no-partition-table', 'neither GPT nor MBR'))
+
+
+def _cut_off(number: int, last: int, end: int) -> Defect:
+    return ('partition-cut-off', f'partition {number} ends with LBA {last}, '
+            f'the disk with LBA {end}')
 
 
 def _note_protective(record: mbr.Record, found: content.Content) -> None:
@@ -103,28 +144,41 @@ def _table(disk: guest.Disk, found: content.Content) -> gpt.Table:
                 f'{backup.header.other_lba}') from None
         found.note('gpt-primary-damaged', str(exc))
         return backup
+    return table
+
+
+def _note_end(disk: guest.Disk, table: gpt.Table,
+              entries: list[Partition], found: content.Content) -> None:
+    """Note what is missing at the end of the disk: data, or the backup."""
+    for entry in entries:
+        if entry.cut_off:
+            found.note(*entry.cut_off)
+            return
+    last = disk.size // disk.sector_size - 1
     primary = table.header
+    if primary.own_lba != 1:
+        return
     if max(primary.other_lba, primary.last_usable) > last:
         found.note('gpt-beyond-disk',
                    f'it ends with LBA {primary.other_lba}, the disk with '
                    f'{last}')
-    else:
-        try:
-            gpt.read(disk, primary.other_lba)
-        except gpt.Invalid as exc:
-            found.note('gpt-backup-damaged',
-                       f'LBA {primary.other_lba}: {exc}')
-    return table
+        return
+    try:
+        gpt.read(disk, primary.other_lba)
+    except gpt.Invalid as exc:
+        found.note('gpt-backup-damaged', f'LBA {primary.other_lba}: {exc}')
 
 
 def _stray_gpt(disk: guest.Disk) -> str | None:
-    """Where a table lies that nothing announces."""
+    """Return the place of a table of partitions that nothing announces."""
     for lba in (1, disk.size // disk.sector_size - 1):
         try:
-            gpt.read(disk, lba)
+            used = gpt.partitions(gpt.read(disk, lba), disk)
         except gpt.Invalid:
             continue
-        return f'a GPT in LBA {lba}, but no partition of type 0xee from LBA 1'
+        if used:
+            return (f'a GPT in LBA {lba}, but no partition of type 0xee from '
+                    'LBA 1')
     return None
 
 
@@ -135,12 +189,15 @@ def _from_gpt(disk: guest.Disk, table: gpt.Table,
         found.note('gpt-many-entries', f'{len(entries)} partitions in '
                    f'{table.header.entry_count} entries')
     size = disk.sector_size
+    end = disk.size // size - 1
     return [
         Partition(
             entry.number, str(uuid.UUID(bytes_le=entry.type)),
             entry.first * size, (entry.last - entry.first + 1) * size,
             entry.type == gpt.ESP, _hidden(entry, disk),
-            entry.type == gpt.BIOS_BOOT or entry.legacy_bootable)
+            _cut_off(entry.number, entry.last, end)
+            if entry.first <= entry.last and entry.last > end else None,
+            entry.type in gpt.BIOS_BOOT or entry.legacy_bootable)
         for entry in entries]
 
 
@@ -161,12 +218,14 @@ def _hidden(entry: gpt.Partition, disk: guest.Disk) -> Defect | None:
 
 
 def _from_mbr(disk: guest.Disk, record: mbr.Record) -> list[Partition]:
-    """The partitions of the MBR; where it has none, the whole disk."""
+    """Return the partitions of the MBR; if it has none, the whole disk."""
     entries = (mbr.partitions(record, disk) if mbr.valid(record, disk)
                else [])
+    end = disk.size // mbr.SIZE - 1
     return [
-        Partition(number, f'{entry.type:#04x}', entry.first * mbr.SIZE,
+        Partition(entry.number, f'{entry.type:#04x}', entry.first * mbr.SIZE,
                   entry.count * mbr.SIZE, entry.type == mbr.ESP,
-                  bios=entry.active)
-        for number, entry in enumerate(entries, 1)] or [
-            Partition(0, 'disk', 0, disk.size)]
+                  cut_off=_cut_off(entry.number, last, end)
+                  if last > end else None)
+        for entry in entries for last in [entry.first + entry.count - 1]] or [
+            Partition(0, 'whole disk', 0, disk.size)]

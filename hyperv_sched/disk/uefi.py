@@ -44,6 +44,15 @@ class DoesNotStart(Exception):
         self.detail = detail
 
 
+def look_for_loader(volume: fat.Volume, loaders: list[dict[str, Any]]) -> None:
+    """Look for the loader on a file system that firmware does not open.
+
+    :param loaders: to add the loader to
+    """
+    with contextlib.suppress(DoesNotStart, fat.Damaged):
+        _load(volume, (*_BOOT, _LOADER), loaders)
+
+
 def start(volume: fat.Volume, loaders: list[dict[str, Any]]) -> None:
     """Go the way that firmware goes.
 

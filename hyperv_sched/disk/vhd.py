@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """VHD files (Virtual Hard Disk Image Format Specification 1.0).
 
-The footer ends the file; all but fixed disks begin with a copy. Big endian:
+The footer ends the file; all but fixed disks begin with a copy. Virtual PC
+wrote 511 bytes of it before 2004. Big endian:
 
 ===== ==== =======================================================
  at   size
@@ -11,11 +12,13 @@ The footer ends the file; all but fixed disks begin with a copy. Big endian:
   48    8  current size of the disk in bytes
   60    4  disk type: 2 fixed, 3 dynamic, 4 differencing
   64    4  checksum: the complement of the sum of all other bytes
+  68   16  identifier
 ===== ==== =======================================================
 
 Dynamic disk header, 1024 bytes: cookie ``cxsparse``, offset of the BAT u64
 at 16, its number of entries u32 at 28, block size u32 at 32, checksum u32
-at 36. BAT: first sector of each block u32, all ones where there is none.
+at 36; name of the parent of a differencing disk, 256 characters of UTF-16,
+at 64. BAT: first sector of each block u32, all ones where there is none.
 Each block begins with a bitmap, a bit a sector, in whole sectors.
 """
 
@@ -30,11 +33,13 @@ from hyperv_sched.disk import reader
 COOKIE = b'conectix'
 
 _FOOTER_SIZE = 512
-_FOOTER = struct.Struct('>16xQ24xQ4xII')
+_OLD_FOOTER_SIZE = 511
+_FOOTER = struct.Struct('>16xQ24xQ4xII16s')
 _SUBFORMATS = {2: 'fixed', 3: 'dynamic', 4: 'differencing'}
 _HEADER_COOKIE = b'cxsparse'
 _HEADER_SIZE = 1024
 _HEADER = struct.Struct('>16xQ4xIII')
+_PARENT_NAME = slice(64, 576)
 _SECTOR_SIZE = 512
 _ABSENT = 0xffffffff
 #: Hyper-V's own limit for the format.
@@ -48,12 +53,12 @@ _ENTRIES_PER_STEP = 32
 
 
 def ends(image: reader.Reader) -> bool:
-    """Whether the file ends as a VHD does."""
-    return image.read(image.size - _FOOTER_SIZE, len(COOKIE)) == COOKIE
+    """Return whether the file ends with the footer of a VHD."""
+    return _footer_size(image) is not None
 
 
 def begins(image: reader.Reader) -> bool:
-    """Whether the file begins as a dynamic VHD does."""
+    """Return whether the file begins as a dynamic VHD does."""
     return image.read(0, len(COOKIE)) == COOKIE
 
 
@@ -73,17 +78,18 @@ def read(image: reader.Reader,
     """Read a file that begins or ends as a VHD.
 
     :returns: the virtual disk
-    :raises content.Damaged: there is none to be had.
+    :raises content.Damaged: the disk cannot be read, or is a part of
+        another.
     """
     found.logical_sector_size = found.physical_sector_size = _SECTOR_SIZE
-    whole = ends(image)
     footer = _footer(image)
     if len(footer) < _FOOTER_SIZE:
         raise content.Damaged('vhd-malformed', 'the footer is cut off')
-    header_offset, size, disk_type, checksum = _FOOTER.unpack_from(footer)
+    header_offset, size, disk_type, checksum, _ = _FOOTER.unpack_from(footer)
     found.virtual_size = size
     found.subformat = _SUBFORMATS.get(disk_type)
-    if not whole:
+    footer_size = _footer_size(image)
+    if footer_size is None:
         raise content.Damaged(
             'vhd-malformed', 'the file does not end with a footer')
     if checksum != _checksum(footer, 64):
@@ -93,8 +99,17 @@ def read(image: reader.Reader,
         raise content.Damaged('vhd-malformed', f'disk type {disk_type}')
     found.has_parent = found.subformat == 'differencing'
     if found.has_parent:
+        header = image.read(header_offset, _HEADER_SIZE)
+        if not header.startswith(_HEADER_COOKIE):
+            header = b''
+        if len(header) == _HEADER_SIZE:
+            found.block_size = _HEADER.unpack_from(header)[2]
         raise content.Damaged(
-            'vhd-malformed', 'a differencing disk, a part of another file')
+            'vhdx-has-parent', f'the parent is {_parent(header)}')
+    if footer_size != _FOOTER_SIZE:
+        raise content.Damaged(
+            'vhd-malformed', f'the footer has {footer_size} bytes, which '
+            'Virtual PC wrote before 2004')
     if not 0 < size <= _MAX_SIZE or size % _SECTOR_SIZE:
         raise content.Damaged(
             'vhd-malformed', f'a virtual size of {size} bytes')
@@ -106,13 +121,56 @@ def read(image: reader.Reader,
     disk = DynamicDisk(image, header_offset, size)
     found.block_size = disk.block_size
     disk.check()
+    _check_copy(image, footer, found)
     return disk
+
+
+def _footer_size(image: reader.Reader) -> int | None:
+    """Return how many bytes the footer at the end of the file has."""
+    tail = image.read(image.size - _FOOTER_SIZE, _FOOTER_SIZE)
+    for size in (_FOOTER_SIZE, _OLD_FOOTER_SIZE):
+        if tail[_FOOTER_SIZE - size:].startswith(COOKIE):
+            return size
+    return None
 
 
 def _footer(image: reader.Reader) -> bytes:
     """Read the footer, or its copy where the file does not end with it."""
-    return image.read(
-        image.size - _FOOTER_SIZE if ends(image) else 0, _FOOTER_SIZE)
+    size = _footer_size(image)
+    if size is None:
+        return image.read(0, _FOOTER_SIZE)
+    return image.read(image.size - size, size).ljust(_FOOTER_SIZE, b'\0')
+
+
+def _parent(header: bytes) -> str:
+    """Return the name of the parent, which is never opened."""
+    name = header[_PARENT_NAME].decode('utf-16-be', 'replace')
+    return name.partition('\0')[0] or 'not named'
+
+
+def _check_copy(image: reader.Reader, footer: bytes,
+                found: content.Content) -> None:
+    """Compare the copy of the footer, which others read, with the footer."""
+    copy = image.read(0, _FOOTER_SIZE)
+    fault = None
+    if not copy.startswith(COOKIE):
+        fault = 'the copy is missing'
+    elif _FOOTER.unpack_from(copy)[3] != _checksum(copy, 64):
+        fault = 'the copy has a wrong checksum'
+    elif _values(copy) != _values(footer):
+        size = _values(copy)[1]
+        fault = (f'the copy says {size} bytes, the footer '
+                 f'{found.virtual_size}' if size != found.virtual_size
+                 else 'the copy has other values than the footer')
+    if fault:
+        found.note('vhd-footer-copy', fault)
+
+
+def _values(footer: bytes) -> tuple[int, int, int, bytes]:
+    """Return what a footer says of the disk."""
+    header_offset, size, disk_type, _, identifier = _FOOTER.unpack_from(
+        footer)
+    return header_offset, size, disk_type, identifier
 
 
 def _checksum(structure: bytes, hole: int) -> int:
@@ -143,7 +201,8 @@ class DynamicDisk(guest.BlockDisk):
                  size: int) -> None:
         header = image.read(header_offset, _HEADER_SIZE)
         if (not header.startswith(_HEADER_COOKIE)
-                or len(header) != _HEADER_SIZE):
+                or len(header) != _HEADER_SIZE
+                or header_offset < _FOOTER_SIZE):
             raise content.Damaged('vhd-malformed', 'no dynamic disk header')
         self._table, entries, block_size, checksum = (
             _HEADER.unpack_from(header))

@@ -103,6 +103,10 @@ def read(image: reader.Reader, region: regions.Region,
         named = parent.path(image.read(region.offset + offset, length))
         raise content.Damaged(
             'vhdx-has-parent', f'the parent is {named or "not named"}')
+    if _PARENT_LOCATOR in items:
+        raise content.Damaged(
+            'vhdx-malformed', 'a parent locator, but the file parameters '
+            'say that the disk has no parent')
     return disk
 
 

@@ -5,7 +5,7 @@ from tests.unit import base
 
 GIB = 1024 ** 3
 BLANK = {'format': 'vhdx', 'virtual_size': 40 * GIB, 'generation': None,
-         'loaders': None, 'firmware': 'unknown'}
+         'file_size': 4096, 'loaders': None, 'firmware': 'unknown'}
 
 
 def loader(path, machine='x64'):

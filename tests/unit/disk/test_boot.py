@@ -8,6 +8,11 @@ BOOT = 'EFI/BOOT/'
 LOADER = BOOT + 'BOOTX64.EFI'
 SHIM = guests.program(shim=True, signed=True)
 GRUB = guests.program(signed=True)
+#: Boot code that starts an active partition, or one of a type, alone.
+NEEDS_PARTITION = tuple(b'\x33\xc0' + bytes(40) + mark for mark in (
+    b'Missing operating system', b'Invalid partition table', b'Missing OS',
+    b'Missing boot loader', bytes.fromhex('bebe07380475'),
+    bytes.fromhex('bdbe07386e007c'), bytes.fromhex('bdbe07807e00007c')))
 
 
 class LoaderTestCase(base.TestCase):
@@ -155,12 +160,48 @@ class FirmwareTestCase(base.TestCase):
             384, b'\x90') + b'GRUB \0').ljust(samples.MIB, b'\0')
         self.assertEqual('bios', base.inspect(disk).firmware)
 
-    def test_boot_code_without_anything_to_start(self):
-        for record in (guests.mbr([(7, 64, 128)], guests.CODE),
-                       guests.mbr([(7, 64, 128, 0x80)], guests.CODE),
-                       guests.mbr([(7, 64, 128, 0x80)])):
-            self.assertEqual('none', base.inspect(
-                record.ljust(samples.MIB, b'\0')).firmware)
+    def test_known_boot_code_without_anything_to_start(self):
+        for code in (*NEEDS_PARTITION, b'', b'\0\0MSWIN4.1'):
+            for partition in ((7, 64, 128), (7, 64, 128, 0x80)):
+                self.assertEqual('none', base.inspect(guests.mbr(
+                    [partition], code).ljust(samples.MIB, b'\0')).firmware)
+            # The protective partition is none that a BIOS starts.
+            found = base.inspect(guests.bootable(record=guests.mbr(
+                [(0xee, 1, 2047, 0x80)], code)))
+            self.assertEqual(('uefi', 'hyperv-gen2'),
+                             (found.firmware, found.generation))
+
+    def test_unknown_boot_code_is_no_proof(self):
+        self.assertEqual('unknown', base.inspect(guests.mbr(
+            [(7, 64, 128)], guests.CODE).ljust(samples.MIB, b'\0')).firmware)
+        found = base.inspect(guests.bootable(record=guests.mbr(
+            [guests.PROTECTIVE], guests.CODE)))
+        self.assertEqual(('uefi', None), (found.firmware, found.generation))
+
+    def test_partitions_for_bios(self):
+        for kind in (guests.BIOS_BOOT, '83bd6b9d-7f41-11dc-be0b-001560b84f0f',
+                     '6a82cb45-1dd2-11b2-99a6-080020736631'):
+            for code in (guests.CODE, *NEEDS_PARTITION):
+                found = base.inspect(guests.gpt(
+                    [(guests.ESP, 64, guests.loader()),
+                     (kind, 512, guests.CODE.ljust(512))],
+                    record=guests.mbr([guests.PROTECTIVE], code)))
+                self.assertEqual('both', found.firmware)
+
+    def test_active_entry_without_a_type(self):
+        for code in (guests.CODE, *NEEDS_PARTITION):
+            found = base.inspect(guests.bootable(record=guests.mbr(
+                [guests.PROTECTIVE, (0, 0, 2048, 0x80)], code)))
+            self.assertEqual('both', found.firmware)
+
+    def test_boot_sector_of_mkfs_fat_starts_nothing(self):
+        inert = b'\xeb\x3c\x90' + bytes(90) + b'This is not a bootable disk'
+        disk = bytearray(guests.mbr([(0x0c, 64, 128, 0x80)], NEEDS_PARTITION[
+            0]).ljust(samples.MIB, b'\0'))
+        disk[64 * 512:65 * 512] = inert.ljust(512, b'\0')
+        self.assertEqual('none', base.inspect(bytes(disk)).firmware)
+        disk[:512] = inert.ljust(510, b'\0') + b'\x55\xaa'
+        self.assertEqual('none', base.inspect(bytes(disk)).firmware)
 
     def test_unknown_where_the_disk_cannot_be_seen(self):
         for data in (samples.qcow2(), samples.vhdx(flags=2), b''):

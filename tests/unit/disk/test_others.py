@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import io
 import struct
+import tarfile
 
 from tests import samples
 from tests.unit.disk import base
@@ -33,6 +35,9 @@ class FormatTestCase(base.TestCase):
                 'zstd': sector((0, b'\x28\xb5\x2f\xfd')),
                 '7z': sector((0, b'7z\xbc\xaf\x27\x1c')),
                 'zip': sector((0, b'PK\x03\x04')),
+                'wim': sector((0, b'MSWIM\0\0\0')),
+                'tar': sector((0, b'disk.vhdx'), (257, b'ustar\x0000')),
+                'ova': sector((0, b'VM.OVF'), (257, b'ustar  \0')),
                 'raw': sector((510, b'\x55\xaa')),
                 'unknown': sector()}.items():
             self.assertEqual(expected, base.inspect(data).format)
@@ -59,6 +64,18 @@ class FormatTestCase(base.TestCase):
         for offset in (512, 4096):
             self.assertEqual(
                 'raw', base.inspect(sector((offset, b'EFI PART'))).format)
+
+    def test_tar_of_either_kind_that_is_written(self):
+        for kind in (tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT,
+                     tarfile.PAX_FORMAT):
+            for name, expected in (('disk.vhdx', 'tar'), ('vm.ovf', 'ova')):
+                file = io.BytesIO()
+                with tarfile.open(fileobj=file, mode='w', format=kind) as tar:
+                    member = tarfile.TarInfo(name)
+                    member.size = 4
+                    tar.addfile(member, io.BytesIO(b'data'))
+                self.assertEqual(
+                    expected, base.inspect(file.getvalue()).format)
 
     def test_empty_file_is_unknown(self):
         found = base.inspect(b'')

@@ -69,9 +69,19 @@ class GPTTestCase(base.TestCase):
     def test_other_sector_size(self):
         disk = guests.gpt([(guests.ESP, 8, LOADER)], sector=4096,
                           first_usable=6)
-        self.assertDoesNotStart('gpt-missing', disk)
+        self.assertDoesNotStart('gpt-missing', base.vhdx(disk))
         self.assertStarts(
             base.vhdx(disk, logical_sector_size=4096), 'fat-sector-size')
+
+    def test_raw_disk_shows_its_sector_size_by_the_place_of_the_gpt(self):
+        found = self.assertStarts(guests.gpt(
+            [(guests.ESP, 8, LOADER)], sector=4096, first_usable=6),
+            'fat-sector-size')
+        self.assertEqual(4096, found.logical_sector_size)
+        self.assertEqual(
+            512, base.inspect(guests.bootable()).logical_sector_size)
+        self.assertIsNone(
+            base.inspect(guests.bios_bootable()).logical_sector_size)
 
     def test_numbers_that_cannot_be(self):
         for offset, data in ((84, u32(64)), (84, u32(0)), (80, u32(0)),
@@ -103,9 +113,19 @@ class GPTTestCase(base.TestCase):
         for partitions in ([], [(0xee, 2, 100)], [(0x0c, 64, 256)]):
             self.assertDoesNotStart('gpt-no-protective-mbr', guests.bootable(
                 record=guests.mbr(partitions, signature=b'\0\0')))
-        # Where the partitions of the MBR hold a loader, that starts.
-        self.assertStarts(guests.bootable(
-            record=guests.mbr([(0x0c, 64, 256)])), 'gpt-no-protective-mbr')
+    def test_gpt_that_firmware_does_not_look_for(self):
+        # Firmware starts from the MBR: the GPT is no reason for anything.
+        found = self.assertStarts(guests.bootable(
+            record=guests.mbr([(0x0c, 64, 256)])), 'mbr-partitioned')
+        self.assertEqual('mbr', found.partition_table)
+        # Nothing starts from the MBR, and the GPT has partitions.
+        self.assertDoesNotStart('gpt-no-protective-mbr', guests.bootable(
+            record=guests.mbr([(0x83, 1500, 100)])))
+        # The GPT is empty, so the MBR is what the disk is partitioned by.
+        self.assertDoesNotStart('mbr-partitioned', guests.gpt(
+            [], record=guests.mbr([(0x83, 1500, 100)])))
+        self.assertDoesNotStart('no-partition-table', guests.gpt(
+            [], record=guests.mbr()))
 
     def test_what_firmware_puts_up_with_in_the_mbr(self):
         for defect, record in (
@@ -166,9 +186,7 @@ class PartitionTestCase(base.TestCase):
 
     def test_behind_the_end_of_a_shrunk_disk(self):
         disk = guests.gpt([(guests.ESP, 1200, LOADER)])[:1000 * 512]
-        found = self.assertDefects(
-            ['gpt-beyond-disk', 'gpt-partition-out-of-range'], disk)
-        self.assertEqual('none', found.firmware)
+        self.assertDoesNotStart('partition-cut-off', disk)
 
     def test_overlap(self):
         for first, last, starts in ((END, END, True), (END - 1, END, False),
@@ -234,6 +252,91 @@ class Bytes:
         return self.data[offset:offset + length]
 
 
+class CutOffTestCase(base.TestCase):
+    """A partition that ends past the end of the disk, of whatever table."""
+
+    def assertCutOff(self, text, disk, firmware='none'):
+        found = self.assertDefects(['partition-cut-off'], bytes(disk))
+        self.assertEqual(text, found.defects['partition-cut-off'])
+        self.assertEqual(firmware, found.firmware)
+        return found
+
+    def gpt(self, size):
+        """A disk of which the last partition ends with LBA 1999."""
+        return guests.gpt([(guests.ESP, 64, LOADER),
+                           (guests.BASIC_DATA, 1500, b'', 1999)])[:size * 512]
+
+    def test_gpt(self):
+        self.assertStarts(self.gpt(2000), 'gpt-beyond-disk')
+        self.assertCutOff('partition 2 ends with LBA 1999, the disk with LBA '
+                          '1998', self.gpt(1999), 'uefi')
+
+    def test_system_partition_alone_tells_no_other_reason(self):
+        for size in (65, 66, 67):
+            self.assertCutOff(
+                f'partition 1 ends with LBA {END - 1}, the disk with LBA '
+                f'{size - 1}', guests.bootable()[:size * 512])
+
+    def test_reason_of_another_partition_is_told_beside_it(self):
+        disk = guests.gpt([(guests.ESP, 64, guests.fat({})),
+                           (guests.BASIC_DATA, 1500, b'', 1999)])
+        self.assertDefects(['partition-cut-off', 'loader-missing'],
+                           disk[:1999 * 512])
+
+    def mbr(self, *partitions, size=2048):
+        disk = bytearray(size * 512)
+        disk[:512] = guests.mbr(partitions)
+        return disk
+
+    def test_mbr(self):
+        for partitions, number, last in (
+                ([(0x0c, 64, 2047 - 64 + 1 + 1)], 1, 2048),
+                ([(0x83, 64, 9), (0, 0, 0), (0x07, 100, 5000)], 3, 5099),
+                ([(0x83, 64, 9), (0x07, 9000, 1)], 2, 9000)):
+            found = self.assertCutOff(
+                f'partition {number} ends with LBA {last}, the disk with LBA '
+                '2047', self.mbr(*partitions))
+            self.assertEqual('mbr', found.partition_table)
+        self.assertDoesNotStart(
+            'mbr-partitioned', self.mbr((0x0c, 64, 2048 - 64)))
+
+    def test_logical(self):
+        # The extended partition ends past the disk, and one in it.
+        disk = self.mbr((0x05, 32, 5000))
+        disk[32 * 512:33 * 512] = guests.mbr([(0x83, 1, 10), (5, 100, 4000)])
+        disk[132 * 512:133 * 512] = guests.mbr([(0x83, 1, 3999)])
+        self.assertCutOff('partition 6 ends with LBA 4131, the disk with LBA '
+                          '2047', disk)
+        # The one in it is whole.
+        disk[132 * 512:133 * 512] = guests.mbr([(0x83, 1, 10)])
+        self.assertCutOff('partition 1 ends with LBA 5031, the disk with LBA '
+                          '2047', disk)
+        # The extended partition says less than what is in it.
+        disk = self.mbr((0x05, 32, 1000))
+        disk[32 * 512:33 * 512] = guests.mbr([(0x83, 1, 4000)])
+        self.assertDefects(['partition-cut-off', 'mbr-partitioned'],
+                           bytes(disk))
+
+    @hypothesis.given(st.lists(st.tuples(
+        st.sampled_from((0x07, 0x0c, 0x83, 0xef)), st.integers(1, 3000),
+        st.integers(1, 3000)), min_size=1, max_size=4), st.data())
+    def test_any_mbr_of_partitions_apart(self, partitions, data):
+        apart, at = [], 0
+        for kind, gap, count in partitions:
+            apart.append((kind, at + gap, count))
+            at += gap + count
+        end = data.draw(st.integers(apart[0][1] + 1, at + 9))
+        found = base.inspect(bytes(self.mbr(*apart, size=end)))
+        self.assertEqual(at > end, 'partition-cut-off' in found.defects)
+
+    @hypothesis.given(st.binary(min_size=64, max_size=64).filter(
+        lambda table: any(byte & 0x7f for byte in table[::16])))
+    def test_code_in_place_of_partitions_is_no_table(self, table):
+        sector = b'\xeb\x52\x90' + bytes(443) + table + b'\x55\xaa'
+        self.assertNotIn('partition-cut-off', base.inspect(
+            sector.ljust(MIB, b'\0')).defects)
+
+
 class MBRTestCase(base.TestCase):
 
     def disk(self, *partitions, code=b'', at=64):
@@ -252,11 +355,49 @@ class MBRTestCase(base.TestCase):
         self.assertDoesNotStart(
             'mbr-partitioned', self.disk((0x07, 500, 256)))
 
-    def test_partitions_that_cannot_be_are_none(self):
-        for partitions in ([(0x0c, 64, 2048)],
-                           [(0x0c, 64, 256), (0x83, 300, 100)]):
-            self.assertDoesNotStart(
-                'no-partition-table', self.disk(*partitions))
+    def test_partitions_that_overlap_are_none(self):
+        self.assertDoesNotStart('no-partition-table', self.disk(
+            (0x0c, 64, 256), (0x83, 300, 100)))
+
+    def test_reason_is_that_of_a_partition(self):
+        for name, kind, content in (
+                ('loader-missing', 0xef, guests.fat({'README': b''})),
+                ('loader-wrong-arch', 0x0c, guests.loader(machine=0xaa64)),
+                ('esp-not-fat', 0xef, b'\1' * 512)):
+            disk = self.disk((kind, 64, 256))
+            disk[64 * 512:64 * 512 + len(content)] = content
+            self.assertDoesNotStart(name, disk)
+        # A file system for data is no attempt to start.
+        disk = self.disk((0x0c, 64, 256))
+        disk[64 * 512:320 * 512] = guests.fat(
+            {'README': b''}).ljust(256 * 512, b'\0')[:256 * 512]
+        self.assertDoesNotStart('mbr-partitioned', disk)
+
+    def test_reason_on_a_disk_without_partitions(self):
+        self.assertDoesNotStart(
+            'loader-wrong-arch', guests.loader(machine=0xaa64))
+        self.assertDoesNotStart(
+            'no-partition-table', guests.fat({'README': b''}))
+
+    def test_fat32_too_small_for_firmware(self):
+        for files, name in (
+                ({'EFI/BOOT/BOOTX64.EFI': guests.program()},
+                 'fat32-too-few-clusters'),
+                ({'README': b''}, 'mbr-partitioned')):
+            disk = self.disk((0x0c, 64, 1900))
+            content = guests.fat(files, 800, bits=32)
+            disk[64 * 512:64 * 512 + len(content)] = content
+            self.assertDoesNotStart(name, disk)
+
+    def test_numbers_are_those_of_sfdisk(self):
+        disk = self.disk((0x83, 16, 8), (0, 0, 0), (0x05, 32, 1000),
+                         (0x0c, 1500, 10))
+        disk[32 * 512:33 * 512] = guests.mbr([(0x83, 1, 10), (0x05, 100, 90)])
+        disk[132 * 512:133 * 512] = guests.mbr([(0x83, 1, 10)])
+        self.assertEqual(
+            [(1, 16), (5, 33), (6, 133), (4, 1500)],
+            [(p['number'], p['offset'] // 512)
+             for p in base.inspect(bytes(disk)).partitions])
 
     def test_logical_partition(self):
         disk = self.disk((0x05, 32, 1000))

@@ -24,6 +24,14 @@ class FixedTestCase(base.TestCase):
                          (found.format, found.subformat, found.virtual_size))
         self.assertFalse(found.has_parent)
 
+    def test_footer_of_511_bytes(self):
+        image = samples.fixed_vhd(guest=GUEST)
+        found = self.assertDefects(['vhd-malformed'], image[:-1])
+        self.assertEqual(('vhd', 'fixed', 2 * MIB),
+                         (found.format, found.subformat, found.virtual_size))
+        self.assertIn('511', found.defects['vhd-malformed'])
+        self.assertEqual('raw', base.inspect(image[:-2]).format)
+
     def test_cut_off(self):
         image = samples.fixed_vhd(guest=GUEST)
         self.assertDefects(['vhd-malformed'], image[512:])
@@ -41,9 +49,58 @@ class DynamicTestCase(base.TestCase):
         self.assertEqual('vhd', found.format)
 
     def test_differencing(self):
+        for name, expected in (('base.vhd', 'base.vhd'), ('', 'not named'),
+                               ('\u00fc' * 256, '\u00fc' * 256)):
+            found = self.assertDefects(['vhdx-has-parent'], samples.dynamic_vhd(
+                2 * MIB, disk_type=4, parent=name))
+            self.assertEqual(f'the parent is {expected}',
+                             found.defects['vhdx-has-parent'])
+            self.assertTrue(found.has_parent)
+            self.assertEqual(('differencing', 2 * MIB, 2 * MIB), (
+                found.subformat, found.virtual_size, found.block_size))
+
+    def test_differencing_without_header(self):
+        image = samples.dynamic_vhd(disk_type=4)
         found = self.assertDefects(
-            ['vhd-malformed'], samples.dynamic_vhd(disk_type=4))
-        self.assertTrue(found.has_parent)
+            ['vhdx-has-parent'], image[:HEADER] + image[-512:])
+        self.assertEqual('the parent is not named',
+                         found.defects['vhdx-has-parent'])
+
+    def copied(self, offset, data, summed=False):
+        """DYNAMIC with other bytes in the copy of its footer."""
+        copy = bytearray(DYNAMIC[:512])
+        copy[offset:offset + len(data)] = data
+        if summed:
+            copy[64:68] = bytes(4)
+            copy = samples.vhd_summed(copy, 64)
+        return bytes(copy) + DYNAMIC[512:]
+
+    def test_copy_of_the_footer(self):
+        for text, image in (
+                ('the copy is missing', self.copied(0, bytes(512))),
+                ('the copy is missing', self.copied(0, b'conectiX')),
+                ('the copy has a wrong checksum', self.copied(20, b'\1')),
+                ('the copy says 1048576 bytes, the footer 2097152',
+                 self.copied(48, MIB.to_bytes(8, 'big'), True)),
+                ('the copy has other values than the footer',
+                 self.copied(68, bytes(16), True)),
+                ('the copy has other values than the footer',
+                 self.copied(63, b'\2', True))):
+            found = self.assertStarts(image, 'vhd-footer-copy')
+            self.assertEqual(text, found.defects['vhd-footer-copy'])
+            self.assertEqual(2 * MIB, found.virtual_size)
+
+    def test_copy_of_another_time_is_a_copy(self):
+        self.assertStarts(self.copied(24, b'\1\2\3\4', True))
+
+    def test_header_in_place_of_the_copy(self):
+        image = bytearray(DYNAMIC)
+        image[:1024] = image[HEADER:HEADER + 1024]
+        footer = bytearray(image[-512:])
+        footer[16:24] = bytes(8)
+        footer[64:68] = bytes(4)
+        image[-512:] = samples.vhd_summed(footer, 64)
+        self.assertDefects(['vhd-malformed'], bytes(image))
 
     def test_other_type(self):
         self.assertDefects(

@@ -103,6 +103,12 @@ class MetadataTestCase(base.TestCase):
             self.assertEqual(f'the parent is {expected}',
                              found.defects['vhdx-has-parent'])
 
+    def test_parent_locator_of_a_disk_without_parent(self):
+        item = 'a8d35f2d-b30b-454d-abf7-d3d84834ab0c'
+        found = self.assertDefects(['vhdx-malformed'], base.vhdx(
+            GUEST, items=[(item, bytes(64), 4)]))
+        self.assertFalse(found.has_parent)
+
     def test_incomplete(self):
         self.assertDefects(['vhdx-incomplete'], base.vhdx(GUEST, items=[
             ('71cc85f0-1b69-4e28-9558-c3bf83ae75d3', b'\0', 4)]))
