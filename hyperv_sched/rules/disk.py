@@ -18,6 +18,8 @@ _CONVERT_VHDX = 'qemu-img convert -f vhdx -O vhdx IN.vhdx OUT.vhdx'
 #: Choose the GPT, if gdisk asks for the table to use, and write a new
 #: protective MBR (gdisk ignores "2" if it does not ask).
 _PROTECTIVE_MBR = "printf '2\\nx\\nn\\nw\\ny\\n' | gdisk DISK.raw"
+#: Choose the MBR, if gdisk asks, and write the table as GPT.
+_MBR_TO_GPT = "printf '1\\nw\\ny\\n' | gdisk DISK.raw"
 _RAW_COPY = 'on a raw copy of the disk'
 
 RULES = (
@@ -203,7 +205,7 @@ RULES = (
                  'Nothing has to change for the start. To have a GPT, convert '
                  f'the table {_RAW_COPY} (a BIOS does not start it '
                  'afterwards): qemu-img resize -f raw DISK.raw +1M; '
-                 'sgdisk -z DISK.raw; sgdisk -g DISK.raw',
+                 f'{_MBR_TO_GPT}',
                  'the disk is partitioned by MBR; {actual}')}),
     Rule('HV303', 'gpt-missing', 'error',
          'the MBR announces a GPT and there is none: {actual}',

@@ -100,6 +100,20 @@ FOR_BOTH = (DISK, images.gpt(f'start=40, {_BIOS_BOOT}', 'start=2048, type=U',
             images.bios_boot(40), images.fill(1), images.fat(), GRUB, VHDX)
 
 
+# What BIOS starts by code that is not known, or by another kind of partition.
+CODE = images.boot_sector(loaders.boot_code)
+UNKNOWN_CODE = (*GOOD, CODE, VHDX)
+#: As the first entry of an isohybrid.
+ACTIVE_WITHOUT_TYPE = (*GOOD, CODE, images.poke(
+    '16s', 446 + 16, b'\x80' + bytes(11) + b'\0\x80\1\0'), VHDX)
+_FREEBSD_BOOT = 'size=1000KiB, type=83BD6B9D-7F41-11DC-BE0B-001560B84F0F'
+FREEBSD = (DISK, images.gpt('start=2048, size=40MiB, type=U', _FREEBSD_BOOT),
+           images.fat(), GRUB, CODE, images.fill(1),
+           images.poke_volume('B', 0, 0xf4), VHDX)
+FOR_BIOS_ISO = (images.disk(4), images.fat(16), GRUB, images.iso(
+    boot_sector=loaders.boot_code), images.burnt, VHDX)
+
+
 def on_disk(*changes: images.Step) -> tuple[images.Step, ...]:
     """A good disk, changed, in a VHDX."""
     return (*GOOD, *changes, VHDX)
@@ -123,6 +137,7 @@ def with_loader(loader: loaders.Loader) -> tuple[images.Step, ...]:
 MICROSOFT = "Microsoft's own reader (openvmm, vm/devices/storage/vhdx)"
 EACH_VOLUME = ('mu_msvm, DeviceBootManagerLib.c: Hyper-V goes on to the next '
                'file system, OVMF tries one loader a disk')
+CUT_OFF = 'nobody: data is missing, which no start shows'
 UNSEEN = ('nobody: the linter does not look there, so that it cannot let '
           'it pass')
 HYPERV = ('Microsoft, Should I create a generation 1 or 2 virtual machine: '
@@ -142,6 +157,10 @@ CONTAINERS = (
            images.vhdx('block_state_zero=off')),
     refused('vhdx-labelled-vhd', 'HV201', GLANCE, *GOOD, VHDX,
             properties={'disk_format': 'vhd'}),
+    starts('min-disk-smaller-than-file', images.disk(1024), images.gpt(
+        'start=2048, size=40MiB, type=U'), images.fat(), GRUB,
+        images.vhdx('subformat=fixed'), warns='HV224',
+        properties={'min_disk': 1}),
     starts('min-disk-too-small', images.disk(2048), images.gpt(),
            images.fat(32, '-s', 8), GRUB, VHDX, warns='HV224',
            properties={'min_disk': 1}),
@@ -157,8 +176,20 @@ CONTAINERS = (
     fails('gzip-of-vhdx', 'HV203', *GOOD, VHDX, images.compress()),
     starts('iso', images.disk(4), images.fat(16), GRUB, images.iso(),
            warns='HV222', properties={'disk_format': 'iso'}),
-    refused('iso-in-vhdx', 'HV301', UNSEEN, images.disk(4),
-            images.fat(16), GRUB, images.iso(), images.burnt, VHDX),
+    fails('tar-of-vhdx', 'HV203', *GOOD, VHDX, images.archive()),
+    refused('vhd-without-copy-of-footer', 'HV228', VHD_FORMAT, *GOOD, VHD,
+            vhd_edit.wipe_copy()),
+    starts('iso-in-vhdx', images.disk(4), images.fat(16), GRUB, images.iso(),
+           images.burnt, VHDX, warns='HV222', telling=True),
+    fails('iso-in-vhdx-without-loader', 'HV331', images.disk(4),
+          images.fat(16), images.iso(), images.burnt, VHDX, warns='HV222'),
+    fails('iso-in-vhdx-for-ia32', 'HV331', images.disk(4), images.fat(16),
+          images.put('EFI/BOOT/BOOTIA32.EFI', loaders.grub_ia32),
+          images.iso(), images.burnt, VHDX, warns='HV222'),
+    fails('iso-in-vhdx-for-bios', 'HV331', images.disk(4), images.iso(efi=False, bios=True),
+          images.burnt, VHDX, warns='HV222'),
+    fails('iso-in-vhdx-plain', 'HV301', images.disk(4), images.iso(efi=False),
+          images.burnt, VHDX, warns='HV222'),
     fails('noise', 'HV204', images.content(bytes(range(1, 255)) * 4096)),
     fails('zeros', 'HV204', images.content(bytes(images.MIB))),
     fails('empty', 'HV205', images.content(b'')),
@@ -290,6 +321,14 @@ def mbr(*partitions: str) -> tuple[images.Step, ...]:
     return (DISK, images.mbr(*partitions), images.fat(), GRUB, VHDX)
 
 
+def stale_gpt() -> tuple[images.Step, ...]:
+    """A disk with the MBR of today over an empty GPT of the past."""
+    return (DISK, images.gpt(), images.sgdisk('--delete=1'),
+            images.poke('64s', PMBR, struct.pack(
+                '<4xB3xII', 0xef, 2048, 40 * 2048)),
+            images.fill(0), images.fat(), GRUB, VHDX)
+
+
 def two_esps(first: loaders.Loader) -> tuple[images.Step, ...]:
     """An ESP with another loader ahead of the good one."""
     return (DISK, images.gpt('size=4MiB, type=U', 'type=U'),
@@ -382,12 +421,15 @@ PARTITIONS = (
         'start=2048, size=36MiB, type=U'), images.fat(), GRUB,
         images.resize(40 * images.MIB), VHDX, warns='HV310',
         telling=True),
-    starts('shrunk-esp-cut-behind-loader', *on_disk(
-        images.resize(40 * images.MIB)), warns='HV310'),
-    fails('shrunk-esp-cut-before-loader', 'HV326', *ESP, images.put(
+    refused('shrunk-esp-cut-behind-loader', 'HV315', CUT_OFF, *on_disk(
+        images.resize(40 * images.MIB)), telling=True),
+    refused('shrunk-other-cut', 'HV315', CUT_OFF, DISK, images.gpt(
+        'start=2048, size=36MiB, type=U', 'type=L'), images.fat(), GRUB,
+        images.resize(47 * images.MIB), VHDX),
+    fails('shrunk-esp-cut-before-loader', 'HV315', *ESP, images.put(
         'filler', loaders.text(bytes(20 * images.MIB))), GRUB,
         images.resize(20 * images.MIB), VHDX),
-    fails('shrunk-esp-outside', 'HV309', DISK, images.gpt(
+    fails('shrunk-esp-outside', 'HV315', DISK, images.gpt(
         'start=2048, size=4MiB, type=L', 'type=U'), images.fill(1),
         images.fat(), GRUB, images.resize(4 * images.MIB), VHDX,
         telling=True),
@@ -485,13 +527,23 @@ PARTITIONS = (
         images.fat(), GRUB, VHDX, warns='HV302'),
     fails('mbr-empty', 'HV302', DISK, images.mbr(
         'start=2048, type=83'), VHDX),
-    fails('mbr-without-loader', 'HV302', DISK, images.mbr(
+    fails('mbr-without-loader', 'HV331', DISK, images.mbr(
         'start=2048, type=ef'), images.fat(), VHDX),
+    fails('mbr-loader-for-ia32', 'HV332', DISK, images.mbr(
+        'start=2048, type=c'), images.fat(),
+        images.put(BOOTX64, loaders.grub_ia32), VHDX),
+    fails('mbr-fat32-too-small', 'HV325', DISK, images.mbr(
+        'start=2048, type=c'), images.fat(32, clusters=65525), GRUB,
+        images.poke_volume('<I', 32, 66582), VHDX),
+    starts('mbr-with-empty-gpt', *stale_gpt(), warns='HV302', telling=True),
+    fails('mbr-logical-past-end', 'HV315', DISK, images.mbr(
+        'start=2048, size=36MiB, type=ef', 'type=5', 'type=83'),
+        images.fat(), GRUB, images.resize(40 * images.MIB), VHDX),
     fails('mbr-bios', 'HV302', *FOR_BIOS, VHDX, telling=True),
     fails('mbr-overlap', 'HV301', DISK, images.mbr(
         'start=2048, size=40MiB, type=ef', 'start=83968, type=83'),
         images.fat(), GRUB, images.poke('<I', PMBR + 16 + 8, 4096), VHDX),
-    fails('mbr-past-end', 'HV301', *mbr('start=2048, type=ef')[:-1],
+    fails('mbr-past-end', 'HV315', *mbr('start=2048, type=ef')[:-1],
           images.resize(40 * images.MIB), VHDX),
     fails('gpt-bios-only', 'HV321', *FOR_BIOS_GPT, VHDX),
     starts('both-firmwares', *FOR_BOTH, telling=True),
@@ -873,8 +925,19 @@ BIOS = (
         **GENERATION_1),
     fails('bios-vhd-checksum', 'HV225', *FOR_BIOS, VHD,
           vhd_edit.footer('>I', 20, 12345, sealed=False), **GENERATION_1),
-    refused('bios-vhd-parent', 'HV225', VHD_FORMAT, *FOR_BIOS, VHD,
+    refused('bios-vhd-parent', 'HV206', VHD_FORMAT, *FOR_BIOS, VHD,
             vhd_edit.footer('>I', 60, 4), **GENERATION_1),
+    starts('bios-vhd-footers-differ', *FOR_BIOS, VHD,
+           vhd_edit.footer('>I', 24, 12345, copy=False), **GENERATION_1),
+    spared('bios-vhd-without-copy-of-footer', VHD_FORMAT, *FOR_BIOS, VHD,
+           vhd_edit.wipe_copy(), warns='HV228', **GENERATION_1),
+    starts('bios-isohybrid', *FOR_BIOS_ISO, warns='HV222', telling=True,
+           **GENERATION_1),
+    starts('bios-unknown-boot-code', *UNKNOWN_CODE, warns='HV341',
+           telling=True, **GENERATION_1),
+    starts('bios-freebsd-boot', *FREEBSD, **GENERATION_1),
+    starts('bios-active-without-type', *ACTIVE_WITHOUT_TYPE,
+           **GENERATION_1),
     fails('bios-vhd-cut', 'HV225', *FOR_BIOS, VHD, images.cut(-100_000),
           **GENERATION_1),
     fails('bios-uefi-disk', 'HV341', *on_disk(images.boot_sector(

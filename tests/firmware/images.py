@@ -14,6 +14,7 @@ import pathlib
 import shutil
 import struct
 import subprocess
+import tarfile
 
 from tests.firmware import loaders
 
@@ -298,21 +299,49 @@ def compress() -> Step:
     return step
 
 
-def iso() -> Step:
-    """Make a medium that boots from the volume, the El Torito way."""
+def iso(efi: bool = True, bios: bool = False,
+        boot_sector: loaders.Loader | None = None) -> Step:
+    """Make a medium of the volume.
+
+    :param efi: UEFI starts it from the volume (El Torito)
+    :param bios: it has a boot image for a BIOS, too, which does nothing
+    :param boot_sector: a BIOS starts it as a disk, too (isohybrid)
+    """
     def step(image: Image) -> None:
         tree = image.directory / 'tree'
         tree.mkdir()
         shutil.copy(image.disk, tree / 'efi.img')
+        (tree / 'bios.img').write_bytes(b'\xeb\xfe'.ljust(2048, b'\0'))
+        options: list[object] = []
+        if boot_sector:
+            code = image.directory / 'code'
+            code.write_bytes(boot_sector().ljust(432, b'\0'))
+            options += ['-isohybrid-mbr', code]
+        if bios or boot_sector:
+            options += ['-c', 'boot.cat', '-b', 'bios.img', '-no-emul-boot',
+                        '-boot-load-size', 4, '-boot-info-table',
+                        '-eltorito-alt-boot']
+        if efi:
+            options += ['-e', 'efi.img', '-no-emul-boot']
         image.path, image.medium = image.directory / 'disk.iso', 'cd'
         run('xorriso', '-as', 'mkisofs', '-quiet', '-o', image.path,
-            '-e', 'efi.img', '-no-emul-boot', tree)
+            *options, tree)
     return step
 
 
 def burnt(image: Image) -> None:
     """Take the medium for a disk."""
     image.disk, image.medium = image.path, 'hd'
+
+
+def archive(name: str = 'disk.vhdx') -> Step:
+    """Put the file into an archive, as downloads come."""
+    def step(image: Image) -> None:
+        packed = image.directory / 'disk.tar'
+        with tarfile.open(packed, 'w') as tar:
+            tar.add(image.path, name)
+        image.path, image.format = packed, 'raw'
+    return step
 
 
 def content(data: bytes) -> Step:

@@ -77,6 +77,18 @@ def syslinux_boot_sector() -> bytes:
     return _installed(_UNPACKED / 'syslinux' / 'mbr' / 'gptmbr.bin')
 
 
+def boot_code() -> bytes:
+    """Boot code for LBA 0 that has no mark of any loader: prints MARKER."""
+    return bytes.fromhex(
+        '31c08ed8'          # xor ax, ax; mov ds, ax
+        'be197cfc'          # mov si, message; cld
+        'ac84c07409'        # next: lodsb; test al, al; jz stop
+        'b40ebb0700cd10'    # mov ah, 14; mov bx, 7; int 16
+        'ebf2'              # jmp next
+        'f4ebfd'            # stop: hlt; jmp stop
+    ) + MARKER.encode() + b'\r\n\0'
+
+
 def systemd_boot() -> bytes:
     """The boot menu of systemd, unsigned."""
     return _installed(pathlib.Path(

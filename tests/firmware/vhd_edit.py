@@ -12,15 +12,25 @@ _SIZE = 512
 _CHECKSUM = 64
 
 
+def wipe_copy() -> images.Step:
+    """Lose the copy of the footer at the start of the file."""
+    def step(image: images.Image) -> None:
+        with open(image.path, 'r+b') as file:
+            file.write(bytes(_SIZE))
+    return step
+
+
 def footer(layout: str, offset: int, value: object,
-           sealed: bool = True) -> images.Step:
-    """Set a field of the footer, at both ends of the file.
+           sealed: bool = True, copy: bool = True) -> images.Step:
+    """Set a field of the footer.
 
     :param sealed: make its checksum right again.
+    :param copy: set it at both ends of the file.
     """
     def step(image: images.Image) -> None:
         with open(image.path, 'r+b') as file:
-            for start in (0, image.path.stat().st_size - _SIZE):
+            end = image.path.stat().st_size - _SIZE
+            for start in (0, end) if copy else (end,):
                 file.seek(start)
                 data = bytearray(file.read(_SIZE))
                 struct.pack_into(layout, data, offset, value)
@@ -31,3 +41,45 @@ def footer(layout: str, offset: int, value: object,
                 file.seek(start)
                 file.write(data)
     return step
+
+
+def damage_copy(layout: str, offset: int, value: object,
+                sealed: bool = True) -> images.Step:
+    """Set a field of the copy of the footer alone."""
+    def step(image: images.Image) -> None:
+        with open(image.path, 'rb') as file:
+            file.seek(-_SIZE, 2)
+            end = file.read()
+        footer(layout, offset, value, sealed)(image)
+        with open(image.path, 'r+b') as file:
+            file.seek(-_SIZE, 2)
+            file.write(end)
+    return step
+
+
+def created_by(application: bytes) -> images.Step:
+    """Let other software have made the file, with its geometry.
+
+    Cylinders, heads and sectors seldom make up the current size, which is
+    the one that Hyper-V takes.
+    """
+    def step(image: images.Image) -> None:
+        with open(image.path, 'rb') as file:
+            copy = file.read(8) == b'conectix'
+        geometry = _geometry(image.disk.stat().st_size // _SIZE)
+        footer('4s', 28, application, copy=copy)(image)
+        footer('4s', 56, struct.pack('>HBB', *geometry), copy=copy)(image)
+    return step
+
+
+def _geometry(sectors: int) -> tuple[int, int, int]:
+    """Return cylinders, heads and sectors (appendix, CHS Calculation)."""
+    if sectors >= 65535 * 16 * 63:
+        return 65535, 16, 255
+    per_track = 17
+    heads = max((sectors // per_track + 1023) // 1024, 4)
+    if sectors // per_track >= heads * 1024 or heads > 16:
+        per_track, heads = 31, 16
+    if sectors // per_track >= heads * 1024:
+        per_track, heads = 63, 16
+    return sectors // per_track // heads, heads, per_track

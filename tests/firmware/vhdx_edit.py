@@ -131,19 +131,31 @@ def poke(offset: int, data: bytes) -> images.Step:
     return edit(lambda file: file.write(offset, data))
 
 
-def dirty_log() -> tuple[images.Step, ...]:
+def dirty_log(content: bytes = b'', offset: int = 0
+              ) -> tuple[images.Step, ...]:
     """Leave an entry in the log that was not replayed (2.3).
 
-    It writes zeros where there are zeros, and must be replayed all the same.
+    :param content: 4096 bytes that the entry writes; by default zeros where
+        there are zeros, which must be replayed all the same
+    :param offset: of the content in the first block of the disk
     """
     guid = uuid.UUID(int=1).bytes_le
 
     def change(file: Vhdx) -> None:
         size = file.size()
-        entry = struct.pack('<4sIIIQII16sQQ', b'loge', 0, 4096, 0, 1, 1, 0,
-                            guid, size, size)
-        zeros = struct.pack('<4sIQQQ', b'zero', 0, 4096, MIB // 2, 1)
-        file.write(MIB, _sealed((entry + zeros).ljust(4096, b'\0')))
+        if content:
+            entry = struct.unpack('<Q', file.read(file.region(BAT), 8))[0]
+            descriptor = struct.pack(
+                '<4s4s8sQQ', b'desc', content[-4:], content[:8],
+                (entry >> 20) * MIB + offset, 1)
+            data = struct.pack('<4sI4084sI', b'data', 0, content[8:-4], 1)
+        else:
+            descriptor = struct.pack('<4sIQQQ', b'zero', 0, 4096, MIB // 2, 1)
+            data = b''
+        head = struct.pack('<4sIIIQII16sQQ', b'loge', 0, 4096 + len(data), 0,
+                           1, 1, 0, guid, size, size)
+        file.write(MIB, _sealed(
+            (head + descriptor).ljust(4096, b'\0') + data))
     return edit(change), header(log_guid=guid)
 
 

@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each command that a rule or the documentation prints does what it says.
+
+It is run, as it is printed, on a disk that has the defect: the finding is
+gone afterwards, nothing new is wrong, and no byte of the disk is lost.
+"""
+
+import collections
+from collections.abc import Callable
+import dataclasses
+import pathlib
+import re
+import subprocess
+
+import fixtures
+import testtools
+
+from hyperv_sched import disk
+from hyperv_sched import rules
+from hyperv_sched import validators
+from tests.firmware import corpus
+from tests.firmware import gpt_edit
+from tests.firmware import images
+from tests.firmware import loaders
+from tests.firmware import test_firmware
+from tests.firmware import vhd_edit
+from tests.firmware import vhdx_edit
+
+MIB = images.MIB
+GENERATION_1 = {'hypervisor_type': 'hyperv'}
+GENERATION_2 = test_firmware.GENERATION_2
+
+#: Commands for another place than this one.
+NOT_RUN = {
+    'mbr2gpt /convert /allowFullOS': 'in a Windows guest',
+    'grub-install --removable': 'in a Linux guest',
+    # The name of the command, in a sentence of its own.
+    'hyperv-sched image lint tells how': 'no command to paste'}
+
+#: Options are part of a command that COMMAND recognizes, or of one of these.
+OTHERS = ('New-VHD -LogicalSectorSizeBytes 512',)
+OPTION = re.compile(r'(?:^|\s)--?\w')
+
+
+def commands(fix: str) -> list[str]:
+    return [command.rstrip('. ') for command in rules.COMMAND.findall(fix)
+            if command.rstrip('. ') not in NOT_RUN]
+
+
+Check = Callable[[testtools.TestCase, bytes, bytes, list[dict]], None]
+
+
+def same_disk(test, before, after, partitions):
+    """The disk is the same; a container may round its size up."""
+    test.assertGreaterEqual(len(after), len(before))
+    test.assertTrue(after.startswith(before))
+    test.assertFalse(any(after[len(before):]))
+
+
+def same_partitions(test, before, after, partitions):
+    """Boot code and partitions are the same, whatever the table is."""
+    test.assertEqual(before[:440], after[:440])
+    test.assertTrue(partitions)
+    for partition in partitions:
+        place = slice(partition['offset'],
+                      partition['offset'] + partition['size'])
+        test.assertTrue(before[place] == after[place], partition)
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """A rule whose commands are run."""
+
+    code: str
+    steps: tuple[images.Step, ...]
+    variant: str | None = None
+    file: str = 'DISK.raw'
+    """By what name the commands take the file."""
+    result: str = 'DISK.raw'
+    """By what name they leave it."""
+    check: Check = same_partitions
+    properties: dict = dataclasses.field(
+        default_factory=lambda: GENERATION_2)
+    n: str = ''
+    """The number of the partition, where the command has an N."""
+    name: str = ''
+
+
+# An ESP and a partition up to the last sector, with data at its end.
+TAIL = (images.gpt('start=2048, size=36MiB, type=U', 'type=L',
+                   options=('grain: 512',)), images.fat(),
+        corpus.GRUB, images.poke('8s', -34 * 512 - 8 + 512, b'the end.'))
+CREATORS = (b'qem2', b'qemu', b'vpc ', b'win ', b'vs  ', b'vbox', b'd2v ',
+            b'tap\0', b'CTXS', b'VMA\0', b'\0\0\0\0')
+#: Sizes that cylinders, heads and sectors make up, and one that they do not.
+SIZES = (48 * MIB + 300 * 1024, 64 * 17 * 4 * 512 * 16, 50 * MIB + 512)
+
+
+def from_vhds() -> list[Advice]:
+    """HV202 and HV223, for the VHDs of all kinds of software."""
+    advice = []
+    for creator in CREATORS:
+        for size in SIZES:
+            for kind in ('dynamic', 'fixed'):
+                steps = (images.disk(), images.resize(size), *TAIL,
+                         images.convert('vpc', 'force_size=on',
+                                        f'subformat={kind}'),
+                         vhd_edit.created_by(creator))
+                name = f'{creator.hex()}-{size}-{kind}'
+                vhd = {'file': 'IN.vhd', 'result': 'OUT.vhdx',
+                       'check': same_disk, 'name': name}
+                advice.append(Advice('HV202', steps, **vhd))
+                if kind == 'fixed':
+                    advice.append(Advice(
+                        'HV223', steps, properties=GENERATION_1, **vhd))
+    return advice
+
+
+def cut_off_by_geometry(image: images.Image) -> None:
+    """Keep the VHD, and look at a VHDX that was cut off in the making."""
+    images.run('qemu-img', 'convert', '-f', 'vpc', '-O', 'vhdx', image.path,
+               image.directory / 'cut.vhdx')
+    (image.directory / 'IN.vhd').write_bytes(image.path.read_bytes())
+    image.path = image.directory / 'cut.vhdx'
+
+
+VHDX = {'file': 'IN.vhdx', 'result': 'OUT.vhdx', 'check': same_disk}
+CONTENT = bytes(range(256)) * 16
+REPLAYED = (corpus.DISK, images.gpt(), images.fat(), corpus.GRUB,
+            images.vhdx('block_size=32M'),
+            *vhdx_edit.dirty_log(CONTENT, 30 * MIB),
+            # What is expected of the disk.
+            images.poke('4096s', 30 * MIB, CONTENT))
+TWO = images.gpt('start=2048, size=36MiB, type=U', 'type=L')
+GOOD = (corpus.DISK, TWO, images.fat(), corpus.GRUB,
+        images.poke('8s', -34 * 512 + 504, b'the end.'))
+
+
+def on_mbr(*partitions: str) -> tuple[images.Step, ...]:
+    return (corpus.DISK, images.mbr(*partitions), images.fat(), corpus.GRUB)
+
+
+ADVICE = (
+    *(Advice('HV107', (*GOOD, images.convert(kind)), file='IN',
+             result='OUT.vhdx', check=same_disk, name=kind,
+             properties={**GENERATION_2, 'disk_format': kind})
+      for kind in ('qcow2', 'vmdk')),
+    *from_vhds(),
+    *(Advice('HV203', (*GOOD, *steps), file='IN', result='OUT.vhdx',
+             check=same_disk, name=name)
+      for name, steps in (
+          ('raw', ()), *((kind, (images.convert(kind),)) for kind in (
+              'qcow2', 'qed', 'vmdk', 'vdi', 'parallels')))),
+    Advice('HV207', (*GOOD, images.vhdx(), *vhdx_edit.dirty_log()),
+           file='COPY.vhdx', result='COPY.vhdx', check=same_disk),
+    Advice('HV207', REPLAYED, file='COPY.vhdx', result='COPY.vhdx',
+           check=same_disk, name='data'),
+    *(Advice('HV210', (*GOOD, images.vhdx(), vhdx_edit.poke(copy + 100, b'?')),
+             name=str(copy), **VHDX) for copy in vhdx_edit.HEADERS),
+    Advice('HV218', (*GOOD, images.vhdx(), vhdx_edit.header(
+        sequence=7, data_guid=bytes(16))), **VHDX),
+    Advice('HV221', (*GOOD, images.vhdx(), vhdx_edit.append(
+        b'conectix'.ljust(512, b'\0'))), **VHDX),
+    *(Advice('HV228', (*GOOD, corpus.VHD, change), file='DISK.vhd',
+             result='DISK.vhd', check=same_disk, properties=properties,
+             name=f'{name}-{len(properties)}')
+      for name, change in (
+          ('missing', vhd_edit.wipe_copy()),
+          ('damaged', vhd_edit.damage_copy('>I', 24, 7, sealed=False)),
+          ('other', vhd_edit.damage_copy('>Q', 48, MIB)))
+      for properties in (GENERATION_1, GENERATION_2)),
+    *(Advice('HV302', steps, variant='starts', name=name)
+      for name, steps in (
+          ('esp', on_mbr('start=2048, type=ef')),
+          ('fat', on_mbr('start=2048, size=40MiB, type=c', 'type=83')),
+          ('logical', on_mbr('start=2048, size=40MiB, type=ef',
+                             'start=86016, type=5', 'start=88064, type=83')),
+          ('empty-gpt', corpus.stale_gpt()[:-1]))),
+    Advice('HV305', (*GOOD, images.poke('B', 512 + 60, 255)), name='header'),
+    Advice('HV305', (*GOOD, images.poke('8s', 512, b'EFI part')),
+           name='signature'),
+    Advice('HV305', (*GOOD, images.poke('B', 1024 + 130, 1)),
+           name='entries'),
+    Advice('HV306', (*GOOD, images.poke('B', -512 + 60, 255)),
+           name='header'),
+    Advice('HV306', (*GOOD, images.poke('B', -33 * 512 + 130, 1)),
+           name='entries'),
+    *(Advice('HV307', (*GOOD, images.poke(*change)), name=name)
+      for name, change in (
+          ('no-entry', ('16s', 446, bytes(16))),
+          ('nothing', ('72s', 440, bytes(72))),
+          ('at-2', ('<I', 446 + 8, 2)),
+          ('other-partition', ('64s', 446, bytes(4) + b'\x83' + bytes(
+              3) + b'\0\x50\1\0\0\x10\0\0')))),
+    Advice('HV310', (corpus.DISK, images.gpt(
+        'start=2048, size=36MiB, type=U'), images.fat(), corpus.GRUB,
+        images.resize(40 * MIB))),
+    Advice('HV311', (*GOOD, images.sgdisk('--hybrid=2'))),
+    Advice('HV312', (*GOOD, images.poke('B', 446, 0x80))),
+    Advice('HV313', (*GOOD, images.poke('<H', 510, 0))),
+    Advice('HV315', (images.disk(), images.resize(SIZES[0]), *TAIL,
+                     images.convert('vpc', 'force_size=on'),
+                     vhd_edit.created_by(b'vbox'), cut_off_by_geometry),
+           file='cut.vhdx', result='OUT.vhdx', check=same_disk),
+    Advice('HV322', (corpus.DISK, images.gpt('start=2048, type=L'),
+                     images.fat(), corpus.GRUB), n='1'),
+    Advice('HV323', (*GOOD, gpt_edit.attributes(2)), n='1'),
+)
+
+
+def each(case):
+    """Give the test case one test for each advice."""
+    for advice in ADVICE:
+        def test(self, advice=advice):
+            self.check(advice)
+        name = '_'.join(filter(None, (
+            'test', advice.code, advice.variant, advice.name)))
+        setattr(case, re.sub(r'\W', '_', name), test)
+    return case
+
+
+def judge(path, properties):
+    return validators.validate({
+        **properties, 'content': disk.inspect(path).as_dict()})
+
+
+@each
+class AdviceTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+
+    def path(self, name):
+        return self.directory / name
+
+    def check(self, advice):
+        image = images.build(advice.steps, self.directory)
+        source = self.path(advice.file)
+        if source != image.path:
+            image.path.rename(source)
+        expected = (source if source.suffix == '.raw' else
+                    image.disk if image.disk.exists() else source)
+        before = expected.read_bytes()
+        findings, partitions = self.judged(source, advice)
+        finding, = (f for f in findings if f.code == advice.code)
+        rule = rules.CATALOGUE[advice.code]
+        fix = rule.variants[advice.variant].fix if advice.variant else rule.fix
+        self.assertEqual(fix.replace('{actual}', finding.actual or ''),
+                         finding.fix)
+        for command in commands(finding.fix):
+            self.run_command(re.sub(r'\bN:', f'{advice.n}:', command)
+                             if advice.n else command)
+        result = self.path(advice.result)
+        left, after = self.judged(result, advice)
+        self.assertNotIn(advice.code, [f.code for f in left])
+        severe = ('error', 'unknown')
+        self.assertLessEqual(
+            {f.code for f in left if f.severity in severe} - {'HV202'},
+            {f.code for f in findings if f.severity in severe}, left)
+        advice.check(self, before, self.content(result), partitions or after)
+
+    def judged(self, path, advice):
+        """Judge a file, a raw disk as the VHDX that is made of it."""
+        if path.suffix == '.raw':
+            self.run_command(f'qemu-img convert -f raw -O vhdx {path.name} '
+                             'judged.vhdx')
+            path = self.path('judged.vhdx')
+        properties = dict(advice.properties)
+        content = disk.inspect(path).as_dict()
+        if advice.code == 'HV107' and path.name == 'IN':
+            # A rule for those who have not looked at the file.
+            return validators.validate(properties), []
+        properties.pop('disk_format', None)
+        return (validators.validate({**properties, 'content': content}),
+                content['partitions'])
+
+    def content(self, path):
+        """Read the whole disk in a file."""
+        kind = {'.vhdx': 'driver=vhdx', '.raw': 'driver=raw',
+                '.vhd': 'driver=vpc,force_size_calc=current_size'}[path.suffix]
+        self.run_command(f'qemu-img convert --image-opts {kind},'
+                         f'file.filename={path.name} -O raw content')
+        return self.path('content').read_bytes()
+
+    def run_command(self, command):
+        done = subprocess.run(
+            command, shell=True, cwd=self.directory, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        self.assertEqual(0, done.returncode, (command, done.stdout))
+
+
+class CatalogueTestCase(testtools.TestCase):
+
+    def fixes(self):
+        for rule in rules.CATALOGUE.values():
+            yield rule.code, None, rule.fix
+            for name, variant in rule.variants.items():
+                yield rule.code, name, variant.fix
+
+    def test_each_rule_that_prints_a_command_is_tried(self):
+        self.assertEqual(
+            {(code, variant) for code, variant, fix in self.fixes()
+             if commands(fix)},
+            {(advice.code, advice.variant) for advice in ADVICE})
+
+    def test_each_option_belongs_to_a_command_that_is_recognized(self):
+        for code, variant, fix in self.fixes():
+            prose = rules.COMMAND.sub('', fix)
+            for other in OTHERS:
+                prose = prose.replace(other, '')
+            self.assertIsNone(OPTION.search(prose), (code, variant, prose))
+
+    def test_names_are_told_apart(self):
+        names = collections.Counter(
+            (advice.code, advice.variant, advice.name) for advice in ADVICE)
+        self.assertEqual(1, max(names.values()), names.most_common(1))
+
+    def test_what_is_not_run_is_printed(self):
+        printed = {command.rstrip('. ') for _, _, fix in self.fixes()
+                   for command in rules.COMMAND.findall(fix)}
+        self.assertLessEqual(set(NOT_RUN), printed)
+
+
+PREPARE = pathlib.Path(__file__).parents[2] / 'doc/source/prepare.rst'
+#: First words of the blocks of the page that are for another place, or that
+#: other tests run.
+ELSEWHERE = (
+    'create vdisk', 'dism', 'dir S:', r'C:\Windows', 'mbr2gpt', 'ls /boot',
+    'cd /boot', 'grub-install', "echo 'add_drivers", 'printf', '--property',
+    'hyperv-sched')
+
+
+class PageTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.directory = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path)
+
+    def blocks(self):
+        """The literal blocks of the page."""
+        text = PREPARE.read_text()
+        for block in re.findall(r'::\n\n((?:    .*\n|\n)+)', text):
+            yield '\n'.join(line[4:] for line in block.rstrip().splitlines())
+
+    def run_block(self, block):
+        done = subprocess.run(
+            ['sh', '-e', '-c', block], cwd=self.directory, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        self.assertEqual(0, done.returncode, (block, done.stdout))
+
+    def lint(self, name):
+        return [finding.code for finding in judge(
+            self.directory / name, GENERATION_2)]
+
+    def test_each_block_is_run_or_for_another_place(self):
+        image = images.build((*GOOD, images.convert('qcow2')), self.directory)
+        image.path.rename(self.directory / 'cloud.qcow2')
+        content = image.disk.read_bytes()
+        image.disk.unlink()
+        (self.directory / 'BOOTX64.EFI').write_bytes(loaders.grub())
+        tried = 0
+        for block in self.blocks():
+            if block.startswith(ELSEWHERE):
+                continue
+            tried += 1
+            self.run_block(block)
+            for vhdx in self.directory.glob('*.vhdx'):
+                self.assertEqual([], self.lint(vhdx.name), block)
+            if 'cloud.qcow2' in block:
+                self.run_block('qemu-img convert -O raw disk.vhdx content')
+                found = (self.directory / 'content').read_bytes()[
+                    :len(content)]
+                # The backup GPT of the larger disk is elsewhere.
+                same_partitions(self, content, found, disk.inspect(
+                    self.directory / 'disk.vhdx').partitions[:1])
+                (self.directory / 'content').unlink()
+        self.assertEqual(6, tried)
