@@ -355,26 +355,54 @@ class PageTestCase(testtools.TestCase):
         return [finding.code for finding in judge(
             self.directory / name, GENERATION_2)]
 
+    def build(self, name, *steps):
+        """Build an image by the name that the page gives it."""
+        directory = self.directory / f'{name}.d'
+        directory.mkdir()
+        image = images.build(steps, directory)
+        image.path.rename(self.directory / name)
+        return image
+
+    def first_bytes(self, name, size):
+        """Read the beginning of the disk in a file."""
+        self.run_block(f'qemu-img dd -O raw bs=1M count={size // MIB} '
+                       f'if={name} of=content')
+        return (self.directory / 'content').read_bytes()
+
+    def check(self, block):
+        """Check what a block has made."""
+        for vhdx in self.directory.glob('*.vhdx'):
+            self.assertEqual([], self.lint(vhdx.name), block)
+            self.assertEqual(
+                'uefi', disk.inspect(vhdx).firmware, block)
+            if self.content and vhdx.name == 'disk.vhdx':
+                same_partitions(
+                    self, self.content,
+                    self.first_bytes(vhdx.name, len(self.content)),
+                    self.partitions)
+
     def test_each_block_is_run_or_for_another_place(self):
-        image = images.build((*GOOD, images.convert('qcow2')), self.directory)
-        image.path.rename(self.directory / 'cloud.qcow2')
-        content = image.disk.read_bytes()
-        image.disk.unlink()
+        image = self.build('cloud.qcow2', *GOOD, images.convert('qcow2'))
+        self.content = image.disk.read_bytes()
+        self.build('IN.vhd', images.disk(), images.resize(SIZES[0]), *TAIL,
+                   images.convert('vpc', 'force_size=on'),
+                   vhd_edit.created_by(b'vbox'))
         (self.directory / 'BOOTX64.EFI').write_bytes(loaders.grub())
-        tried = 0
+        self.partitions = disk.inspect(image.disk).partitions
+        run = 0
         for block in self.blocks():
             if block.startswith(ELSEWHERE):
                 continue
-            tried += 1
+            if block.startswith('qemu-img resize -f raw DISK.raw'):
+                (self.directory / 'DISK.raw').unlink()
+                self.build('DISK.raw', *on_mbr('start=2048, type=ef'))
+                block += ('\nqemu-img convert -f raw -O vhdx DISK.raw '
+                          'gpt.vhdx')
+            if block.startswith('truncate'):
+                # A disk of its own, with nothing to compare it with.
+                (self.directory / 'disk.raw').unlink()
+                self.content = b''
+            run += 1
             self.run_block(block)
-            for vhdx in self.directory.glob('*.vhdx'):
-                self.assertEqual([], self.lint(vhdx.name), block)
-            if 'cloud.qcow2' in block:
-                self.run_block('qemu-img convert -O raw disk.vhdx content')
-                found = (self.directory / 'content').read_bytes()[
-                    :len(content)]
-                # The backup GPT of the larger disk is elsewhere.
-                same_partitions(self, content, found, disk.inspect(
-                    self.directory / 'disk.vhdx').partitions[:1])
-                (self.directory / 'content').unlink()
-        self.assertEqual(6, tried)
+            self.check(block)
+        self.assertEqual(8, run)
