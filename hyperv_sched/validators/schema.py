@@ -120,26 +120,27 @@ def _unavailable_clause(
 def _defect_clauses(
         rule: str, scope: str, description: str, example: str,
         severity: str | None = None,
-        warning_where_it_starts: bool = False) -> Iterator[dict[str, Any]]:
+        starts: str | None = None) -> Iterator[dict[str, Any]]:
     """Make the clauses that a content is free of a defect.
 
     :param severity: None for the severity of the rule
-    :param warning_where_it_starts: firmware starts the disk all the same
+    :param starts: an example of a disk that firmware starts all the same,
+        which is a warning; None for a defect that keeps it from starting
     """
     scopes: dict[str, Any] = {'$ref': f'#/$defs/{scope}'}
-    if not warning_where_it_starts:
+    if starts is None:
         clause = _defect_clause(rule, scope, scopes, description, example)
         yield clause | ({'x-severity': severity} if severity else {})
         return
     yield _defect_clause(
         rule, scope, {'allOf': [scopes, {'not': _STARTS}]}, description,
         example, firmware='none')
-    starts = _defect_clause(
-        rule, scope, {'allOf': [scopes, _STARTS]}, description, example,
+    clause = _defect_clause(
+        rule, scope, {'allOf': [scopes, _STARTS]}, description, starts,
         firmware='uefi') | {'x-severity': 'warning'}
     if 'starts' in rules.CATALOGUE[rule].variants:
-        starts['x-variant'] = 'starts'
-    yield starts
+        clause['x-variant'] = 'starts'
+    yield clause
 
 
 def _defect_clause(rule: str, scope: str, condition: dict[str, Any],

@@ -6,6 +6,7 @@ import hypothesis
 from hypothesis import strategies as st
 
 from hyperv_sched import rules
+from hyperv_sched.validators import schema
 from tests.unit import base
 
 
@@ -53,7 +54,40 @@ class WeighTestCase(base.TestCase):
             [error, undecided, stopped], ignored=['HV204', 'HV228']))
 
 
+    def test_each_variant_is_given_by_a_clause(self):
+        given = {(clause['x-rule'], clause['x-variant'])
+                 for clause in schema.load()['allOf']
+                 if 'x-variant' in clause}
+        self.assertEqual(given, {
+            (rule.code, name) for rule in rules.CATALOGUE.values()
+            for name in rule.variants})
+
+
+class CommandTestCase(base.TestCase):
+
+    def test_ends_with_the_sentence(self):
+        for text, expected in (
+                ('Convert it: qemu-img convert -O vhdx IN OUT; it is',
+                 'qemu-img convert -O vhdx IN OUT'),
+                ('(see qemu-img info IN), or', 'qemu-img info IN'),
+                ('Do: qemu-img convert --image-opts driver=vpc,a=b IN, then',
+                 'qemu-img convert --image-opts driver=vpc,a=b IN'),
+                ('Set it: sgdisk -A N:clear:1 DISK', 'sgdisk -A N:clear:1 DISK'),
+                ("Do: printf '2\\nw\\n' | gdisk DISK.raw",
+                 "printf '2\\nw\\n' | gdisk DISK.raw")):
+            self.assertEqual(expected, rules.COMMAND.search(text)[0])
+
+
 class FindingTestCase(base.TestCase):
+
+    def test_words_of_a_variant(self):
+        rule = rules.CATALOGUE['HV203']
+        finding = rule.finding('-', 'tar', variant='archive')
+        self.assertEqual('the file is tar, an archive, not a disk image',
+                         finding.message)
+        self.assertNotEqual(rule.finding('-', 'tar').fix, finding.fix)
+        self.assertRaises(KeyError, rule.finding, '-', variant='other')
+
 
     def test_says_what_is_missing(self):
         finding = rules.CATALOGUE['HV106'].finding('image')

@@ -4,8 +4,8 @@ from hyperv_sched.cli import derived
 from tests.unit import base
 
 GIB = 1024 ** 3
-BLANK = {'format': 'vhdx', 'virtual_size': 40 * GIB, 'generation': None,
-         'file_size': 4096, 'loaders': None, 'firmware': 'unknown'}
+BLANK = {'format': 'vhdx', 'virtual_size': 40 * GIB, 'file_size': 4096,
+         'generation': None, 'loaders': None, 'firmware': 'unknown'}
 
 
 def loader(path, machine='x64'):
@@ -48,6 +48,11 @@ class MembersTestCase(base.TestCase):
         for size, expected in ((1, 1), (GIB, 1), (GIB + 1, 2)):
             self.assertEqual(
                 expected, self.members(virtual_size=size)['min_disk'])
+
+    def test_size_is_that_of_the_file_where_that_is_larger(self):
+        for file_size, expected in ((GIB, 1), (GIB + 1, 2), (9 * GIB, 9)):
+            self.assertEqual(expected, self.members(
+                virtual_size=GIB, file_size=file_size)['min_disk'])
 
     def test_size_that_is_unknown_or_absurd_is_left_out(self):
         for size in (None, 0, 2 ** 64 - 1):

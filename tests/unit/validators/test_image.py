@@ -63,6 +63,10 @@ GENERATION_2_CASES = (
      ['HV222']),
     ({'content': VHDX, 'min_disk': 0}, []),
     ({'content': VHDX, 'min_disk': 1}, []),
+    ({'content': {**VHDX, 'file_size': 2 ** 30}, 'min_disk': 1}, []),
+    ({'content': {**VHDX, 'file_size': 2 ** 30 + 1}, 'min_disk': 1},
+     ['HV224']),
+    ({'content': {**VHDX, 'virtual_size': None}, 'min_disk': 1}, []),
     ({'content': {**VHDX, 'virtual_size': 2 ** 30 + 1}, 'min_disk': 1},
      ['HV224']),
 )
@@ -99,6 +103,99 @@ def codes(base_document, changes):
     document = {k: v for k, v in {**base_document, **changes}.items()
                 if v is not None}
     return [f.code for f in validators.validate(document)]
+
+
+VHD = {**VHDX, 'format': 'vhd', 'subformat': 'fixed'}
+UEFI = {**VHDX, 'firmware': 'uefi', 'generation': 'hyperv-gen2'}
+
+
+def broken(content, **defects):
+    return {**content, 'defects': {
+        name.replace('_', '-'): 'detail' for name in defects}}
+
+
+#: A document, what its file is, and its findings by code and severity.
+CAUSES = (
+    # No conversion is advised of a VHD that it would take data from.
+    (GOOD, broken(VHD, vhdx_has_parent=1), {'HV206': 'error'}),
+    (GOOD, broken(VHD, vhd_malformed=1), {'HV225': 'error'}),
+    (GOOD, broken(VHD, vhd_footer_copy=1), {'HV228': 'error'}),
+    (GOOD, broken(VHD), {'HV202': 'error'}),
+    (GENERATION_1, broken(VHD, vhdx_has_parent=1), {'HV206': 'error'}),
+    (GENERATION_1, broken(VHD, vhd_malformed=1), {'HV225': 'error'}),
+    (GENERATION_1, broken(VHD, vhd_footer_copy=1), {'HV228': 'warning'}),
+    (GENERATION_1, broken(VHD), {'HV223': 'warning'}),
+    # Data is missing, whatever starts.
+    (GOOD, broken(UEFI, partition_cut_off=1), {'HV315': 'error'}),
+    (GENERATION_1, broken({**VHD, 'subformat': 'dynamic'},
+                          partition_cut_off=1), {'HV315': 'error'}),
+    # Boot code that is not known is no proof.
+    (GENERATION_1, {**UEFI, 'format': 'vhd'}, {'HV341': 'error'}),
+    (GENERATION_1, {**UEFI, 'format': 'vhd', 'generation': None},
+     {'HV341': 'warning'}),
+    (GENERATION_1, {**UEFI, 'format': 'vhd', 'firmware': 'both',
+                    'generation': None}, {}),
+    (GENERATION_1, {**UEFI, 'format': 'vhd', 'firmware': 'unknown',
+                    'generation': None}, {}),
+    (GOOD, broken(UEFI, iso_not_a_disk=1), {'HV222': 'warning'}),
+    (GOOD, broken(UEFI, mbr_partitioned=1), {'HV302': 'warning'}),
+    (GOOD, broken({**VHDX, 'firmware': 'none'}, mbr_partitioned=1),
+     {'HV302': 'error'}),
+    (GOOD, broken({**VHDX, 'firmware': 'unknown'}, no_partition_table=1),
+     {'HV301': 'error'}),
+    # Sectors are those of a disk that Hyper-V runs.
+    (GOOD, {**VHDX, 'format': 'raw', 'logical_sector_size': 4096},
+     {'HV203': 'error'}),
+    (GOOD, {**VHDX, 'logical_sector_size': 4096}, {'HV220': 'warning'}),
+)
+
+#: A word of the advice for each kind of file that is no disk for Hyper-V.
+FORMATS = (
+    *((name, f'qemu-img convert -f {name} ') for name in (
+        'qcow2', 'qed', 'vmdk', 'vdi', 'parallels', 'raw')),
+    *((name, 'Unpack') for name in ('gzip', 'xz', 'bzip2', 'zstd', '7z',
+                                    'zip', 'tar', 'ova')),
+    ('luks', 'without encryption'), ('wim', 'DISM'))
+
+
+class CauseTestCase(base.TestCase):
+
+    def test_findings_are_causes(self):
+        for document, content, expected in CAUSES:
+            label = {} if content['format'] == 'raw' else {
+                'disk_format': content['format']}
+            self.assertEqual(expected, {
+                f.code: f.severity for f in validators.validate(
+                    {**document, **label, 'content': content})}, content)
+
+    def test_advice_suits_the_file(self):
+        for name, word in FORMATS:
+            for document in (GOOD, GENERATION_1):
+                finding, = validators.validate(
+                    {**document, 'content': {**VHDX, 'format': name}})
+                self.assertEqual('HV203', finding.code)
+                self.assertIn(word, finding.fix)
+                self.assertIn(name, finding.message)
+        finding, = validators.validate({**GOOD, 'content': {
+            **VHDX, 'format': 'raw', 'logical_sector_size': 4096}})
+        self.assertNotIn('qemu-img convert', finding.fix)
+
+    def test_words_do_not_contradict_the_firmware(self):
+        for name in ('mbr_partitioned', 'no_partition_table'):
+            finding, = validators.validate(
+                {**GOOD, 'content': broken(UEFI, **{name: 1})})
+            self.assertIn('Nothing has to change', finding.fix)
+            self.assertNotIn('hyperv-gen1', finding.fix)
+            for words in ('no loader', 'as generation 1'):
+                self.assertNotIn(words, finding.message)
+
+    def test_min_disk_shows_the_larger_size(self):
+        for virtual, size in ((3, 2), (2, 3)):
+            finding, = validators.validate({**GOOD, 'min_disk': 1, 'content': {
+                **VHDX, 'virtual_size': virtual * 2 ** 30,
+                'file_size': size * 2 ** 30}})
+            self.assertEqual(str(3 * 2 ** 30), finding.required)
+            self.assertIn(str(3 * 2 ** 30), finding.message)
 
 
 class ValidateTestCase(base.TestCase):
