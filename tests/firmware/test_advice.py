@@ -81,6 +81,8 @@ class Advice:
     check: Check = same_partitions
     properties: dict = dataclasses.field(
         default_factory=lambda: GENERATION_2)
+    found: bool = True
+    """The file has the defect; one takes a disk of several TiB."""
     n: str = ''
     """The number of the partition, where the command has an N."""
     name: str = ''
@@ -161,7 +163,9 @@ ADVICE = (
         sequence=7, data_guid=bytes(16))), **VHDX),
     Advice('HV221', (*GOOD, images.vhdx(), vhdx_edit.append(
         b'conectix'.ljust(512, b'\0'))), **VHDX),
-    *(Advice('HV228', (*GOOD, corpus.VHD, change), file='DISK.vhd',
+    Advice('HV228', (*GOOD, images.vhdx('block_size=1M')), found=False,
+           **VHDX),
+    *(Advice('HV229', (*GOOD, corpus.VHD, change), file='DISK.vhd',
              result='DISK.vhd', check=same_disk, properties=properties,
              name=f'{name}-{len(properties)}')
       for name, change in (
@@ -244,8 +248,9 @@ class AdviceTestCase(testtools.TestCase):
                     image.disk if image.disk.exists() else source)
         before = expected.read_bytes()
         findings, partitions = self.judged(source, advice)
-        finding, = (f for f in findings if f.code == advice.code)
         rule = rules.CATALOGUE[advice.code]
+        finding, = (f for f in findings if f.code == advice.code) if (
+            advice.found) else [rule.finding()]
         fix = rule.variants[advice.variant].fix if advice.variant else rule.fix
         self.assertEqual(fix.replace('{actual}', finding.actual or ''),
                          finding.fix)

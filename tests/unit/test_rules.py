@@ -43,6 +43,14 @@ class CatalogueTestCase(base.TestCase):
     def test_is_in_the_order_of_the_codes(self):
         self.assertEqual(sorted(rules.CATALOGUE), list(rules.CATALOGUE))
 
+    def test_each_variant_is_given_by_a_clause(self):
+        given = {(clause['x-rule'], clause['x-variant'])
+                 for clause in schema.load()['allOf']
+                 if 'x-variant' in clause}
+        self.assertEqual(given, {
+            (rule.code, name) for rule in rules.CATALOGUE.values()
+            for name in rule.variants})
+
 
 class WeighTestCase(base.TestCase):
 
@@ -54,15 +62,6 @@ class WeighTestCase(base.TestCase):
             [error, undecided, stopped], ignored=['HV204', 'HV228']))
 
 
-    def test_each_variant_is_given_by_a_clause(self):
-        given = {(clause['x-rule'], clause['x-variant'])
-                 for clause in schema.load()['allOf']
-                 if 'x-variant' in clause}
-        self.assertEqual(given, {
-            (rule.code, name) for rule in rules.CATALOGUE.values()
-            for name in rule.variants})
-
-
 class CommandTestCase(base.TestCase):
 
     def test_ends_with_the_sentence(self):
@@ -72,7 +71,8 @@ class CommandTestCase(base.TestCase):
                 ('(see qemu-img info IN), or', 'qemu-img info IN'),
                 ('Do: qemu-img convert --image-opts driver=vpc,a=b IN, then',
                  'qemu-img convert --image-opts driver=vpc,a=b IN'),
-                ('Set it: sgdisk -A N:clear:1 DISK', 'sgdisk -A N:clear:1 DISK'),
+                ('Set it: sgdisk -A N:clear:1 DISK',
+                 'sgdisk -A N:clear:1 DISK'),
                 ("Do: printf '2\\nw\\n' | gdisk DISK.raw",
                  "printf '2\\nw\\n' | gdisk DISK.raw")):
             self.assertEqual(expected, rules.COMMAND.search(text)[0])
@@ -87,7 +87,6 @@ class FindingTestCase(base.TestCase):
                          finding.message)
         self.assertNotEqual(rule.finding('-', 'tar').fix, finding.fix)
         self.assertRaises(KeyError, rule.finding, '-', variant='other')
-
 
     def test_says_what_is_missing(self):
         finding = rules.CATALOGUE['HV106'].finding('image')

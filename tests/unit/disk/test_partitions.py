@@ -113,6 +113,7 @@ class GPTTestCase(base.TestCase):
         for partitions in ([], [(0xee, 2, 100)], [(0x0c, 64, 256)]):
             self.assertDoesNotStart('gpt-no-protective-mbr', guests.bootable(
                 record=guests.mbr(partitions, signature=b'\0\0')))
+
     def test_gpt_that_firmware_does_not_look_for(self):
         # Firmware starts from the MBR: the GPT is no reason for anything.
         found = self.assertStarts(guests.bootable(

@@ -51,8 +51,8 @@ class DynamicTestCase(base.TestCase):
     def test_differencing(self):
         for name, expected in (('base.vhd', 'base.vhd'), ('', 'not named'),
                                ('\u00fc' * 256, '\u00fc' * 256)):
-            found = self.assertDefects(['vhdx-has-parent'], samples.dynamic_vhd(
-                2 * MIB, disk_type=4, parent=name))
+            image = samples.dynamic_vhd(2 * MIB, disk_type=4, parent=name)
+            found = self.assertDefects(['vhdx-has-parent'], image)
             self.assertEqual(f'the parent is {expected}',
                              found.defects['vhdx-has-parent'])
             self.assertTrue(found.has_parent)

@@ -119,11 +119,11 @@ CAUSES = (
     # No conversion is advised of a VHD that it would take data from.
     (GOOD, broken(VHD, vhdx_has_parent=1), {'HV206': 'error'}),
     (GOOD, broken(VHD, vhd_malformed=1), {'HV225': 'error'}),
-    (GOOD, broken(VHD, vhd_footer_copy=1), {'HV228': 'error'}),
+    (GOOD, broken(VHD, vhd_footer_copy=1), {'HV229': 'error'}),
     (GOOD, broken(VHD), {'HV202': 'error'}),
     (GENERATION_1, broken(VHD, vhdx_has_parent=1), {'HV206': 'error'}),
     (GENERATION_1, broken(VHD, vhd_malformed=1), {'HV225': 'error'}),
-    (GENERATION_1, broken(VHD, vhd_footer_copy=1), {'HV228': 'warning'}),
+    (GENERATION_1, broken(VHD, vhd_footer_copy=1), {'HV229': 'warning'}),
     (GENERATION_1, broken(VHD), {'HV223': 'warning'}),
     # Data is missing, whatever starts.
     (GOOD, broken(UEFI, partition_cut_off=1), {'HV315': 'error'}),
