@@ -925,6 +925,7 @@ BIOS = (
     starts('bios-vhd-fixed', *FOR_BIOS, images.convert(
         'vpc', 'force_size=on', 'subformat=fixed'), warns='HV223',
         **GENERATION_1),
+    fails('bios-disk-empty', '', DISK, VHDX, warns='HV346', **GENERATION_1),
     fails('bios-vhd-checksum', 'HV225', *FOR_BIOS, VHD,
           vhd_edit.footer('>I', 20, 12345, sealed=False), **GENERATION_1),
     refused('bios-vhd-parent', 'HV206', VHD_FORMAT, *FOR_BIOS, VHD,
