@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+import re
+from typing import Any
+
 from oslo_config import cfg
 from oslo_config import types
 
@@ -92,6 +96,49 @@ def register_opts(conf: cfg.ConfigOpts) -> None:
     """Make the options known to a service's configuration."""
     conf.register_group(GROUP)
     conf.register_opts(_ALL, group=GROUP)
+
+
+class InvalidOptionError(ValueError):
+    """The value of an option is invalid; the message names the option."""
+
+
+def read(conf: cfg.ConfigOpts, *names: str) -> Sequence[Any]:
+    """Read options of the group, at the start of a service.
+
+    A service that reads an option only when it needs it starts with a
+    misspelt value, and fails every request.
+
+    :raises InvalidOptionError: with the option, its group, the file and the
+        valid values
+    """
+    options = conf[GROUP.name]
+    values = []
+    for name in names:
+        try:
+            values.append(options[name])
+        except ValueError as exc:
+            raise InvalidOptionError(
+                f'[{GROUP.name}] {name} {_reason(exc)}') from exc
+    return values
+
+
+def _reason(exc: ValueError) -> str:
+    """Return the file and the reason of an error of oslo.config."""
+    # ConfigOpts.get_location converts the value, and fails as well.
+    file = re.search(r"detail='([^']+)'", str(exc))
+    _, found, reason = str(exc).rpartition(' is not valid: ')
+    if file is None or not found:
+        return f'is not valid: {rules.printable(exc)}'
+    return (f'in {rules.printable(file[1])} is not valid: '
+            f'{rules.printable(reason)}')
+
+
+def location(conf: cfg.ConfigOpts, name: str) -> str:
+    """Name an option of the group that has a valid value, and its file."""
+    where = conf.get_location(name, GROUP.name)
+    detail = where.detail if (
+        where and where.location.is_user_controlled) else 'not set'
+    return f'[{GROUP.name}] {name} ({rules.printable(detail)})'
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:

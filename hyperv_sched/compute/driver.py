@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 import contextlib
+import importlib
 from typing import Any
 
 from nova.compute import vm_states
@@ -12,15 +13,16 @@ from nova.virt import driver as nova_driver
 from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_utils import excutils
-from oslo_utils import importutils
 
+from hyperv_sched import compatibility
 from hyperv_sched import conf
 from hyperv_sched import objects
+from hyperv_sched import rules
+from hyperv_sched import versions
 from hyperv_sched.compute import devices
 from hyperv_sched.compute import enforcement
 from hyperv_sched.compute import hosts
 from hyperv_sched.compute import images
-from hyperv_sched.compute import judgement
 from hyperv_sched.compute import traits
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +38,9 @@ class EnforcedDriverMixin:
     """
 
     capabilities: dict[str, bool]
+
+    #: What the operator decides for this host.
+    generation_policy: compatibility.Policy
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -213,7 +218,7 @@ class EnforcedDriverMixin:
         host = objects.HostCapability.from_reported(
             *machine.reported_by(nodename))
         found = traits.of(host, machine.windows_version(),
-                          judgement.policy())
+                          self.generation_policy)
         provider_tree.remove_traits(nodename, *traits.OWNED - found)
         provider_tree.add_traits(nodename, *found)
         if host.is_hyperv:
@@ -235,7 +240,8 @@ class EnforcedDriverMixin:
     def _operation(self, name: str, context: Any,
                    instance: Any) -> enforcement.Operation:
         return enforcement.Operation(
-            name, context, instance, hosts.Host(self))
+            name, context, instance, hosts.Host(self),
+            self.generation_policy)
 
 
 def EnforcedDriver(virtapi: Any, *args: Any,
@@ -248,17 +254,43 @@ def EnforcedDriver(virtapi: Any, *args: Any,
     Nova calls what ``compute_driver`` names with its VirtAPI and asks for a
     ComputeDriver (``nova/virt/driver.py`` ``load_compute_driver``).
 
-    :raises ImportError: no such driver, or a class that is none; Nova logs
-        it and stops the service.
+    :raises ImportError: an option of [hyperv_sched] is wrong; Nova logs it
+        and stops the service.
     """
-    name = CONF.hyperv_sched.compute_driver
-    base = importutils.import_class(f'nova.virt.{name}')
-    if not (isinstance(base, type)
-            and issubclass(base, nova_driver.ComputeDriver)):
-        raise ImportError(
-            f'[hyperv_sched] compute_driver = {name} is not a Nova driver')
-    enforced = type(f'Enforced{base.__name__}',
-                    (EnforcedDriverMixin, base), {})
+    try:
+        name, minimum = conf.read(
+            CONF, 'compute_driver', 'gen2_minimum_version')
+    except conf.InvalidOptionError as exc:
+        # Nova takes a ValueError for a wrong [DEFAULT] compute_driver.
+        raise ImportError(str(exc)) from exc
+    base = _import_driver(name)
+    # A driver knows its own version: one that does not is not to be trusted.
+    policy = compatibility.Policy(
+        generation_2_minimum=versions.Version(minimum))
+    enforced = type(f'Enforced{base.__name__}', (EnforcedDriverMixin, base),
+                    {'generation_policy': policy})
     LOG.info('Enforcing Hyper-V generation rules on compute driver %s', name)
     driver: nova_driver.ComputeDriver = enforced(virtapi, *args, **kwargs)
     return driver
+
+
+def _import_driver(name: str) -> type[nova_driver.ComputeDriver]:
+    """Import a driver from where Nova looks for it: below ``nova.virt``.
+
+    :raises ImportError: with the option that names it
+    """
+    option = conf.location(CONF, 'compute_driver')
+    module, _, class_name = f'nova.virt.{name}'.rpartition('.')
+    try:
+        found = getattr(importlib.import_module(module), class_name, None)
+    except Exception as exc:
+        raise ImportError(
+            f"{option} is '{rules.printable(name)}', which cannot be "
+            f'imported: {type(exc).__name__}: {rules.printable(exc)}'
+        ) from exc
+    if not (isinstance(found, type)
+            and issubclass(found, nova_driver.ComputeDriver)):
+        raise ImportError(
+            f"{option} is '{rules.printable(name)}', which is not a compute "
+            'driver below nova.virt')
+    return found

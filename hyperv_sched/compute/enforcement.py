@@ -18,6 +18,7 @@ from typing import NoReturn
 from nova import exception
 from nova.compute import utils as compute_utils
 
+from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched.compute import devices
@@ -40,6 +41,8 @@ class Operation:
     context: Any
     instance: Any
     host: hosts.Host
+    policy: compatibility.Policy
+    """What the operator decides for this host."""
 
     def reported(self) -> tuple[object, object]:
         return self.host.reported(self.instance)
@@ -166,7 +169,7 @@ def check_departure(operation: Operation, flavor: Any,
     """
     operation.refuse_if(judgement.unsupported_here(
         images.document(operation.instance, flavor=flavor), reported,
-        flavor.extra_specs))
+        flavor.extra_specs, operation.policy))
 
 
 def check_arrival(operation: Operation) -> None:
@@ -204,7 +207,8 @@ def _unfit(operation: Operation, document: judgement.Document,
 def _unsupported_here(operation: Operation, document: judgement.Document
                       ) -> rules.Finding | None:
     return judgement.unsupported_here(
-        document, operation.reported, operation.instance.flavor.extra_specs)
+        document, operation.reported, operation.instance.flavor.extra_specs,
+        operation.policy)
 
 
 def _unusable_by_content(operation: Operation, document: judgement.Document

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
-from oslo_config import cfg
-
 from hyperv_sched import caching
 from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
@@ -20,8 +18,6 @@ from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
-
-CONF = cfg.CONF
 
 Document = Mapping[str, Any]
 
@@ -37,13 +33,6 @@ _UNUSABLE = frozenset((
 
 #: Errors that hosts of 10.0 do not mind, where the rest is right.
 _BY_VERSION = frozenset(('HV112', 'HV113'))
-
-
-def policy() -> compatibility.Policy:
-    """What the operator decides for this host."""
-    # A driver knows its own version; one that does not is not to be trusted.
-    return compatibility.Policy(generation_2_minimum=versions.Version(
-        CONF.hyperv_sched.gen2_minimum_version))
 
 
 def _requirement(document: Document) -> objects.ImageRequirement:
@@ -86,7 +75,8 @@ def unusable(document: Document) -> rules.Finding | None:
 
 
 def unsupported_here(document: Document, reported: Reported,
-                     extra_specs: Mapping[str, str]
+                     extra_specs: Mapping[str, str],
+                     policy: compatibility.Policy
                      ) -> rules.Finding | None:
     """HV501, if this host cannot run what the image and the flavor ask for.
 
@@ -95,7 +85,7 @@ def unsupported_here(document: Document, reported: Reported,
     :param reported: asked only where the image asks for Hyper-V
     """
     requirement = _requirement(document)
-    verdicts = compatibility.compile(requirement, policy())
+    verdicts = compatibility.compile(requirement, policy)
     if verdicts is None:
         return None
     kind = reported()

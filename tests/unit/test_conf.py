@@ -33,6 +33,60 @@ class OptionsTestCase(base.TestCase):
                 version, 'hyperv_sched')
 
 
+class ReadTestCase(base.TestCase):
+    """A service reads its options once, when it starts."""
+
+    #: A wrong value of each option that has any.
+    WRONG = {
+        'gen2_minimum_version': '2012R2',
+        'unknown_host_version': 'allow',
+        'explain_no_valid_host': 'perhaps',
+        'ignored_rules': 'HV106,HV999',
+        'error_rules': 'hv106',
+        'import_sets_properties': 'hw_machine_typ',
+    }
+
+    def load(self, text):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = pathlib.Path(directory.name, 'nova.conf')
+        path.write_text(f'[hyperv_sched]\n{text}\n')
+        options = cfg.ConfigOpts()
+        conf.register_opts(options)
+        options([], default_config_files=[str(path)])
+        return str(path), options
+
+    def test_wrong_value_names_option_group_and_file(self):
+        for name, value in self.WRONG.items():
+            path, options = self.load(f'{name} = {value}')
+            error = self.assertRaises(
+                conf.InvalidOptionError, conf.read, options, 'compute_driver',
+                name)
+            expected = f'[hyperv_sched] {name} in {path} is not valid: '
+            self.assertEqual(expected, str(error)[:len(expected)])
+            self.assertIn(value.rpartition(',')[2], str(error))
+
+    def test_every_option_but_a_free_one_is_among_them(self):
+        (_, options), = conf.list_opts()
+        self.assertEqual({'compute_driver', *self.WRONG},
+                         {option.name for option in options})
+
+    def test_values_come_in_the_order_of_the_names(self):
+        _, options = self.load('gen2_minimum_version = 10.0')
+        self.assertEqual(
+            [True, '10.0'],
+            conf.read(options, 'explain_no_valid_host',
+                      'gen2_minimum_version'))
+
+    def test_option_is_named_with_its_file(self):
+        path, options = self.load('compute_driver = a.B')
+        self.assertEqual(f'[hyperv_sched] compute_driver ({path})',
+                         conf.location(options, 'compute_driver'))
+        self.assertEqual(
+            '[hyperv_sched] gen2_minimum_version (not set)',
+            conf.location(options, 'gen2_minimum_version'))
+
+
 class SampleTestCase(base.TestCase):
 
     def test_shipped_sample_is_up_to_date(self):

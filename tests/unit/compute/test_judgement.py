@@ -2,10 +2,7 @@
 
 import itertools
 
-from oslo_config import cfg
-from oslo_config import fixture as config_fixture
-
-from hyperv_sched import conf
+from hyperv_sched import compatibility
 from hyperv_sched.compute import judgement
 from tests.unit import base
 
@@ -14,6 +11,7 @@ GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
                 'hypervisor_version_requires': '>=6.3'}
 SECURE = {**GENERATION_2, 'os_secure_boot': 'required', 'os_type': 'windows'}
 SHIELDED = {**SECURE, 'os_vtpm': 'required', 'img_pdk_reference': 'secret'}
+POLICY = compatibility.Policy()
 REMOTEFX = {'os:resolution': '1920x1200'}
 
 
@@ -26,11 +24,6 @@ def hyperv(number):
 
 
 class TestCase(base.TestCase):
-
-    def setUp(self):
-        super().setUp()
-        conf.register_opts(cfg.CONF)
-        self.useFixture(config_fixture.Config())
 
     def assertCause(self, cause, finding):
         """The words that a finding gives as its cause begin so."""
@@ -90,7 +83,7 @@ class UnsupportedHereTestCase(TestCase):
 
     def assertHere(self, cause, document, reported, extra_specs=()):
         found = judgement.unsupported_here(
-            document, reported, dict(extra_specs))
+            document, reported, dict(extra_specs), POLICY)
         self.assertCause(cause, found)
         if found is not None:
             self.assertEqual('HV501', found.code)
@@ -155,7 +148,7 @@ class ServerTestCase(TestCase):
         for cause, words in (
                 (judgement.unusable({**GENERATION_2, 'architecture': 'i686'}),
                  'the guest could not come back: HV109'),
-                (judgement.unsupported_here(GENERATION_2, hyperv(6002), {}),
+                (judgement.unsupported_here(GENERATION_2, hyperv(6002), {}, POLICY),
                  'the guest could not come back: HV402'),
                 (judgement.on_ide(GENERATION_2, ['ide']),
                  'the guest could not come back: HV503')):
