@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 
 from hyperv_sched import caching
@@ -12,10 +13,15 @@ from hyperv_sched import rules
 from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
 
-#: Nova cuts a fault's message at 255 bytes, "No valid host was found. "
-#: included.
-MAX_SUMMARY = 228
+#: Nova cuts a fault's message at 255 bytes (``nova/compute/utils.py``
+#: ``exception_to_dict``), "No valid host was found. " included.
+MAX_SUMMARY = 230
 
+#: Fewer bytes of a message than this say nothing.
+_MIN_WORDS = 24
+
+#: Hosts that an explanation names for each code.
+MAX_NAMED = 10
 
 _REPORTED = ', '.join(map(str, versions.REPORTED))
 
@@ -124,34 +130,109 @@ def compile(requirement: objects.ImageRequirement,
     return Verdicts(requirement, policy)
 
 
-def summarise(rejected: Mapping[rules.Finding, int]) -> str:
-    """Tell a user why no host was left: codes, counts and reasons.
+@dataclasses.dataclass(frozen=True)
+class _Reason:
+    """Why one or more hosts cannot run an image: the findings of one code."""
 
-    :param rejected: how many hosts each finding rejected.
-    :returns: at most MAX_SUMMARY bytes, without names of hosts.
+    count: int
+    finding: rules.Finding
+    """With the values of all hosts."""
+
+    @property
+    def hosts(self) -> str:
+        return f'{self.count} {"host" if self.count == 1 else "hosts"}'
+
+    @property
+    def named(self) -> str:
+        return f'{self.finding.code} {self.finding.name} ({self.hosts})'
+
+    @property
+    def short(self) -> str:
+        return f'{self.finding.code} ({self.count})'
+
+    @property
+    def counted(self) -> str:
+        return f'{self.finding.code} ({self.hosts})'
+
+
+def summarise(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
+    """Explain to a user why no host was left.
+
+    The commonest reason has its words and its fix. The others have their
+    codes, and their words where these fit.
+
+    :param rejected: the number of hosts that each finding rejected
+    :param scope: the words before the first reason
+    :returns: at most MAX_SUMMARY bytes, without names of hosts
     """
-    by_code: dict[str, dict[rules.Finding, int]] = {}
-    for finding, count in rejected.items():
-        by_code.setdefault(finding.code, {})[finding] = count
-    reasons = sorted((_reason(found) for found in by_code.values()),
-                     key=lambda reason: (-reason[0], reason[1]))
-    # The codes of all, then as many words as there is room for.
-    parts = [head for _, head, _ in reasons]
-    for index, (_, head, message) in enumerate(reasons):
-        worded = [*parts]
-        worded[index] = f'{head}: {message}'
-        if len('; '.join(worded).encode()) <= MAX_SUMMARY:
-            parts = worded
-    return '; '.join(parts)
+    first, *others = _reasons(rejected)
+    message, fix = first.finding.message, first.finding.fix
+
+    def text(head: str, message: str, tails: list[str]) -> str:
+        reasons = '; '.join([f'{head}: {message}', *tails])
+        return f'{scope}{sentence(reasons)} {fix}'
+
+    named = [reason.named for reason in others]
+    short = [reason.short for reason in others]
+    for head, tails in ((first.named, named), (first.named, short),
+                        (first.counted, short)):
+        room = MAX_SUMMARY - len(text(head, '', tails).encode())
+        if len(message.encode()) <= room:
+            break
+    message = shorten(message, room)
+    for index, reason in enumerate(others):
+        room = MAX_SUMMARY - len(text(head, message, tails).encode()) - 2
+        words = reason.finding.message
+        if room >= min(len(words.encode()), _MIN_WORDS):
+            tails[index] += f': {shorten(words, room)}'
+    return text(head, message, tails)
 
 
-def _reason(found: Mapping[rules.Finding, int]) -> tuple[int, str, str]:
-    """Join the findings of one code, which differ in what was found."""
-    first = next(iter(found))
-    count = sum(found.values())
-    actuals = sorted({f.actual for f in found if f.actual is not None})
-    joined = rules.CATALOGUE[first.code].finding(
+def explain(rejected: Mapping[rules.Finding, int],
+            names: Mapping[str, Sequence[str]]) -> str:
+    """Explain to an operator why hosts were removed, with all words.
+
+    :param rejected: the number of hosts that each finding rejected
+    :param names: some of these hosts, by the code of the finding
+    """
+    explained = []
+    for reason in _reasons(rejected):
+        listed = ', '.join(names.get(reason.finding.code, ())[:MAX_NAMED])
+        more = ', ...' if reason.count > MAX_NAMED else ''
+        explained.append(
+            f'{reason.finding.code} {reason.finding.name} ({reason.hosts}: '
+            f'{listed}{more}): {reason.finding.message}. '
+            f'{reason.finding.fix}')
+    return '; '.join(explained)
+
+
+def shorten(text: str, size: int) -> str:
+    """Cut a text to a number of bytes of UTF-8, and mark the cut."""
+    encoded = text.encode()
+    if len(encoded) <= size:
+        return text
+    return encoded[:max(size - 3, 0)].decode(errors='ignore') + '...'
+
+
+def sentence(text: str) -> str:
+    """End a text with a full stop, unless it was cut."""
+    return text if text.endswith('...') else f'{text}.'
+
+
+def _reasons(rejected: Mapping[rules.Finding, int]) -> list[_Reason]:
+    """Join the findings of each code, the commonest first."""
+    by_code: dict[str, list[rules.Finding]] = {}
+    for finding in rejected:
+        by_code.setdefault(finding.code, []).append(finding)
+    return sorted(
+        (_Reason(sum(rejected[finding] for finding in findings),
+                 _join(findings)) for findings in by_code.values()),
+        key=lambda reason: (-reason.count, reason.finding.code))
+
+
+def _join(findings: Sequence[rules.Finding]) -> rules.Finding:
+    """Make one finding of all of one code, with what each has found."""
+    first = findings[0]
+    actuals = sorted({f.actual for f in findings if f.actual is not None})
+    return rules.CATALOGUE[first.code].finding(
         first.image, ', '.join(actuals) if actuals else None, first.required)
-    hosts = 'host' if count == 1 else 'hosts'
-    return count, f'{first.code} {first.name} ({count} {hosts})', (
-        joined.message)

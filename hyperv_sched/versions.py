@@ -13,7 +13,6 @@ import re
 from packaging import specifiers
 from packaging import version as packaging_version
 
-Specifiers = specifiers.SpecifierSet
 Version = packaging_version.Version
 
 #: What compute nodes of Windows Server 2012, 2012 R2 and 2016 to 2025 record.
@@ -51,6 +50,24 @@ _PORTABLE = re.compile(
 
 class InvalidRequirement(ValueError):
     """A version requirement that Nova does not accept."""
+
+
+class Specifiers(specifiers.SpecifierSet):
+    """A version requirement that is shown in the order of its parts.
+
+    packaging sorts them.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __reduce__(self) -> tuple[type[Specifiers], tuple[str]]:
+        # A copy: packaging's own state knows nothing of the order.
+        return type(self), (self._text,)
 
 
 def parse_requirement(text: str) -> Specifiers:

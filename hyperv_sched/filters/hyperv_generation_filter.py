@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping
 from collections.abc import Sequence
+import re
+import sys
 from typing import Any
+from typing import NoReturn
 
 from nova import exception
 from nova.scheduler import filters
+from nova.scheduler import utils
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -53,12 +58,13 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         super().__init__()
         # Here, so that a misspelt option keeps the scheduler from starting
         # rather than every server from being scheduled.
-        options = CONF.hyperv_sched
+        minimum, unknown, self._explain = conf.read(
+            CONF, 'gen2_minimum_version', 'unknown_host_version',
+            'explain_no_valid_host')
         self._policy = compatibility.Policy(
-            generation_2_minimum=versions.Version(
-                options.gen2_minimum_version),
-            accept_unknown_version=options.unknown_host_version == 'accept')
-        self._explain = options.explain_no_valid_host
+            generation_2_minimum=versions.Version(minimum),
+            accept_unknown_version=unknown == 'accept')
+        self._offer = CONF.scheduler.max_placement_results
         self._warned: set[object] = set()
 
     def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
@@ -90,15 +96,47 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         if self._policy.accept_unknown_version or any(
                 finding.code == 'HV403' for finding in rejected):
             self._warn_of_silent(others, findings)
-        if rejected:
-            reason = compatibility.summarise(rejected)
-            LOG.info('%(passed)d of %(all)d hosts can run image %(image)s. '
-                     '%(reason)s',
-                     {'passed': len(passed), 'all': len(filter_obj_list),
-                      'image': _image_id(spec_obj), 'reason': reason})
-            if not passed and self._explain:
-                raise exception.NoValidHost(reason=reason)
+        if rejected and (not passed or LOG.isEnabledFor(logging.DEBUG)):
+            LOG.log(logging.DEBUG if passed else logging.INFO,
+                    '%(passed)d of %(all)d hosts can run image %(image)s. '
+                    '%(reason)s',
+                    {'passed': len(passed), 'all': len(filter_obj_list),
+                     'image': _image_id(spec_obj),
+                     'reason': compatibility.explain(
+                         rejected, _names(others, findings))})
+        if rejected and not passed and self._explain:
+            self._raise_no_valid_host(rejected, filter_obj_list, spec_obj)
         return passed
+
+    def _raise_no_valid_host(
+            self, rejected: Mapping[rules.Finding, int],
+            hosts: Sequence[Any], spec_obj: Any) -> NoReturn:
+        """Give the user the reason, and the log the line that Nova skips."""
+        results = [*_earlier_results(), f'{type(self).__name__}: '
+                   f'(start: {len(hosts)}, end: 0)']
+        LOG.info('Filtering removed all hosts for the request with instance '
+                 "ID '%(server)s'. Filter results: %(results)s",
+                 {'server': _instance_uuid(spec_obj),
+                  'results': str(results)})
+        raise exception.NoValidHost(reason=compatibility.summarise(
+            rejected, self._scope(results, spec_obj)))
+
+    def _scope(self, results: Sequence[str], spec_obj: Any) -> str:
+        """Return the words on the hosts that the reason is about.
+
+        Hosts that are full or disabled are not among those that placement
+        offers, nor are more than ``[scheduler] max_placement_results``.
+        """
+        try:
+            if utils.request_is_rebuild(spec_obj):
+                # Placement is not asked: it is the server's own host.
+                return ''
+        except Exception:
+            LOG.debug("A request's hints cannot be read", exc_info=True)
+        start = re.search(r'start: (\d+)', results[0])
+        limited = start is not None and int(start[1]) >= self._offer
+        return 'Of the hosts that placement offered{}: '.format(
+            f' (max_placement_results={self._offer})' if limited else '')
 
     def _warn_of_silent(self, hosts: Sequence[Any],
                         findings: Sequence[rules.Finding | None]) -> None:
@@ -113,6 +151,34 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
                     self._warned.add(name)
                     LOG.warning('Host %s has not reported its hypervisor '
                                 'version', name)
+
+
+def _earlier_results() -> list[str]:
+    """Return what Nova has noted of the filters before this one.
+
+    Nova logs it where a filter returns no host, and skips that where a filter
+    raises NoValidHost, which is the only way to give the user a reason. Only
+    a local variable of the caller has it (``nova/filters.py``
+    ``get_filtered_objects``).
+    """
+    caller = sys._getframe()
+    while caller.f_back is not None:
+        caller = caller.f_back
+        if caller.f_code.co_name == 'get_filtered_objects':
+            return list(caller.f_locals.get('part_filter_results', ()))
+    return []
+
+
+def _names(hosts: Sequence[Any], findings: Sequence[rules.Finding | None]
+           ) -> dict[str, list[str]]:
+    """Name the first hosts that the findings of each code rejected."""
+    named: dict[str, list[str]] = {}
+    for host, finding in zip(hosts, findings, strict=True):
+        if finding is not None:
+            names = named.setdefault(finding.code, [])
+            if len(names) < compatibility.MAX_NAMED:
+                names.append(_node(host))
+    return named
 
 
 def _split(hosts: Sequence[Any],
@@ -169,6 +235,13 @@ def _image_id(spec_obj: Any) -> str:
     """The image's id; one booted from a volume has none."""
     try:
         return rules.printable(spec_obj.image.id)
+    except Exception:
+        return '-'
+
+
+def _instance_uuid(spec_obj: Any) -> str:
+    try:
+        return rules.printable(spec_obj.instance_uuid)
     except Exception:
         return '-'
 

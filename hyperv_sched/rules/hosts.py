@@ -25,7 +25,7 @@ RULES = (
     Rule('HV404', 'version-requirement-unmet', 'error',
          'the host runs Hyper-V {actual}, the image requires {required}',
          'hypervisor_version_requires',
-         'Use a host that satisfies it, or correct the requirement',
+         'Correct the requirement, or use another host',
          references.SCHEDULING),
     Rule('HV405', 'request-invalid', 'error',
          'no host can meet the image: {actual}',

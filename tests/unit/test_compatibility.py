@@ -112,19 +112,26 @@ class CompileTestCase(base.TestCase):
             self.assertEqual('HV403', verdicts.of('hyperv', 6003.0).code)
 
 
+OFFERED = 'Of the hosts that placement offered (max_placement_results=1000): '
+
+
 class SummariseTestCase(base.TestCase):
 
-    def summary(self, properties, *hosts):
+    def rejected(self, properties, *hosts):
         verdicts = compatibility.compile(
             objects.ImageRequirement.from_document(properties), STRICT)
-        return compatibility.summarise(collections.Counter(
-            verdicts.of(*host) for host in hosts))
+        return collections.Counter(verdicts.of(*host) for host in hosts)
 
-    def test_counts_by_code_the_most_frequent_first(self):
+    def summary(self, properties, *hosts, scope=''):
+        return compatibility.summarise(
+            self.rejected(properties, *hosts), scope)
+
+    def test_commonest_reason_has_words_and_fix(self):
         self.assertEqual(
             'HV402 host-too-old (2 hosts): the host runs Hyper-V 6.2, '
             'generation 2 needs >=6.3; HV403 host-version-unknown (1 host): '
-            'the host has not reported its hypervisor version',
+            'the host has not reported its hypervisor version. Use a host of '
+            'version >=6.3, or a generation 1 image',
             self.summary({'hw_machine_type': 'hyperv-gen2'},
                          UNKNOWN, WS2012, WS2012))
 
@@ -132,16 +139,70 @@ class SummariseTestCase(base.TestCase):
         self.assertEqual(
             'HV404 version-requirement-unmet (2 hosts): the host runs '
             'Hyper-V 10.0, 6.3, the image requires >=11.0 (hosts report '
-            '6.2, 6.3, 10.0 only)',
+            '6.2, 6.3, 10.0 only). Correct the requirement, or use another '
+            'host',
             self.summary({'hw_machine_type': 'hyperv-gen2',
                           'hypervisor_version_requires': '>=11.0'},
                          WS2012R2, WS2022))
 
-    def test_every_code_is_named_within_the_room_there_is(self):
+    def test_rarer_reason_takes_no_words_of_the_commonest(self):
+        self.assertEqual(
+            'HV404 (3 hosts): the host runs '
+            'Hyper-V 10.0, 6.3, the image requires >=6.3,>=10.0.17763,'
+            '!=10.0.20348,<10.0.26100 (hosts report 6.2, 6.3, 10.0 only); '
+            'HV401 (1); HV402 (1). Correct the requirement, or use another '
+            'host',
+            self.summary(
+                {'hw_machine_type': 'hyperv-gen2',
+                 'hypervisor_version_requires':
+                 '>=6.3,>=10.0.17763,!=10.0.20348,<10.0.26100'},
+                WS2012R2, WS2022, WS2022, KVM, WS2012))
+
+    def test_long_value_is_shortened_and_fits(self):
+        long = ','.join(['>=11.0', *(
+            f'!=10.0.{build}' for build in range(20000, 20020))])
+        for properties, hosts in (
+                ({'hw_machine_type': 'hyperv-' + '漢' * 200}, [WS2012] * 5),
+                ({'hw_machine_type': 'hyperv-gen2',
+                  'hypervisor_version_requires': long},
+                 [WS2012, *[WS2022] * 99999, UNKNOWN, KVM])):
+            for scope in ('', OFFERED):
+                text = self.summary(properties, *hosts, scope=scope)
+                self.assertLessEqual(len(text.encode()), 230)
+                self.assertEqual(scope, text[:len(scope)])
+                self.assertIn('...', text)
+
+    def test_every_code_is_named_and_the_commonest_explained(self):
         text = self.summary(
             {'hw_machine_type': 'hyperv-gen2',
              'hypervisor_version_requires': '>=11.0,>=11.0.1,>=11.0.2'},
-            WS2012, WS2012R2, UNKNOWN, KVM)
-        self.assertLessEqual(len(text), compatibility.MAX_SUMMARY)
-        for code in ('HV401', 'HV402', 'HV403', 'HV404'):
-            self.assertIn(code, text)
+            WS2012, WS2012R2, WS2022, UNKNOWN, KVM, scope=OFFERED)
+        for words in ('HV404 (2 hosts): the host runs Hyper-V 10.0, 6.3, ',
+                      'HV401 (1)', 'HV402 (1)', 'HV403 (1)',
+                      'Correct the requirement'):
+            self.assertIn(words, text)
+
+    def test_operator_reads_all_words_and_some_names(self):
+        rejected = self.rejected(
+            {'hw_machine_type': 'hyperv-gen2',
+             'hypervisor_version_requires': '>=11.0'},
+            *[WS2022] * 11, WS2012)
+        self.assertEqual(
+            'HV404 version-requirement-unmet (11 hosts: h0, h1, h2, h3, h4, '
+            'h5, h6, h7, h8, h9, ...): the host runs Hyper-V 10.0, the image '
+            'requires >=11.0 (hosts report 6.2, 6.3, 10.0 only). Correct the '
+            'requirement, or use another host; HV402 host-too-old (1 host: '
+            'old): the host runs Hyper-V 6.2, generation 2 needs >=6.3. Use '
+            'a host of version >=6.3, or a generation 1 image',
+            compatibility.explain(rejected, {
+                'HV404': [f'h{number}' for number in range(11)],
+                'HV402': ['old']}))
+
+
+class ShortenTestCase(base.TestCase):
+
+    def test_bytes_count_and_characters_stay_whole(self):
+        self.assertEqual('漢字', compatibility.shorten('漢字', 6))
+        self.assertEqual('...', compatibility.shorten('漢字', 5))
+        self.assertEqual('漢...', compatibility.shorten('漢字漢', 8))
+        self.assertEqual('abc...', compatibility.shorten('abcdefgh', 6))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import copy
+
 import hypothesis
 from hypothesis import strategies as st
 from oslo_utils import versionutils
@@ -55,6 +57,23 @@ class ParseRequirementTestCase(base.TestCase):
         text = ','.join(['>=6.3'] * 50)
         self.assertRaises(versions.InvalidRequirement,
                           versions.parse_requirement, text)
+
+
+class SpecifiersTestCase(base.TestCase):
+
+    def test_shown_in_the_order_of_its_parts(self):
+        for text in ('>=10.0,<6.3', '<6.3,>=10.0', '>=6.3'):
+            requirement = versions.parse_requirement(text)
+            for same in (requirement, copy.copy(requirement),
+                         copy.deepcopy(requirement)):
+                self.assertEqual(text, str(same))
+                self.assertEqual(requirement, same)
+
+    def test_order_makes_no_difference(self):
+        one, other = map(versions.parse_requirement,
+                         ('>=10.0,<6.3', '<6.3,>=10.0'))
+        self.assertEqual(one, other)
+        self.assertEqual(hash(one), hash(other))
 
 
 class FromNovaTestCase(base.TestCase):

@@ -1,9 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """HyperVGenerationFilter run by nova-scheduler."""
 
+import logging
+from unittest import mock
+
+import fixtures
+from nova import filters as nova_filters
+from nova.scheduler.filters import compute_filter
+
 from tests.functional.nova import cloud
 
 NO_VALID_HOST = 'No valid host was found. '
+OFFERED = 'Of the hosts that placement offered: '
 
 
 class PlacementOfServersTestCase(cloud.HyperVCloud):
@@ -54,10 +62,11 @@ class NoValidHostTestCase(cloud.HyperVCloud):
     def test_create_tells_codes_counts_and_reasons(self):
         image = self.image('gen2', **cloud.GENERATION_2)
         self.assertEqual(
-            NO_VALID_HOST +
+            NO_VALID_HOST + OFFERED +
             'HV401 host-not-hyperv (1 host): the host runs QEMU, the image '
             'needs Hyper-V; HV402 host-too-old (1 host): the host runs '
-            'Hyper-V 6.2, generation 2 needs >=6.3',
+            'Hyper-V 6.2, ge... Use a Hyper-V host, or an image for this '
+            'hypervisor',
             self.fault_of(self.boot(image)))
 
     def test_multi_create_tells_every_server(self):
@@ -75,17 +84,16 @@ class NoValidHostTestCase(cloud.HyperVCloud):
         image = self.image('build', hw_machine_type='hyperv-gen1',
                            hypervisor_version_requires='>=10.0.17763')
         self.assertIn(
-            'HV404 version-requirement-unmet (1 host): the host runs '
-            'Hyper-V 6.2, the image requires >=10.0.17763',
+            '; HV404 version-requirement-unmet (1 host)',
             self.fault_of(self.boot(image)))
 
     def test_unknown_generation_is_refused_on_every_host(self):
         image = self.image('gen3', hw_machine_type='hyperv-gen3')
         self.assertEqual(
-            NO_VALID_HOST +
+            NO_VALID_HOST + OFFERED +
             'HV405 request-invalid (2 hosts): no host can meet the image: '
             "HV101 hw_machine_type is 'hyperv-gen3', which no Hyper-V host "
-            'knows',
+            'knows. Correct the image: hyperv-sched image lint tells how',
             self.fault_of(self.boot(image)))
 
     def test_rebuild_with_a_generation_2_image_tells_why(self):
@@ -96,7 +104,75 @@ class NoValidHostTestCase(cloud.HyperVCloud):
         self.api.post_server_action(
             server['id'], {'rebuild': {'imageRef': image}})
         server = self._wait_for_state_change(server, 'ERROR')
-        self.assertIn('HV402 host-too-old (1 host)', self.fault_of(server))
+        # It is the server's own host, not one that placement offered.
+        self.assertEqual(
+            NO_VALID_HOST +
+            'HV402 host-too-old (1 host): the host runs Hyper-V 6.2, '
+            'generation 2 needs >=6.3. Use a host of version >=6.3, or a '
+            'generation 1 image', self.fault_of(server))
+
+
+class OfferedHostsCloud(cloud.HyperVCloud):
+    """A cloud whose one capable host falls to a filter before this one."""
+
+    hosts = ('ws2012', 'kvm', 'ws2022')
+    filters = ('ComputeFilter', 'AllHostsFilter', cloud.FILTER)
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger(
+            level=logging.INFO, format='%(name)s %(message)s'))
+
+    def refused(self):
+        """Boot a server while the one host that can run it is down."""
+        with mock.patch.object(
+                compute_filter.ComputeFilter, 'host_passes',
+                lambda _, host, spec: host.host != 'ws2022'):
+            return self.boot(self.image('gen2', **cloud.GENERATION_2))
+
+
+class OfferedHostsTestCase(OfferedHostsCloud):
+
+    def test_line_of_nova_on_all_filters_is_logged(self):
+        server = self.refused()
+        self.assertIn(
+            'Filtering removed all hosts for the request with instance ID '
+            f"'{server['id']}'. Filter results: ["
+            "'ComputeFilter: (start: 3, end: 2)', "
+            "'AllHostsFilter: (start: 2, end: 2)', "
+            "'HyperVGenerationFilter: (start: 2, end: 0)']",
+            self.log.output)
+
+    def test_log_has_all_words_and_the_names(self):
+        self.refused()
+        self.assertIn(
+            'HV401 host-not-hyperv (1 host: kvm): the host runs QEMU, the '
+            'image needs Hyper-V. Use a Hyper-V host, or an image for this '
+            'hypervisor; HV402 host-too-old (1 host: ws2012): ',
+            self.log.output)
+
+    def test_nova_finds_no_earlier_results_by_another_name(self):
+        """The filter reads a variable of Nova's."""
+        self.assertIn(
+            'part_filter_results',
+            nova_filters.BaseFilterHandler.get_filtered_objects
+            .__code__.co_varnames)
+
+    def test_option_is_not_named_where_placement_has_no_more(self):
+        self.assertIn(f'{OFFERED}HV401', self.refused()['fault']['message'])
+
+
+class AsManyHostsAsAllowedTestCase(OfferedHostsCloud):
+    """There may be others, which placement does not offer."""
+
+    def setUp(self):
+        self.flags(max_placement_results=3, group='scheduler')
+        super().setUp()
+
+    def test_option_that_limits_them_is_named(self):
+        self.assertIn('Of the hosts that placement offered '
+                      '(max_placement_results=3): HV401 ',
+                      self.refused()['fault']['message'])
 
 
 class WithheldReasonTestCase(cloud.HyperVCloud):

@@ -58,6 +58,7 @@ class FilterTestCase(testtools.TestCase):
         handler = logging.Handler()
         handler.emit = self.logs.append
         logger = logging.getLogger(hyperv_generation_filter.__name__)
+        self.logger = logger
         self.addCleanup(logger.removeHandler, handler)
         self.addCleanup(logger.setLevel, logger.level)
         logger.addHandler(handler)
@@ -146,14 +147,31 @@ class LogTestCase(FilterTestCase):
     def messages(self, level):
         return [r.getMessage() for r in self.logs if r.levelno == level]
 
-    def test_one_line_a_request_that_removed_hosts(self):
-        self.passed(request(**cloud.GENERATION_2), *GOOD,
-                    host('hyperv', 6002), host('QEMU', 8002000))
+    def test_request_that_succeeds_is_told_to_who_debugs(self):
+        hosts = (*GOOD, host('hyperv', 6002, 'old'),
+                 host('QEMU', 8002000, 'kvm'))
+        self.passed(request(**cloud.GENERATION_2), *hosts)
+        self.assertEqual([], self.logs)
+        self.logger.setLevel(logging.DEBUG)
+        self.passed(request(**cloud.GENERATION_2), *hosts)
         self.assertEqual(
             ['2 of 4 hosts can run image image. HV401 host-not-hyperv '
-             '(1 host): the host runs QEMU, the image needs Hyper-V; HV402 '
-             'host-too-old (1 host): the host runs Hyper-V 6.2, generation 2 '
-             'needs >=6.3'], self.messages(logging.INFO))
+             '(1 host: kvm): the host runs QEMU, the image needs Hyper-V. '
+             'Use a Hyper-V host, or an image for this hypervisor; HV402 '
+             'host-too-old (1 host: old): the host runs Hyper-V 6.2, '
+             'generation 2 needs >=6.3. Use a host of version >=6.3, or a '
+             'generation 1 image'], self.messages(logging.DEBUG))
+
+    def test_request_that_fails_names_some_hosts_of_many(self):
+        self.assertRaises(
+            exception.NoValidHost, self.passed,
+            request(**cloud.GENERATION_2),
+            *(host('hyperv', 6002, f'h{number}') for number in range(5000)))
+        explained, results = self.messages(logging.INFO)
+        self.assertIn('(5000 hosts: h0, h1, h2, h3, h4, h5, h6, h7, h8, h9, '
+                      '...)', explained)
+        self.assertIn("['HyperVGenerationFilter: (start: 5000, end: 0)']",
+                      results)
 
     def test_nothing_where_no_host_was_removed(self):
         self.passed(request(**cloud.GENERATION_2), *GOOD)
