@@ -28,8 +28,26 @@ from hyperv_sched.compute import judgement
 from hyperv_sched.compute import refusals
 from hyperv_sched.objects import image_requirement
 
-#: What Nova's Glance API says of an image that nobody will ever download.
-_GONE = (exception.ImageNotFound, exception.ImageNotAuthorized)
+#: The bytes of a fault that Nova keeps (``nova/compute/utils.py``
+#: ``exception_to_dict``).
+_FAULT_SIZE = 255
+
+#: The bytes that Nova puts before a reason, by the method of the driver.
+_PREFIXES = {
+    'prepare_for_spawn': len('Build of instance  aborted: ') + 36,
+    'spawn': len('Build of instance  aborted: ') + 36,
+    'rescue': len('Instance  cannot be rescued: Driver Error: ') + 36,
+    'check_can_live_migrate_destination': len('Migration pre-check error: '),
+    'pre_live_migration': len('Migration pre-check error: '),
+    'migrate_disk_and_power_off': len(
+        'Instance rollback performed due to: '),
+}
+
+#: The same where each host that Nova tried has refused a new server; there
+#: may be 9999 attempts.
+_PREFIX_OF_LAST = len(
+    'Exceeded maximum number of retries. Exceeded max scheduling attempts '
+    '9999 for instance . Last exception: ') + 36
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,43 +67,50 @@ class Operation:
 
     def refuse(self, finding: rules.Finding) -> NoReturn:
         """Tell operators, and Nova by the exception that it understands."""
+        finding = judgement.without_other_host(finding, self.name)
         refusals.tell(self.context, self.instance, self.name, finding)
-        raise _error(self, finding)
+        raise error(self.name, finding)
 
     def refuse_if(self, finding: rules.Finding | None) -> None:
         if finding is not None:
             self.refuse(finding)
 
 
-def _error(operation: Operation, finding: rules.Finding) -> Exception:
-    reason = str(finding)
-    error: Exception
-    match operation.name, finding.code:
+def error(method: str, finding: rules.Finding) -> Exception:
+    """Return the exception that has the right effect in Nova.
+
+    Its message is the reason alone: the words that Nova's classes put before
+    it would cost the room that the reason needs.
+
+    :param method: the method of the driver that Nova has called
+    """
+    prefix = _PREFIXES.get(method, 0)
+    if method in ('prepare_for_spawn', 'spawn') and finding.code == 'HV501':
+        prefix = _PREFIX_OF_LAST
+    reason = judgement.brief(finding, _FAULT_SIZE - prefix)
+    raised: Exception
+    match method, finding.code:
         case ('prepare_for_spawn' | 'spawn'), 'HV501':
             # The next host is tried.
-            error = exception.ComputeResourcesUnavailable(reason=reason)
+            raised = exception.ComputeResourcesUnavailable(reason)
         case 'prepare_for_spawn', _:
             # The only one whose words Nova keeps there.
-            error = exception.InstanceUnacceptable(
-                instance_id=operation.instance.uuid, reason=reason)
+            raised = exception.InstanceUnacceptable(reason)
         case ('spawn' | 'attach_volume'), 'HV503':
-            error = exception.InvalidDiskInfo(reason)
-        case ('spawn' | 'rebuild'), _:
-            # One attempt, and the reason in the fault.
-            error = exception.ImageUnacceptable(
-                image_id=finding.image, reason=reason)
+            raised = exception.InvalidDiskInfo(reason)
         case ('check_can_live_migrate_destination'
               | 'pre_live_migration'), _:
             # The next host is tried, or the user is told no; the guest runs
             # on where it is.
-            error = exception.MigrationPreCheckError(reason=reason)
+            raised = exception.MigrationPreCheckError(reason=reason)
         case 'migrate_disk_and_power_off', _:
             # The server is left as it is, and the reason with the action.
-            error = exception.InstanceFaultRollback(
+            raised = exception.InstanceFaultRollback(
                 exception.ImageUnacceptable(reason))
         case _:
-            error = exception.ImageUnacceptable(reason)
-    return error
+            # One attempt, and the reason in the fault.
+            raised = exception.ImageUnacceptable(reason)
+    return raised
 
 
 def read_record(operation: Operation, image_meta: Any,
@@ -226,5 +251,9 @@ def _unusable_by_content(operation: Operation, document: judgement.Document
 
 
 def _unreadable(image_id: str, exc: Exception) -> rules.Finding:
-    return (judgement.gone if isinstance(exc, _GONE)
-            else judgement.unread)(image_id, exc)
+    match exc:
+        case exception.ImageNotFound():
+            return judgement.gone(image_id)
+        case exception.ImageNotAuthorized():
+            return judgement.withheld(image_id)
+    return judgement.unread(image_id, exc)

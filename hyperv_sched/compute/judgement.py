@@ -8,6 +8,7 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
+import re
 from typing import Any
 
 from hyperv_sched import caching
@@ -68,10 +69,25 @@ def unusable(document: Document) -> rules.Finding | None:
          if finding.code in _UNUSABLE
          or finding.code in _BY_VERSION and _first_broken(
              {finding.code}, document, versions.WINDOWS_SERVER_2016)), None)
-    return cause and dataclasses.replace(
-        rules.CATALOGUE['HV502'].finding(
-            cause.image, f'{cause.code} {cause.message}', cause.required),
-        fix=cause.fix)
+    return cause and unusable_because(cause)
+
+
+def unusable_because(cause: rules.Finding) -> rules.Finding:
+    """Return HV502 with its cause and the fix of that."""
+    return dataclasses.replace(
+        because('HV502', cause.image, f'{cause.code} {cause.message}'),
+        required=cause.required, fix=cause.fix)
+
+
+def because(code: str, image: str, cause: str) -> rules.Finding:
+    """Return a finding that repeats the words of another, however long.
+
+    Their values are bounded.
+    """
+    rule = rules.CATALOGUE[code]
+    return dataclasses.replace(
+        rule.finding(image), actual=cause,
+        message=rule.message.format(actual=cause))
 
 
 def unsupported_here(document: Document, reported: Reported,
@@ -103,8 +119,7 @@ def unsupported_here(document: Document, reported: Reported,
         return None
     if isinstance(cause, rules.Finding):
         cause = f'{cause.code} {cause.message}'
-    return rules.CATALOGUE['HV501'].finding(
-        image_document.label(document), cause)
+    return because('HV501', image_document.label(document), cause)
 
 
 def _first_broken(codes: Collection[str], document: Document,
@@ -157,23 +172,85 @@ def on_ide(document: Document,
         image_document.label(document), bus)
 
 
-def gone(image_id: str, exc: Exception) -> rules.Finding:
-    """HV502, where nobody will ever download the image."""
+def gone(image_id: str) -> rules.Finding:
+    """Return HV502 for an image that is deleted, or another project's."""
     return dataclasses.replace(
         rules.CATALOGUE['HV502'].finding(
-            image_id, f'Glance has no such image for this project: {exc}'),
+            image_id, 'Glance has no such image for this project'),
         fix='Use another image')
 
 
+def withheld(image_id: str) -> rules.Finding:
+    """Return HV502 for an image that Glance shows and does not hand out."""
+    return dataclasses.replace(
+        rules.CATALOGUE['HV502'].finding(
+            image_id, 'Glance does not let this project download the image, '
+            'as while it is deactivated'),
+        fix='Reactivate it, or use another image')
+
+
 def unread(image_id: str, exc: Exception) -> rules.Finding:
-    """HV501, where Glance, or the host's own file, cannot be read.
+    """Return HV501 where Glance, or the host's own file, cannot be read.
 
     Generation 2 is not guessed.
     """
     # The user need not know where on the host a file lies.
     reason = exc.strerror if isinstance(exc, OSError) else None
-    return rules.CATALOGUE['HV501'].finding(
-        image_id, f'it cannot be read: {reason or exc}')
+    return dataclasses.replace(
+        rules.CATALOGUE['HV501'].finding(
+            image_id, f'it cannot be read: {reason or exc}'.rstrip('.')),
+        fix='Try again later')
+
+
+#: What helps where no other host is tried, by the method of the driver.
+_FIXES_HERE = {
+    'rescue': 'Rescue with an image that this host can run',
+    **dict.fromkeys(
+        ('finish_migration', 'finish_revert_migration'),
+        'The disk of the guest is on this host: ask the administrator of '
+        'the cloud'),
+}
+
+
+def without_other_host(finding: rules.Finding,
+                       method: str) -> rules.Finding:
+    """Return the finding with a fix that does not name another host.
+
+    :param method: the method of the driver that Nova has called
+    """
+    if finding.fix != rules.CATALOGUE['HV501'].fix:
+        return finding
+    return dataclasses.replace(
+        finding, fix=_FIXES_HERE.get(method, finding.fix))
+
+
+#: What a user runs to read all about a rule.
+_MORE = 'More: hyperv-sched rule show {}'
+
+_CODE = re.compile(r'HV[0-9]{3}(?= )')
+
+
+def brief(finding: rules.Finding, size: int) -> str:
+    """Word a finding for a place with little room.
+
+    Whole sentences: the code, the cause, and the fix; where the fix does not
+    fit, the command that tells it. Only a cause that leaves no room even for
+    that, by the length of a value, is shortened.
+
+    :param size: bytes of UTF-8
+    """
+    code, cause = finding.code, finding.message
+    deeper = _CODE.match(finding.actual or '')
+    if deeper is not None:
+        code, cause = deeper[0], finding.actual or ''
+    more = _MORE.format(code)
+    head = f'{finding.code}: '
+    for text in (str(finding), f'{head}{finding.message}. {finding.fix}',
+                 f'{head}{cause}. {finding.fix}', f'{head}{cause}. {more}'):
+        if len(text.encode()) <= size:
+            return text
+    room = size - len(f'{head} {more}'.encode())
+    return f'{head}{compatibility.shorten(cause, room)} {more}'
 
 
 def destructive(cause: rules.Finding) -> rules.Finding:
@@ -181,9 +258,9 @@ def destructive(cause: rules.Finding) -> rules.Finding:
     actual, fix = cause.actual, cause.fix
     if cause.code == 'HV503':
         actual = f'{cause.code} {cause.message}'
-    elif cause.code == 'HV501':
+    elif fix == rules.CATALOGUE['HV501'].fix:
         # There is no other host to go to.
         fix = 'Rebuild with an image that this host can run'
     return dataclasses.replace(
-        rules.CATALOGUE['HV505'].finding(
-            cause.image, actual, cause.required), fix=fix)
+        because('HV505', cause.image, actual or cause.message),
+        required=cause.required, fix=fix)

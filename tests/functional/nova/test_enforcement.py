@@ -48,8 +48,8 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         server = self.boot(image)
         self.assertEqual('ERROR', server['status'])
         self.assertIn(
-            'HV502 image-unusable: HV202 the file is VHD, generation 2 runs '
-            'only from VHDX. Convert a disk that was ',
+            'aborted: HV502: HV202 the file is VHD, generation 2 runs only '
+            'from VHDX. More: hyperv-sched rule show HV202',
             server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
 
@@ -78,9 +78,9 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         image = self.image('gen2', **cloud.GENERATION_2)
         with self.no_glance(OSError('Glance is down')):
             server = self.boot(image, az='nova:ws2022')
-        self.assertIn('HV501 generation-unsupported-here: this host cannot '
-                      'run the image: it cannot be read: Glance '
-                      'is down', server['fault']['message'])
+        self.assertEqual(
+            'HV501: this host cannot run the image: it cannot be read: '
+            'Glance is down. Try again later', server['fault']['message'])
 
     def test_generation_1_does_without_glance(self):
         with self.no_glance(OSError('Glance is down')):
@@ -92,11 +92,20 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
 
     def test_image_that_is_gone_is_asked_for_once(self):
         image = self.image('gen2', **cloud.GENERATION_2)
-        with self.no_glance(exception.ImageNotFound(image_id=image)):
-            server = self.boot(image)
-        self.assertIn('HV502 image-unusable: Glance has no such image for '
-                      'this project', server['fault']['message'])
-        self.assertEqual(1, len(self.attempts(server)))
+        for error, words in (
+                (exception.ImageNotFound(image_id=image),
+                 'HV502 image-unusable: Glance has no such image for this '
+                 'project. Use another image'),
+                (exception.ImageNotAuthorized(image_id=image),
+                 'HV502 image-unusable: Glance does not let this project '
+                 'download the image, as while it is deactivated. Reactivate '
+                 'it, or use another image')):
+            with self.no_glance(error):
+                server = self.boot(image)
+            self.assertEqual(
+                f'Build of instance {server["id"]} aborted: {words}',
+                server['fault']['message'])
+            self.assertEqual(1, len(self.attempts(server)))
 
     def test_secure_boot_that_no_host_can_do_fails_once(self):
         for name, properties, code in (
@@ -104,7 +113,8 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
                 ('no_os', cloud.GENERATION_2, 'HV111')):
             server = self.boot(self.image(
                 name, os_secure_boot='required', **properties))
-            self.assertIn(f'HV502 image-unusable: {code} os_secure_boot=',
+            self.assertIn('HV502', server['fault']['message'])
+            self.assertIn(f': {code} os_secure_boot=',
                           server['fault']['message'])
             self.assertEqual(1, len(self.attempts(server)))
 
@@ -169,9 +179,9 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         image = self.image('gen2', **cloud.GENERATION_2)
         server = self.boot(image, az='nova:ws2012')
         self.assertEqual('ERROR', server['status'])
-        self.assertIn('HV501 generation-unsupported-here: this host cannot '
-                      'run the image: HV402 the host runs Hyper-V 6.2',
-                      server['fault']['message'])
+        self.assertEqual(
+            'HV501: HV402 the host runs Hyper-V 6.2, generation 2 needs '
+            '>=6.3. Another host may do', server['fault']['message'])
 
     def test_generation_1_is_left_alone(self):
         image = self.image('gen1', 'vhd', hw_machine_type='hyperv-gen1')
@@ -383,7 +393,7 @@ class UnshelveTestCase(cloud.EnforcedCloud):
 
     def test_snapshot_that_is_no_vhdx_is_refused(self):
         self.glance._imagedata[self.snapshot['id']] = b'conectix' + bytes(504)
-        self.assertIn('HV502 image-unusable: HV202', self.refused())
+        self.assertIn('HV502: HV202 the file is VHD', self.refused())
 
 
 class LiveMigrationTestCase(cloud.EnforcedCloud):
@@ -572,7 +582,8 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
         self.assertEqual(
             'HV501 generation-unsupported-here: this host cannot run the '
             'image: HV402 the host runs Hyper-V 6.2, generation 2 needs '
-            '>=6.3. Another host may do', server['fault']['message'])
+            '>=6.3. The disk of the guest is on this host: ask the '
+            'administrator of the cloud', server['fault']['message'])
         self.assertEqual([], self.driver('ws2012').list_instance_uuids())
         # The server is where its disk is.
         self.assertEqual('ws2012', self.host_of(server))
@@ -592,6 +603,7 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
         reverted.assert_not_called()
         self.assertIn('HV501 generation-unsupported-here: this host cannot '
                       'run the image: HV402', server['fault']['message'])
+        self.assertNotIn('Another host', server['fault']['message'])
 
 
 class DeviceBusTestCase(cloud.EnforcedCloud):
@@ -754,7 +766,7 @@ class RescueTestCase(cloud.EnforcedCloud):
     def test_image_that_no_guest_can_start_from_is_refused(self):
         image = self.image('vhd', 'vhd', data=b'conectix' + bytes(504),
                            **cloud.GENERATION_2)
-        self.assertIn('HV502 image-unusable: HV202',
+        self.assertIn('HV502: HV202 the file is VHD',
                       self.refused(self.boot(self.gen2, host='ws2022'), image))
 
     def test_other_hypervisors_have_no_generations(self):

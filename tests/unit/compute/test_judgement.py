@@ -148,7 +148,8 @@ class ServerTestCase(TestCase):
         for cause, words in (
                 (judgement.unusable({**GENERATION_2, 'architecture': 'i686'}),
                  'the guest could not come back: HV109'),
-                (judgement.unsupported_here(GENERATION_2, hyperv(6002), {}, POLICY),
+                (judgement.unsupported_here(
+                    GENERATION_2, hyperv(6002), {}, POLICY),
                  'the guest could not come back: HV402'),
                 (judgement.on_ide(GENERATION_2, ['ide']),
                  'the guest could not come back: HV503')):
@@ -156,3 +157,71 @@ class ServerTestCase(TestCase):
             self.assertEqual('HV505', found.code)
             self.assertEqual(words, found.message[:len(words)])
             self.assertNotIn('Another host', found.fix)
+
+
+class BriefTestCase(base.TestCase):
+    """Words for a place with little room."""
+
+    VHD = judgement.unusable({**GENERATION_2, 'content': {
+        'format': 'vhd', 'file_size': 512}})
+    CAUSE = ('HV202 the file is VHD, generation 2 runs only from VHDX. ')
+    MORE = 'More: hyperv-sched rule show HV202'
+
+    def test_all_that_fits_is_said(self):
+        whole = str(self.VHD)
+        size = len(whole)
+        self.assertEqual(f'HV502 image-unusable: {self.CAUSE}{self.VHD.fix}',
+                         whole)
+        self.assertEqual(whole, judgement.brief(self.VHD, size))
+        self.assertEqual(f'HV502: {self.CAUSE}{self.VHD.fix}',
+                         judgement.brief(self.VHD, size - 1))
+
+    def test_fix_that_does_not_fit_becomes_the_command_that_tells_it(self):
+        shortest = f'HV502: {self.CAUSE}{self.VHD.fix}'
+        self.assertEqual(shortest,
+                         judgement.brief(self.VHD, len(shortest)))
+        self.assertEqual(f'HV502: {self.CAUSE}{self.MORE}',
+                         judgement.brief(self.VHD, len(shortest) - 1))
+
+    def test_value_of_any_length_leaves_room_for_it(self):
+        found = judgement.unusable({
+            **GENERATION_2, 'hw_machine_type': 'hyperv-' + '漢' * 500})
+        for size in (255, 187, 118, 100):
+            brief = judgement.brief(found, size)
+            self.assertLessEqual(len(brief.encode()), size)
+            self.assertGreater(len(brief.encode()), size - 6)
+            start = "HV502: HV101 hw_machine_type is 'hyperv-"
+            self.assertEqual(start, brief[:len(start)])
+            end = '... More: hyperv-sched rule show HV101'
+            self.assertEqual(end, brief[-len(end):])
+
+    def test_cause_of_this_host_is_enough(self):
+        found = judgement.unsupported_here(
+            GENERATION_2, hyperv(6002), {}, POLICY)
+        self.assertEqual(
+            'HV501: HV402 the host runs Hyper-V 6.2, generation 2 needs '
+            '>=6.3. Another host may do', judgement.brief(found, 115))
+
+    def test_fix_names_no_other_host_where_there_is_none(self):
+        found = judgement.unsupported_here(
+            GENERATION_2, hyperv(6002), {}, POLICY)
+        for method, words in (
+                ('spawn', 'Another host may do'),
+                ('rescue', 'Rescue with an image that this host can run'),
+                ('finish_migration', 'The disk of the guest is on this host'),
+                ('finish_revert_migration',
+                 'The disk of the guest is on this host')):
+            fix = judgement.without_other_host(found, method).fix
+            self.assertEqual(words, fix[:len(words)])
+
+    def test_image_that_is_withheld_is_there(self):
+        self.assertIn('no such image', judgement.gone('id').message)
+        withheld = judgement.withheld('id')
+        self.assertIn('deactivated', withheld.message)
+        self.assertNotIn('no such image', withheld.message)
+
+    def test_sentence_of_another_ends_once(self):
+        for words in ('Glance is down', 'Glance is down.'):
+            found = judgement.unread('id', RuntimeError(words))
+            self.assertIn('it cannot be read: Glance is down. Try again',
+                          str(found))
