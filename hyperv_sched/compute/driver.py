@@ -23,6 +23,7 @@ from hyperv_sched.compute import devices
 from hyperv_sched.compute import enforcement
 from hyperv_sched.compute import hosts
 from hyperv_sched.compute import images
+from hyperv_sched.compute import origin
 from hyperv_sched.compute import traits
 
 LOG = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class EnforcedDriverMixin:
               network_info: Any = None, block_device_info: Any = None,
               *args: Any, **kwargs: Any) -> Any:
         """Every road to a new VM: build, rebuild, unshelve, evacuate."""
+        origin.restore_for_spawn(instance)
         operation = self._operation('spawn', context, instance)
         with self._image(operation, image_meta) as document:
             enforcement.check_spawn(operation, document, block_device_info)
@@ -76,11 +78,25 @@ class EnforcedDriverMixin:
         Drivers leave the rest to Nova (NotImplementedError), which destroys
         the guest and spawns another.
         """
-        operation = self._operation('rebuild', context, instance)
-        with self._image(operation, image_meta) as document:
-            enforcement.check_rebuild(
-                operation, document, kwargs.get('block_device_info'),
-                bool(kwargs.get('evacuate')))
+        evacuate = bool(kwargs.get('evacuate'))
+        if evacuate:
+            operation = self._restored('rebuild', context, instance)
+            # Nova hands the same object to the spawn that follows.
+            images.correct(image_meta, instance)
+        else:
+            operation = self._operation('rebuild', context, instance)
+        try:
+            with self._image(operation, image_meta) as document:
+                enforcement.check_rebuild(
+                    operation, document, kwargs.get('block_device_info'),
+                    evacuate)
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                if not evacuate:
+                    origin.restore_after_refusal(instance, operation.host)
+        if not evacuate:
+            # From here on the guest is destroyed and made anew.
+            origin.keep(instance)
         return super().rebuild(  # type: ignore[misc]
             context, instance, image_meta, *args, **kwargs)
 
@@ -89,7 +105,7 @@ class EnforcedDriverMixin:
                       *args: Any, **kwargs: Any) -> Any:
         """Refuse before the volume is connected to the host."""
         enforcement.check_bus(
-            self._operation('attach_volume', context, instance), disk_bus)
+            self._restored('attach_volume', context, instance), disk_bus)
         return super().attach_volume(  # type: ignore[misc]
             context, connection_info, instance, mountpoint, disk_bus,
             *args, **kwargs)
@@ -101,7 +117,7 @@ class EnforcedDriverMixin:
 
         Nova has powered the guest off before it asks: one that ran, runs on.
         """
-        operation = self._operation('rescue', context, instance)
+        operation = self._restored('rescue', context, instance)
         with contextlib.ExitStack() as stack:
             try:
                 enforcement.check_rescue(operation, stack.enter_context(
@@ -128,7 +144,7 @@ class EnforcedDriverMixin:
                                    **kwargs: Any) -> Any:
         """Called on the host that the guest still runs on."""
         enforcement.check_departure(
-            self._operation('migrate_disk_and_power_off', context, instance),
+            self._restored('migrate_disk_and_power_off', context, instance),
             flavor,
             lambda: hosts.reported_by_destination(context, instance))
         return super().migrate_disk_and_power_off(  # type: ignore[misc]
@@ -145,7 +161,8 @@ class EnforcedDriverMixin:
         what it was made as, whatever has become of its image.
         """
         enforcement.check_arrival(
-            self._operation('finish_migration', context, instance))
+            self._restored('finish_migration', context, instance))
+        images.correct(image_meta, instance)
         self._cure(instance, block_device_info)
         with images.handed(images.own_record(instance)):
             return super().finish_migration(  # type: ignore[misc]
@@ -157,7 +174,7 @@ class EnforcedDriverMixin:
                                 *args: Any, **kwargs: Any) -> Any:
         """A host may have changed since the guest left it."""
         enforcement.check_arrival(
-            self._operation('finish_revert_migration', context, instance))
+            self._restored('finish_revert_migration', context, instance))
         with images.handed(images.own_record(instance)):
             return super().finish_revert_migration(  # type: ignore[misc]
                 context, instance, *args, **kwargs)
@@ -166,7 +183,7 @@ class EnforcedDriverMixin:
             self, context: Any, instance: Any, *args: Any,
             **kwargs: Any) -> Any:
         """Called on the host that the guest would move to."""
-        enforcement.check_arrival(self._operation(
+        enforcement.check_arrival(self._restored(
             'check_can_live_migrate_destination', context, instance))
         driver: Any = super()
         return driver.check_can_live_migrate_destination(
@@ -176,8 +193,31 @@ class EnforcedDriverMixin:
                            *args: Any, **kwargs: Any) -> Any:
         """The last call before the guest moves: hosts may have changed."""
         enforcement.check_arrival(
-            self._operation('pre_live_migration', context, instance))
+            self._restored('pre_live_migration', context, instance))
         return super().pre_live_migration(  # type: ignore[misc]
+            context, instance, *args, **kwargs)
+
+    def snapshot(self, context: Any, instance: Any, image_id: Any,
+                 *args: Any, **kwargs: Any) -> Any:
+        """Tag the snapshot as what the guest is."""
+        wrong = origin.restore(instance, hosts.Host(self))
+        if wrong is not None:
+            origin.correct_snapshot(context, instance, image_id, wrong)
+        return super().snapshot(  # type: ignore[misc]
+            context, instance, image_id, *args, **kwargs)
+
+    def reboot(self, context: Any, instance: Any, *args: Any,
+               **kwargs: Any) -> Any:
+        """Correct Nova's records: this is what users do after a refusal."""
+        origin.restore(instance, hosts.Host(self))
+        return super().reboot(  # type: ignore[misc]
+            context, instance, *args, **kwargs)
+
+    def power_on(self, context: Any, instance: Any, *args: Any,
+                 **kwargs: Any) -> Any:
+        """Correct Nova's records, as :meth:`reboot` does."""
+        origin.restore(instance, hosts.Host(self))
+        return super().power_on(  # type: ignore[misc]
             context, instance, *args, **kwargs)
 
     def _recreate_image_meta(self, context: Any, instance: Any,
@@ -236,6 +276,13 @@ class EnforcedDriverMixin:
             kind = hosts.Host(self).reported(instance)
             if objects.HostCapability.from_reported(*kind).is_hyperv:
                 devices.cure(info)
+
+    def _restored(self, name: str, context: Any,
+                  instance: Any) -> enforcement.Operation:
+        """Correct Nova's records of a guest that exists."""
+        operation = self._operation(name, context, instance)
+        origin.restore(instance, operation.host)
+        return operation
 
     def _operation(self, name: str, context: Any,
                    instance: Any) -> enforcement.Operation:

@@ -10,6 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from nova import objects as nova_objects
+from oslo_log import log as logging
+
+from hyperv_sched.compute import compute_hyperv
+
+LOG = logging.getLogger(__name__)
 
 
 class Host:
@@ -47,6 +52,16 @@ class Host:
         hostops = getattr(self._driver, '_hostops', None)
         hostutils = getattr(hostops, '_hostutils', None)
         return hostutils and hostutils.get_windows_version()
+
+    def vm_generation(self, instance: Any) -> int | None:
+        """Return the generation of a virtual machine; None if unknown."""
+        try:
+            return compute_hyperv.vm_generation(self._driver, instance)
+        except Exception:
+            # The operation itself will find out what is wrong.
+            LOG.exception('Cannot read the generation of the virtual machine',
+                          instance=instance)
+            return None
 
     def cached_image(self, image_id: str) -> str | None:
         """The path of an image that the driver need not download again."""

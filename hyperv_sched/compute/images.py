@@ -69,6 +69,17 @@ def own_record(instance: Any) -> dict[str, Any]:
             'id': instance.image_ref}
 
 
+def correct(image_meta: Any, instance: Any) -> None:
+    """Make an ImageMeta of a server's image say what the server's records do.
+
+    Nova makes it before it calls the driver, which may correct the records.
+    """
+    own = instance.image_meta.properties
+    if (image_meta.properties.get('hw_machine_type')
+            != own.get('hw_machine_type')):
+        image_meta.properties = own
+
+
 def cured(record: Mapping[str, Any]) -> dict[str, Any]:
     """A record of Glance in which the driver finds what was meant.
 

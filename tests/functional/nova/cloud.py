@@ -48,6 +48,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         self.useFixture(nova_fixtures.CinderFixture(self))
         # As the real client: without a destination it hands out chunks.
         self.glance.download = self._download
+        self.glance.update = self._update
         for host in self.hosts:
             self._start_compute(host)
 
@@ -59,6 +60,14 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         return type(self.glance).download(
             self.glance, context, image_id, data=data, dst_path=dst_path,
             trusted_certs=trusted_certs)
+
+    def _update(self, context, image_id, metadata, data=None,
+                purge_props=False):
+        """As the real client: it purges properties, not the image."""
+        if purge_props:
+            self.glance.images[image_id]['properties'].clear()
+        return type(self.glance).update(
+            self.glance, context, image_id, metadata, data=data)
 
     def image(self, name, disk_format='vhdx', data=None, **properties):
         """Put an image into Glance and return its id.

@@ -22,6 +22,7 @@ JUDGED = {
         'block_device_info', 'block_dev_info', 'new_block_device_info'},
     'network_info': {'network_info', 'net_info'},
     'flavor': {'flavor'},
+    'image_id': {'image_id'},
     'disk_bus': {"self['disk_bus']"},
     'provider_tree': {'prov_tree'},
     'nodename': {'nodename'},
@@ -40,6 +41,9 @@ NEEDED = {
     'check_can_live_migrate_destination': {'context', 'instance'},
     'pre_live_migration': {'context', 'instance'},
     'attach_volume': {'context', 'instance', 'disk_bus'},
+    'snapshot': {'context', 'instance', 'image_id'},
+    'reboot': {'context', 'instance'},
+    'power_on': {'context', 'instance'},
     'update_provider_tree': {'provider_tree', 'nodename'},
 }
 
