@@ -35,9 +35,11 @@ class SchedulerTestCase(base.StoryTestCase):
         shown = self.cloud.answer('openstack', 'server', 'show', name)
         self.assertEqual('ERROR', shown['status'])
         for part in ('No valid host was found. ',
-                     'HV402 host-too-old (1 host): the host runs Hyper-V 6.2,'
-                     ' generation 2 needs >=6.3',
-                     'HV401 host-not-hyperv (1 host): the host runs QEMU'):
+                     'Of the hosts that placement offered: ',
+                     'HV401 host-not-hyperv (1 host): the host runs QEMU, the'
+                     ' image needs Hyper-V; ',
+                     'HV402 host-too-old (1 host)',
+                     'Use a Hyper-V host, or an image for this hypervisor'):
             self.assertIn(part, shown['fault']['message'])
         self.assertEqual(set(), self.cloud.allocated(server))
 
@@ -48,7 +50,11 @@ class SchedulerTestCase(base.StoryTestCase):
             self.assertNotIn(host, fault)
         self.cloud.heard(
             'nova-scheduler', f'0 of 2 hosts can run image {image.id}. ',
-            'HV401 host-not-hyperv', 'HV402 host-too-old')
+            'HV401 host-not-hyperv (1 host: kvm): ',
+            'HV402 host-too-old (1 host: ws2012): ')
+        self.cloud.heard(
+            'nova-scheduler', 'Filtering removed all hosts', "ComputeFilter:",
+            'HyperVGenerationFilter: (start: 2, end: 0)')
 
     def test_version_requirement_nobody_meets(self):
         image = self.cloud.image(**{
@@ -132,10 +138,9 @@ class ComputeTestCase(base.StoryTestCase):
         server = self.cloud.boot(
             image, user=self.cloud.admin, availability_zone='nova:ws2012')
         self.assertEqual('ERROR', server.status)
-        self.assertIn(
-            'HV501 generation-unsupported-here: this host cannot run the'
-            ' image: HV402 the host runs Hyper-V 6.2',
-            self.cloud.fault(server))
+        self.assertEqual(
+            'HV501: HV402 the host runs Hyper-V 6.2, generation 2 needs'
+            ' >=6.3. Another host may do', self.cloud.fault(server))
         self.assertEqual(set(), self.cloud.allocated(server))
         self.cloud.heard('nova-compute-ws2012', 'Refused: ',
                          '"code": "HV501"', server.id)
@@ -160,7 +165,8 @@ class ComputeTestCase(base.StoryTestCase):
         with self.cloud.only('ws2012r2', 'ws2022'):
             server = self.cloud.boot(image)
         self.assert_refused_once(
-            server, 'HV502 image-unusable: HV202 the file is VHD')
+            server, 'HV502: HV202 the file is VHD, generation 2 runs only'
+            ' from VHDX. More: hyperv-sched rule show HV202')
 
     def test_vhd_with_the_label_vhdx(self):
         image = self.cloud.image(
@@ -171,7 +177,8 @@ class ComputeTestCase(base.StoryTestCase):
         with self.cloud.only('ws2012r2', 'ws2022'):
             server = self.cloud.boot(image)
         self.assert_refused_once(
-            server, 'HV502 image-unusable: HV202 the file is VHD')
+            server, 'HV502: HV202 the file is VHD, generation 2 runs only'
+            ' from VHDX. More: hyperv-sched rule show HV202')
 
     def test_rebuild_that_would_destroy_the_guest(self):
         image = self.cloud.image(
@@ -186,7 +193,8 @@ class ComputeTestCase(base.StoryTestCase):
             server, 'ACTIVE', 'ERROR').status)
         self.assertIn('HV505 rebuild-generation: the guest could not come'
                       ' back: ', self.cloud.fault(server))
-        # The guest is as it was; the way back is the documented one.
+        # The guest is as it was, and so is what Nova says of it; the ways
+        # back are the documented ones.
         self.cloud.run('openstack', 'server', 'set', '--auto-approve',
                        '--state', 'active', server.id, user='admin')
         self.cloud.run('nova-manage', 'placement', 'heal_allocations',
