@@ -10,6 +10,7 @@ import dataclasses
 from hyperv_sched import caching
 from hyperv_sched import objects
 from hyperv_sched import rules
+from hyperv_sched import text as texts
 from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
 
@@ -179,12 +180,12 @@ def summarise(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
         room = MAX_SUMMARY - len(text(head, '', tails).encode())
         if len(message.encode()) <= room:
             break
-    message = shorten(message, room)
+    message = texts.shorten(message, room)
     for index, reason in enumerate(others):
         room = MAX_SUMMARY - len(text(head, message, tails).encode()) - 2
         words = reason.finding.message
         if room >= min(len(words.encode()), _MIN_WORDS):
-            tails[index] += f': {shorten(words, room)}'
+            tails[index] += f': {texts.shorten(words, room)}'
     return text(head, message, tails)
 
 
@@ -204,14 +205,6 @@ def explain(rejected: Mapping[rules.Finding, int],
             f'{listed}{more}): {reason.finding.message}. '
             f'{reason.finding.fix}')
     return '; '.join(explained)
-
-
-def shorten(text: str, size: int) -> str:
-    """Cut a text to a number of bytes of UTF-8, and mark the cut."""
-    encoded = text.encode()
-    if len(encoded) <= size:
-        return text
-    return encoded[:max(size - 3, 0)].decode(errors='ignore') + '...'
 
 
 def sentence(text: str) -> str:

@@ -166,3 +166,11 @@ def file_error(exc: OSError, path: str | os.PathLike[str],
         return (f'{exc.strerror}, or another program has it open (a virtual '
                 'machine that runs from it, or an attached disk)')
     return exc.strerror or str(exc)
+
+
+def shorten(text: str, size: int) -> str:
+    """Cut a text to a number of bytes of UTF-8, and mark the cut."""
+    encoded = text.encode()
+    if len(encoded) <= size:
+        return text
+    return encoded[:max(size - 3, 0)].decode(errors='ignore') + '...'

@@ -16,6 +16,7 @@ from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
 from hyperv_sched import objects
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched import validators
 from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
@@ -245,12 +246,12 @@ def brief(finding: rules.Finding, size: int) -> str:
         code, cause = deeper[0], finding.actual or ''
     more = _MORE.format(code)
     head = f'{finding.code}: '
-    for text in (str(finding), f'{head}{finding.message}. {finding.fix}',
-                 f'{head}{cause}. {finding.fix}', f'{head}{cause}. {more}'):
-        if len(text.encode()) <= size:
-            return text
+    for words in (str(finding), f'{head}{finding.message}. {finding.fix}',
+                  f'{head}{cause}. {finding.fix}', f'{head}{cause}. {more}'):
+        if len(words.encode()) <= size:
+            return words
     room = size - len(f'{head} {more}'.encode())
-    return f'{head}{compatibility.shorten(cause, room)} {more}'
+    return f'{head}{text.shorten(cause, room)} {more}'
 
 
 def destructive(cause: rules.Finding) -> rules.Finding:

@@ -197,12 +197,3 @@ class SummariseTestCase(base.TestCase):
             compatibility.explain(rejected, {
                 'HV404': [f'h{number}' for number in range(11)],
                 'HV402': ['old']}))
-
-
-class ShortenTestCase(base.TestCase):
-
-    def test_bytes_count_and_characters_stay_whole(self):
-        self.assertEqual('漢字', compatibility.shorten('漢字', 6))
-        self.assertEqual('...', compatibility.shorten('漢字', 5))
-        self.assertEqual('漢...', compatibility.shorten('漢字漢', 8))
-        self.assertEqual('abc...', compatibility.shorten('abcdefgh', 6))

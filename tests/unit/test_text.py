@@ -171,3 +171,12 @@ class FileErrorTestCase(base.TestCase):
     def test_error_without_a_number_is_its_text(self):
         self.assertEqual('not a regular file', text.file_error(
             OSError('not a regular file'), 'x', 'nt'))
+
+
+class ShortenTestCase(base.TestCase):
+
+    def test_bytes_count_and_characters_stay_whole(self):
+        self.assertEqual('漢字', text.shorten('漢字', 6))
+        self.assertEqual('...', text.shorten('漢字', 5))
+        self.assertEqual('漢...', text.shorten('漢字漢', 8))
+        self.assertEqual('abc...', text.shorten('abcdefgh', 6))
