@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
 import re
@@ -103,7 +104,8 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
                     {'passed': len(passed), 'all': len(filter_obj_list),
                      'image': _image_id(spec_obj),
                      'reason': compatibility.explain(
-                         rejected, _names(others, findings))})
+                         rejected, _names(others, findings, {
+                             finding.code for finding in rejected}))})
         if rejected and not passed and self._explain:
             self._raise_no_valid_host(rejected, filter_obj_list, spec_obj)
         return passed
@@ -169,15 +171,19 @@ def _earlier_results() -> list[str]:
     return []
 
 
-def _names(hosts: Sequence[Any], findings: Sequence[rules.Finding | None]
-           ) -> dict[str, list[str]]:
+def _names(hosts: Sequence[Any], findings: Sequence[rules.Finding | None],
+           codes: Collection[str]) -> dict[str, list[str]]:
     """Name the first hosts that the findings of each code rejected."""
-    named: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {code: [] for code in codes}
+    missing = len(named)
     for host, finding in zip(hosts, findings, strict=True):
         if finding is not None:
-            names = named.setdefault(finding.code, [])
+            names = named[finding.code]
             if len(names) < compatibility.MAX_NAMED:
                 names.append(_node(host))
+                missing -= len(names) == compatibility.MAX_NAMED
+                if not missing:
+                    break
     return named
 
 
