@@ -38,7 +38,7 @@ class AfterRefusalTestCase(base.StoryTestCase):
         """What Nova says of the image of the server."""
         return self.cloud.run(
             'nova-manage', 'image_property', 'show', self.server.id,
-            'hw_machine_type').strip()
+            'hw_machine_type').stdout.strip()
 
     def test_rescue_with_the_right_image_at_once(self):
         self.cloud.run('openstack', 'server', 'rescue', '--image',

@@ -65,7 +65,7 @@ class NoValidHostTestCase(cloud.HyperVCloud):
             NO_VALID_HOST + OFFERED +
             'HV401 host-not-hyperv (1 host): the host runs QEMU, the image '
             'needs Hyper-V; HV402 host-too-old (1 host): the host runs '
-            'Hyper-V 6.2, ge... Use a Hyper-V host, or an image for this '
+            'Hyper-V 6.2, gene... Use a Hyper-V host, or an image for this '
             'hypervisor',
             self.fault_of(self.boot(image)))
 
