@@ -814,7 +814,7 @@ class TraitsTestCase(cloud.EnforcedCloud):
     def test_policy_takes_the_trait_back(self):
         self.flags(gen2_minimum_version='10.0', group='hyperv_sched')
         self.computes['ws2012r2'] = self.restart_compute_service(
-            self.computes['ws2012r2'])
+            self.computes['ws2012r2'], keep_hypervisor_state=False)
         self._run_periodics()
         self.assertEqual({'CUSTOM_HYPERV_WS2012R2'}, self.traits('ws2012r2'))
 
