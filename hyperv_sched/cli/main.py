@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import importlib.metadata
 import logging
 import sys
+from typing import Any
 from typing import cast
 
 from cliff import app
@@ -40,10 +41,22 @@ class HyperVSched(app.App):
                 f'argument --log-file: {self.options.log_file}: '
                 f'{exc.strerror or exc}')
 
+    _ended = False
+
     def run(self, argv: Sequence[str]) -> int:
-        """Without a command, help: there is no interactive mode."""
+        """Run a command, or help where there is none.
+
+        cliff itself ends with 1 on any exception, which here means findings.
+        """
         result: int = super().run(list(argv) or ['help'])
+        if result == base.EXIT_FINDINGS and not self._ended:
+            return base.EXIT_USAGE
         return result
+
+    def clean_up(self, cmd: Any, result: int,
+                 err: BaseException | None) -> None:
+        """Remember whether the command has ended without an exception."""
+        self._ended = err is None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

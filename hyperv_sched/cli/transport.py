@@ -4,7 +4,8 @@
 keystoneauth, openstacksdk and requests read bodies into memory, decode and
 log them in places of their own: tokens, version documents, errors. The limit
 is therefore below all of them, at the socket, and counts everything that is
-received for one response: headers, chunk sizes, body and trailers.
+received for one response: headers, chunk sizes, body and trailers. A response that
+trickles in is bounded there, too.
 
 Imported only when a command needs a cloud.
 """
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 import contextlib
 import contextvars
 import io
+import time
 from typing import Any
 
 from keystoneauth1 import session as keystone_session
@@ -28,6 +30,11 @@ MAX_UNSTREAMED = 1024 * 1024
 #: Added to the limit of a body: headers and, where a server sends chunks,
 #: their sizes.
 _OVERHEAD = 256 * 1024
+
+#: A response may take this many seconds from its first byte, and one more for
+#: each so many bytes of it.
+MAX_SECONDS = 60
+MIN_RATE = 4 * 1024
 
 _limit: contextvars.ContextVar[int] = contextvars.ContextVar(
     'limit', default=MAX_UNSTREAMED)
@@ -52,25 +59,34 @@ def limit(size: int) -> Iterator[None]:
 
 
 class _LimitedSocket(io.RawIOBase):
-    """Reads from a socket, up to a number of bytes.
+    """Reads from a socket, up to a number of bytes, at a least rate.
 
-    :raises ResponseError: in reading, when there is more.
+    :raises ResponseError: in reading, when there is more, or it takes longer.
     """
 
     def __init__(self, raw: Any, size: int) -> None:
         self._raw = raw
-        self._left = size
         self._size = size
+        self._received = 0
+        self._seconds = 0.0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        start = time.monotonic()
         count: int | None = self._raw.readinto(buffer)
-        self._left -= count or 0
-        if self._left < 0:
+        if self._received:
+            # Before the first byte, Glance may still store an upload.
+            self._seconds += time.monotonic() - start
+        self._received += count or 0
+        if self._received > self._size:
             raise ResponseError(
                 f'the cloud answers with more than {self._size} bytes')
+        if self._seconds > MAX_SECONDS + self._received / MIN_RATE:
+            raise ResponseError(
+                f'the cloud has sent {self._received} bytes of a response in '
+                f'{self._seconds:.0f} seconds')
         return count
 
     def fileno(self) -> int:
@@ -142,7 +158,9 @@ class Adapter(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc]
             response.close()
             raise ResponseError(
                 f'the cloud answers in the encoding {encoding[:80]!r}, which '
-                'the request does not accept')
+                'the request does not accept. Turn compression off in the '
+                'proxy before it, or judge what "openstack image show -f '
+                'json" prints, with "image lint --image-json"')
         return response
 
 
@@ -152,6 +170,11 @@ def _use_pools(manager: Any) -> None:
 
 def mount(session: Any) -> None:
     """Let a keystoneauth session use nothing but :class:`Adapter`."""
-    session.session.adapters.clear()
+    http = session.session
+    replaced = http.get_adapter('https://')
+    # Adapters of keystoneauth before 5.11 have neither.
+    tls = {name: value for name in ('tls_ciphers', 'tls_min_version')
+           if (value := getattr(replaced, name, None))}
+    http.adapters.clear()
     for scheme in ('http://', 'https://'):
-        session.session.mount(scheme, Adapter())
+        http.mount(scheme, Adapter(**tls))
