@@ -4,8 +4,8 @@
 keystoneauth, openstacksdk and requests read bodies into memory, decode and
 log them in places of their own: tokens, version documents, errors. The limit
 is therefore below all of them, at the socket, and counts everything that is
-received for one response: headers, chunk sizes, body and trailers. A response that
-trickles in is bounded there, too.
+received for one response: headers, chunk sizes, body and trailers. It also
+ends a response that trickles in.
 
 Imported only when a command needs a cloud.
 """
