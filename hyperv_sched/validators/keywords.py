@@ -57,9 +57,14 @@ def _admitted(requirement: versions.Specifiers) -> list[versions.Version]:
             if versions.satisfies(v, requirement)]
 
 
-@FORMATS.checks('nova-version-predicate', raises=versions.InvalidRequirement)
+# Without "raises": FormatChecker.check keeps the exception in a variable of
+# a frame that its traceback refers to, and with it the value.
+@FORMATS.checks('nova-version-predicate')
 def _nova_version_predicate(value: object) -> bool:
-    versions.parse_requirement(str(value))
+    try:
+        versions.parse_requirement(str(value))
+    except versions.InvalidRequirement:
+        return False
     return True
 
 
@@ -114,6 +119,27 @@ def _disk_format_is(_validator: Any, path: str, document: Any,
         yield jsonschema.ValidationError('disk_format is another')
 
 
+def _any_of(validator: Any, schemas: list[Any], document: Any,
+            _schema: Any) -> Iterator[jsonschema.ValidationError]:
+    """anyOf, with an error that has no context.
+
+    The error of jsonschema and those in its context refer to each other and
+    to the document. A large document would stay in memory until the garbage
+    collector runs, which counts objects and not their size.
+    """
+    if not any(validator.evolve(schema=schema).is_valid(document)
+               for schema in schemas):
+        yield jsonschema.ValidationError('no schema is valid')
+
+
+def _not(validator: Any, schema: Any, document: Any,
+         _schema: Any) -> Iterator[jsonschema.ValidationError]:
+    """Not, with an error that does not quote the document, however large."""
+    if validator.evolve(schema=schema).is_valid(document):
+        yield jsonschema.ValidationError('the schema is valid')
+
+
 #: JSON Schema 2020-12 with the keywords of this module.
 Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {
-    'x-disk-format-is': _disk_format_is, 'x-min-disk-holds': _min_disk_holds})
+    'anyOf': _any_of, 'not': _not, 'x-disk-format-is': _disk_format_is,
+    'x-min-disk-holds': _min_disk_holds})

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import gc
+import weakref
+
 import hypothesis
 from hypothesis import strategies as st
 import jsonschema
@@ -387,6 +390,28 @@ class KeptVerdictsTestCase(base.TestCase):
                 if error.absolute_schema_path[0] == 'allOf'}
             self.assertEqual(
                 broken, {f.code for f in validators.validate(document)})
+
+
+class _Text(str):
+    """A string that can be referred to weakly."""
+
+
+class MemoryTestCase(base.TestCase):
+
+    def test_large_values_are_freed_without_the_garbage_collector(self):
+        members = {member for clause in schema.load()['allOf']
+                   for member in schema.members(clause)}
+        self.assertIn('hw_machine_type', members)
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for judge in (validators.validate, validators.concerns_hyperv):
+            for member in members - {'content', 'overridden', 'min_disk'}:
+                for others in ({}, GOOD, GENERATION_1):
+                    document = {**others, member: _Text('x' * 4096)}
+                    value = weakref.ref(document[member])
+                    judge(document)
+                    del document
+                    self.assertFalse(value() and (member, others))
 
 
 class ConcernTestCase(base.TestCase):
