@@ -43,11 +43,12 @@ _HARMLESS = ('no_op',)
 
 
 class _LenientWrapper(api_image_import.ImportActionWrapper):
-    """Lets an image be given the status that it has.
+    """Accept the status that an image already has.
 
-    Of several tasks whose reverts set ``queued``, the second fails: it ends
-    in "Internal Error", and the image stays locked. image_conversion and the
-    downloads have such reverts.
+    The reverts of image_conversion and of the downloads each set ``queued``.
+    Glance refuses the second one: the task ends in "Internal Error", and the
+    image stays locked. No task of this plugin can run between the two reverts
+    to set another status, so the wrapper that all tasks share accepts it.
     """
 
     def __enter__(self) -> Any:
@@ -129,8 +130,8 @@ class JudgeImage(task.Task):
         After another task has failed, and where the revert of a download
         follows, only that revert has to succeed.
         """
-        # All tasks of the import share it; the reverts of those before this
-        # one follow.
+        # Glance passes one instance to all tasks, and Python looks up
+        # __enter__ in the class. The reverts of earlier tasks follow.
         self._action_wrapper.__class__ = _LenientWrapper
         if not isinstance(result, failure.Failure):
             return
