@@ -51,6 +51,24 @@ _IDENTITY = {
     'X-Project-Id': 'project'}
 
 
+def _manage(config_file, *argv):
+    command = pathlib.Path(sys.executable).with_name('glance-manage')
+    return subprocess.run(
+        [command, '--config-file', config_file, *argv], check=True,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@functools.cache
+def _empty_database():
+    """Return the file of a database: its migrations take longest of all."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = pathlib.Path(directory)
+        config_file = root / 'glance-api.conf'
+        config_file.write_text(_CONFIG.format(root=root, more=''))
+        _manage(config_file, 'db', 'sync')
+        return (root / 'glance.sqlite').read_bytes()
+
+
 class _Log(fixtures.Fixture):
     """A file for what a server says; gone with the test."""
 
@@ -95,7 +113,7 @@ class GlanceAPI(fixtures.Fixture):
         (self.root / 'policy.yaml').write_text(self.policy)
         for path in self.files:
             shutil.copy(path, self.root)
-        self.manage('db', 'sync')
+        (self.root / 'glance.sqlite').write_bytes(_empty_database())
         self.url = f'http://127.0.0.1:{self._serve()}'
 
     def _pipeline(self):
@@ -127,10 +145,7 @@ class GlanceAPI(fixtures.Fixture):
 
     def manage(self, *argv):
         """Run glance-manage."""
-        command = pathlib.Path(sys.executable).with_name('glance-manage')
-        return subprocess.run(
-            [command, '--config-file', self.config_file, *argv], check=True,
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return _manage(self.config_file, *argv)
 
     def _serve(self):
         # Connections wait in the socket's queue until the worker is up.
