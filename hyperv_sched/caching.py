@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Collection
-from collections.abc import Mapping
 import functools
 import sys
 from typing import Any
@@ -60,8 +59,6 @@ def _size(value: Any) -> int:
     """Return the bytes that an argument takes, all that it contains added."""
     if isinstance(value, str | bytes):
         return sys.getsizeof(value)
-    if isinstance(value, Mapping):
-        return sum(_size(key) + _size(value[key]) for key in value)
     if isinstance(value, Collection):
         return sum(map(_size, value))
     return sys.getsizeof(value)
