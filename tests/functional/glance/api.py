@@ -119,14 +119,14 @@ class GlanceAPI(fixtures.Fixture):
     def _pipeline(self):
         stock = pathlib.Path(
             sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()
-        if not self.anonymous:
-            # Glance looks at who asks, as it does behind Keystone: what
-            # belongs to nobody it cannot store.
-            stock = stock.replace(' unauthenticated-context ', ' context ')
-        if self.guard is None:
+        if self.anonymous:
             return stock
+        # Glance looks at who asks, as it does behind Keystone: what belongs
+        # to nobody it cannot store.
+        stock = stock.replace(' unauthenticated-context ', ' context ')
+        guards = '' if self.guard is None else 'hyperv_generation '
         pipeline = ('cors http_proxy_to_wsgi versionnegotiation osprofiler '
-                    'context hyperv_generation pairing rootapp')
+                    f'context {guards}pairing rootapp')
         if self.plain:
             stock = stock.replace('[composite:glance-api]', (
                 f'[pipeline:glance-api]\npipeline = {pipeline}\n'
@@ -139,7 +139,7 @@ class GlanceAPI(fixtures.Fixture):
             raise AssertionError(stock)
         return stock + (
             '\n[filter:hyperv_generation]\n'
-            f'use = egg:hyperv-sched#hyperv_generation\n{self.guard}\n'
+            f'use = egg:hyperv-sched#hyperv_generation\n{self.guard or ""}\n'
             '[filter:pairing]\npaste.filter_factory = '
             'tests.functional.glance.pairing:factory\n')
 

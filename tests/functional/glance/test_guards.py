@@ -114,7 +114,7 @@ class GuardTestCase(api.APITestCase):
         image_id = self.glance.create(**GENERATION_2)
         answers = self.glance.patch_together(
             image_id, {'hw_machine_type': 'hyperv-gen1'},
-            {'os_secure_boot': 'required', 'os_type': 'windows'})
+            {'hw_firmware_type': 'uefi'})
         if 'yes' in map(self.refused, answers):
             return 'yes'
         return 'logged' if (
