@@ -148,9 +148,11 @@ class GlanceAPI(fixtures.Fixture):
         return _manage(self.config_file, *argv)
 
     def _serve(self):
-        # Connections wait in the socket's queue until the worker is up.
+        # Connections wait in the socket's queue until the worker is up, and
+        # end with the server: it alone has the socket.
         listener = socket.create_server(('127.0.0.1', 0))
         self.addCleanup(listener.close)
+        port = listener.getsockname()[1]
         log = self.log = self.useFixture(_Log()).file
         server = self.server = subprocess.Popen(
             [sys.executable, '-W', 'ignore', '-m', 'gunicorn',
@@ -165,7 +167,8 @@ class GlanceAPI(fixtures.Fixture):
                  'PYTHONPATH': str(pathlib.Path(__file__).parents[3])})
         self.addCleanup(server.wait)
         self.addCleanup(server.terminate)
-        return listener.getsockname()[1]
+        listener.close()
+        return port
 
     def resident(self):
         """Return the memory of the server's worker, in bytes."""
