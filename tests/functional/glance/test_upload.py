@@ -219,13 +219,15 @@ class UploadTestCase(_Uploads):
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(self.directory / 'socket'))
             for path, words in (
-                    (fifo, 'not a regular file'),
-                    (self.directory / 'socket', 'not a regular file'),
-                    ('/dev/zero', 'not a regular file'),
-                    (self.directory, 'Is a directory')):
+                    (fifo, 'cannot be read: not a regular file'),
+                    (self.directory / 'socket',
+                     'cannot be read: not a regular file'),
+                    ('/dev/zero', 'cannot be read: not a regular file'),
+                    (self.directory,
+                     'is a directory. Name the files in it, for example '
+                     f'{self.directory}/*.vhdx')):
                 code, _, err = self.upload(path)
-                self.assertEqual(
-                    (2, f'{path}: cannot be read: {words}\n'), (code, err))
+                self.assertEqual((2, f'{path}: {words}\n'), (code, err))
         self.assertNothingLeft()
 
     def test_error_of_the_file_is_not_blamed_on_the_cloud(self):
