@@ -10,6 +10,7 @@ another generation.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 import contextlib
@@ -184,7 +185,7 @@ class HyperVGeneration(wsgi.Middleware):
 
     def _judge_patch(self, req: webob.Request,
                      image: stored.StoredImage) -> list[rules.Finding]:
-        known: set[str] = set()
+        known: list[rules.Finding] = []
         content: dict[str, Any] | None = None
 
         def judge(raw: dict[str, Any]) -> list[rules.Finding]:
@@ -195,14 +196,13 @@ class HyperVGeneration(wsgi.Middleware):
                 content = _content(image, raw.get('size'))
             before = _errors(raw, content)
             wrong = _new(before, _errors(after, content))
-            known.update(finding.code for finding in (*before, *wrong))
+            known.extend((*before, *wrong))
             return wrong
 
         try:
             changes = self._body(req)
         except _BodyTooLargeError:
-            known.update(finding.code for finding in _errors(image.record()))
-            req.environ[_CHANGED] = (image, known, None)
+            req.environ[_CHANGED] = (image, _errors(image.record()), None)
             raise
         findings = _judge_image(image, judge)
         req.environ[_CHANGED] = (image, known, content)
@@ -312,7 +312,7 @@ def _judge_image(image: stored.StoredImage,
     return verdict.judge_readable(judge, whole, readable)
 
 
-def _judge_again(image: stored.StoredImage, known: set[str],
+def _judge_again(image: stored.StoredImage, known: list[rules.Finding],
                  content: dict[str, Any] | None) -> None:
     """Log what is wrong with an image after a change, and was not before.
 
@@ -320,8 +320,7 @@ def _judge_again(image: stored.StoredImage, known: set[str],
     is wrong, and its client has been told that it is done.
     """
     raw = image.record(as_admin=True)
-    findings = [finding for finding in _errors(raw, content)
-                if finding.code not in known]
+    findings = _new(known, _errors(raw, content))
     if findings:
         LOG.warning(
             'Image %(image)s is wrong after a change: another change came '
@@ -339,10 +338,15 @@ def _errors(raw: Any,
 
 
 def _new(before: Iterable[rules.Finding],
-         after: Iterable[rules.Finding]) -> list[rules.Finding]:
-    """Return the findings that a change adds."""
-    known = {finding.code for finding in before}
-    return [finding for finding in after if finding.code not in known]
+         after: list[rules.Finding]) -> list[rules.Finding]:
+    """Return the findings of rules that a change breaks more often.
+
+    Some rules hold for each of many properties.
+    """
+    known = collections.Counter(finding.code for finding in before)
+    counts = collections.Counter(finding.code for finding in after)
+    return [finding for finding in after
+            if counts[finding.code] > known[finding.code]]
 
 
 def _makes_demands(before: dict[str, Any], after: dict[str, Any]) -> bool:

@@ -408,6 +408,15 @@ class ActiveTestCase(APIFilterTestCase):
         self.assertAccepted(200, strict.patch(
             image_id, hw_machine_type='hyperv-gen1'))
 
+    def test_a_second_property_that_breaks_the_same_rule_is_refused(self):
+        loose = self.useFixture(api.GlanceAPI(guard=None))
+        image_id = loose.create(**GENERATION_2, hw_input_bus='ps2')
+        strict = self.useFixture(Second(loose, 'report_only = false'))
+        self.assertAccepted(200, strict.patch(image_id, hw_input_bus='pci'))
+        self.assertRefused('HV124', strict.patch(
+            image_id, hw_sound_model='loud'))
+        self.assertAccepted(200, strict.patch(image_id, hw_input_bus='usb'))
+
     def test_content_of_images_for_others_is_not_read(self):
         image_id = self.active(samples.qcow2(), disk_format='qcow2')
         before = self.glance.said().count(f'{image_id}/file')
