@@ -15,7 +15,6 @@ from typing import Any
 import urllib.parse
 import urllib.request
 
-from glance.async_.flows import api_image_import
 from glance.common import exception
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -42,8 +41,8 @@ _NAME = 'hyperv_generation'
 _HARMLESS = ('no_op',)
 
 
-class _LenientWrapper(api_image_import.ImportActionWrapper):
-    """Accept the status that an image already has.
+class _AcceptSameStatus:
+    """Let a wrapper of import actions accept the status that an image has.
 
     The reverts of image_conversion and of the downloads each set ``queued``.
     Glance refuses the second one: the task ends in "Internal Error", and the
@@ -52,7 +51,7 @@ class _LenientWrapper(api_image_import.ImportActionWrapper):
     """
 
     def __enter__(self) -> Any:
-        action = super().__enter__()
+        action = super().__enter__()  # type: ignore[misc]
         set_attributes = action.set_image_attribute
 
         def set_image_attribute(**attributes: Any) -> None:
@@ -132,7 +131,9 @@ class JudgeImage(task.Task):
         """
         # Glance passes one instance to all tasks, and Python looks up
         # __enter__ in the class. The reverts of earlier tasks follow.
-        self._action_wrapper.__class__ = _LenientWrapper
+        self._action_wrapper.__class__ = type(
+            'LenientWrapper',
+            (_AcceptSameStatus, type(self._action_wrapper)), {})
         if not isinstance(result, failure.Failure):
             return
         queue = self._import_method == 'glance-direct'

@@ -97,7 +97,7 @@ TAIL = (images.gpt('start=2048, size=36MiB, type=U', 'type=L',
 CREATORS = (b'qem2', b'qemu', b'vpc ', b'win ', b'vs  ', b'vbox', b'd2v ',
             b'tap\0', b'CTXS', b'VMA\0', b'\0\0\0\0')
 #: Sizes that cylinders, heads and sectors make up, and one that they do not.
-SIZES = (48 * MIB + 300 * 1024, 64 * 17 * 4 * 512 * 16, 50 * MIB + 512)
+SIZES = (48 * MIB + 300 * 1024, 1000 * 8 * 17 * 512, 50 * MIB + 512)
 
 
 def from_vhds() -> list[Advice]:
