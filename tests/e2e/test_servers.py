@@ -156,12 +156,14 @@ class ComputeTestCase(base.StoryTestCase):
             server, 'HV503 device-bus-ide: a device asks for disk_bus ide')
 
     def test_vhd_that_was_tagged_afterwards(self):
-        # Glance does not look at the content again.
         image = self.cloud.image(
             samples.dynamic_vhd(), 'vhd', hypervisor_type='hyperv')
-        self.cloud.run(
+        refused = self.cloud.run(
             'openstack', 'image', 'set',
-            *e2e_cloud.options(e2e_cloud.GENERATION_2), image.id)
+            *e2e_cloud.options(e2e_cloud.GENERATION_2), image.id,
+            exit_code=1)
+        self.assertIn('HV202 container-vhd', refused.stderr)
+        self.cloud.spoil(image, **e2e_cloud.GENERATION_2)
         with self.cloud.only('ws2012r2', 'ws2022'):
             server = self.cloud.boot(image)
         self.assert_refused_once(
