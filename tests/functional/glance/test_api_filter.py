@@ -481,9 +481,18 @@ class ProtectedPropertyTestCase(APIFilterTestCase):
         'config': '[DEFAULT]\n'
                   'property_protection_file = property-protections.conf\n'}
 
+    def create(self):
+        """Create an image as an administrator of the same project."""
+        status, text = self.glance.request(
+            '/v2/images', 'POST', {
+                **GENERATION_2, 'container_format': 'bare',
+                'os_type': 'windows', 'os_secure_boot': 'required'},
+            X_Roles='admin')
+        self.assertEqual(201, status, text)
+        return json.loads(text)['id']
+
     def test_is_judged_and_not_quoted(self):
-        image_id = self.glance.create(
-            **GENERATION_2, os_type='windows', os_secure_boot='required')
+        image_id = self.create()
         self.assertNotIn('os_secure_boot', self.glance.show(image_id))
         answer = self.glance.patch(image_id, hw_machine_type='hyperv-gen1')
         self.assertRefused('HV110', answer)
@@ -492,15 +501,13 @@ class ProtectedPropertyTestCase(APIFilterTestCase):
         self.assertNotIn('os_secure_boot', answer[1])
 
     def test_what_can_be_read_is_quoted(self):
-        image_id = self.glance.create(
-            **GENERATION_2, os_type='windows', os_secure_boot='required')
+        image_id = self.create()
         answer = self.glance.patch(image_id, hw_disk_bus='ide')
         self.assertRefused('HV115', answer)
         self.assertNotIn('cannot read', answer[1])
 
     def test_images_of_others_are_not_there(self):
-        image_id = self.glance.create(
-            **GENERATION_2, os_type='windows', os_secure_boot='required')
+        image_id = self.create()
         status, _ = self.glance.request(
             f'/v2/images/{image_id}', 'PATCH',
             [{'op': 'replace', 'path': '/hw_machine_type',

@@ -64,7 +64,10 @@ for line in sys.stdin:
         code = run(argv)
     except BaseException as exc:
         code = repr(exc)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # ru_maxrss is that of the process that started this one, too.
+    with open('/proc/self/status') as status:
+        used, = (int(line.split()[1]) for line in status
+                 if line.startswith('VmHWM:'))
     print('ENDED', json.dumps([code, used]), flush=True)
 '''
 

@@ -7,6 +7,7 @@ import uuid
 
 import fixtures
 from glance.common import exception
+from oslo_config import cfg
 import testtools
 
 from hyperv_sched import validators
@@ -148,6 +149,14 @@ class MisconfiguredTestCase(ImportTestCase):
 
 
 class MistakeTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        # Glance's own module imports eventlet, which Nova forbids.
+        option = cfg.ListOpt('image_import_plugins', default=[])
+        cfg.CONF.register_opt(option, group='image_import_opts')
+        self.addCleanup(cfg.CONF.unregister_opt, option,
+                        group='image_import_opts')
 
     def test_what_the_judge_fails_on_is_refused_and_says_why(self):
         log = self.useFixture(fixtures.FakeLogger())

@@ -101,7 +101,7 @@ class TrafficTestCase(cloud.CloudTestCase):
             clusters=66000, bits=32)
         self.check(cloud.large_disk(
             self.directory, 40 * samples.GIB, samples.MIB, esp),
-            12, samples.MIB)
+            13, samples.MIB)
 
     def test_linux_that_starts_by_four_programs(self):
         shim = guests.program(size=950 * 1024, signed=True, shim=True)
