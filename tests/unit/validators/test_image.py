@@ -318,7 +318,8 @@ class ValidateTestCase(base.TestCase):
         for container, converts in (('vhdx', False), ('vhd', True)):
             finding, = validators.validate(
                 {'content': {**VHDX, 'format': container,
-                             'firmware': 'uefi'}})
+                             'firmware': 'uefi',
+                             'generation': 'hyperv-gen2'}})
             self.assertEqual('HV341', finding.code)
             self.assertEqual(converts, 'Convert' in finding.fix)
 
