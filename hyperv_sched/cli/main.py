@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 import importlib.metadata
 import logging
@@ -29,6 +30,15 @@ class HyperVSched(app.App):
             command_manager=commandmanager.CommandManager(
                 'hyperv_sched.cli'),
             deferred_help=True)
+
+    def build_option_parser(
+            self, description: str | None, version: str | None,
+            argparse_kwargs: dict[str, Any] | None = None
+    ) -> argparse.ArgumentParser:
+        """Give the command's own name, however Python was started."""
+        return super().build_option_parser(
+            description, version,
+            {**(argparse_kwargs or {}), 'prog': self.NAME})
 
     def configure_logging(self) -> None:
         # It names each plug-in that it loads, which is no news to people.

@@ -87,7 +87,8 @@ class SarifTestCase(files.FilesMixin, testtools.TestCase):
     def test_every_severity(self):
         run = self.run_of(
             '--property', 'hypervisor_type=hyperv', '--property',
-            'hw_machine_type=hyperv-gen2', '--property', 'hw_scsi_model=x',
+            'hw_machine_type=hyperv-gen2', '--property',
+            'hw_scsi_model=lsilogic',
             '--property', 'architecture=i686')
         self.assertEqual({'error', 'warning', 'note'},
                          {r['level'] for r in run['results']})

@@ -248,9 +248,10 @@ class ComputeTestCase(StatusTestCase):
 
 class GlanceTestCase(StatusTestCase):
 
-    def texts(self, *changes, flavor='keystone', paste=None):
+    def texts(self, *changes, flavor='keystone', paste=None,
+              plugins='hyperv_generation'):
         glance = put(self.samples['glance'], 'image_import_opts',
-                     'image_import_plugins', '[hyperv_generation]')
+                     'image_import_plugins', f'[{plugins}]')
         glance = put(glance, 'paste_deploy', 'flavor', flavor)
         for change in changes:
             glance = put(glance, *change)
@@ -313,9 +314,6 @@ class GlanceTestCase(StatusTestCase):
         for name, code, change in (
                 ('Glance parallel import', 2,
                  ('image_import_opts', 'max_parallel_stores', '2')),
-                ('Glance image conversion', 2,
-                 ('image_import_opts', 'image_import_plugins',
-                  '[image_conversion,hyperv_generation]')),
                 ('Glance content check', 2,
                  ('image_format', 'require_image_format_match', 'false')),
                 ('Glance disk formats', 2,
@@ -324,6 +322,11 @@ class GlanceTestCase(StatusTestCase):
                  ('image_format', 'disk_formats', 'vhdx,raw'))):
             self.assertMistake(code, name, change[1], **self.texts(
                 ('DEFAULT', 'enabled_backends', 'a:file,b:file'), change))
+
+    def test_conversion_in_front(self):
+        self.assertMistake(
+            2, 'Glance image conversion', 'image_conversion',
+            **self.texts(plugins='image_conversion,hyperv_generation'))
 
     def test_broken_plugin(self):
         broken = self.useFixture(fixtures.TempDir()).path
