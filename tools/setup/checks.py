@@ -352,8 +352,19 @@ def _run_side_by_side(names: Sequence[str],
             child.interrupt()
         for child in running.values():
             child.wait()
+        if any(name.startswith('e2e') for name in running):
+            _stop_cloud(env)
     progress.clear()
     return {name: results[name] for name in names}
+
+
+def _stop_cloud(env: dict[str, str]) -> None:
+    """Stop the cloud of an interrupted run: tox skips commands_post then."""
+    state = env.get('DEVCLOUD_STATE', str(venvs.TOP / '.tox/devcloud'))
+    if pathlib.Path(state).exists():
+        console.run([sys.executable, venvs.TOP / 'tools/devcloud', 'down'],
+                    _LOGS / 'devcloud.log', {**env, 'DEVCLOUD_STATE': state},
+                    console.Progress('Stopping the cloud'))
 
 
 class _Running:

@@ -8,7 +8,8 @@ from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
 from oslo_config import cfg
 from oslo_utils import timeutils
-from oslo_utils.fixture import uuidsentinel
+from oslo_utils import uuidutils
+import testtools
 
 import hyperv_sched.compute.driver  # noqa: F401 (its options)
 from tests.functional.nova import fakes
@@ -52,6 +53,9 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         for host in self.hosts:
             self._start_compute(host)
 
+    def runTest(self):
+        """Do nothing: Nova builds clouds for tests alone."""
+
     def _download(self, context, image_id, data=None, dst_path=None,
                   trusted_certs=None):
         content = self.glance._imagedata.get(image_id, b'')
@@ -77,8 +81,9 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         if data is None and disk_format == 'vhdx':
             data = b'vhdxfile' + bytes(504)
         now = timeutils.utcnow(with_timezone=True)
+        image_id = uuidutils.generate_uuid()
         self.glance.create(None, {
-            'id': getattr(uuidsentinel, name), 'name': name,
+            'id': image_id, 'name': name,
             'status': 'active', 'container_format': 'bare',
             'disk_format': disk_format, 'size': 1, 'min_ram': 0,
             'min_disk': 0, 'created_at': now, 'updated_at': now,
@@ -86,7 +91,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
             'protected': False, 'visibility': 'public', 'tags': [],
             'properties': properties,
         }, None if data is None else io.BytesIO(data))
-        return getattr(uuidsentinel, name)
+        return image_id
 
     def boot(self, image_id, **kwargs):
         """Create a server and return it once it has run or failed."""
@@ -141,3 +146,23 @@ class EnforcedCloud(HyperVCloud):
     def setUp(self):
         self.flags(compute_driver=fakes.COMPUTE_DRIVER, group='hyperv_sched')
         super().setUp()
+
+
+class SharedCloudTestCase(testtools.TestCase):
+    """Tests of one cloud, for which the servers of the others do not matter.
+
+    A cloud takes more time than most tests. An attribute that the test case
+    does not have is the cloud's.
+    """
+
+    Cloud = EnforcedCloud
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cloud = cls.Cloud()
+        cls.addClassCleanup(cls.cloud.doCleanups)
+        cls.cloud.setUp()
+
+    def __getattr__(self, name):
+        return getattr(type(self).cloud, name)

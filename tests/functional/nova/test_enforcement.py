@@ -23,7 +23,16 @@ from tests.functional.nova import cloud
 from tests.functional.nova import fakes
 
 
-class EnforcedDriverTestCase(cloud.EnforcedCloud):
+class OldestFirstCloud(cloud.EnforcedCloud):
+    """The scheduler prefers the host of the oldest version."""
+
+    def setUp(self):
+        self.flags(weight_classes=[fakes.OLDEST_FIRST],
+                   group='filter_scheduler')
+        super().setUp()
+
+
+class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
     """The image decides whether it runs, and Nova says why not."""
 
     def test_driver_is_the_configured_one_enforced(self):
@@ -193,15 +202,11 @@ class EnforcedDriverTestCase(cloud.EnforcedCloud):
         self.assertEqual('ACTIVE', server['status'])
 
 
-class AnotherHostTestCase(cloud.EnforcedCloud):
+class AnotherHostTestCase(cloud.SharedCloudTestCase):
     """A host that is too old passes the server on."""
 
-    hosts = ('ws2012', 'ws2022')
-
-    def setUp(self):
-        self.flags(weight_classes=[fakes.OLDEST_FIRST],
-                   group='filter_scheduler')
-        super().setUp()
+    class Cloud(OldestFirstCloud):
+        hosts = ('ws2012', 'ws2022')
 
     def test_next_host_is_tried(self):
         image = self.image('gen2', **cloud.GENERATION_2)
@@ -224,15 +229,11 @@ class AnotherHostTestCase(cloud.EnforcedCloud):
         self.assertIn('HV202', server['fault']['message'])
 
 
-class VersionTestCase(cloud.EnforcedCloud):
+class VersionTestCase(cloud.SharedCloudTestCase):
     """What generation 2 has on newer hosts alone."""
 
-    hosts = ('ws2012r2', 'ws2022')
-
-    def setUp(self):
-        self.flags(weight_classes=[fakes.OLDEST_FIRST],
-                   group='filter_scheduler')
-        super().setUp()
+    class Cloud(OldestFirstCloud):
+        hosts = ('ws2012r2', 'ws2022')
 
     def assert_newer(self, server):
         self.assertEqual('ACTIVE', server['status'])
@@ -255,10 +256,11 @@ class VersionTestCase(cloud.EnforcedCloud):
             flavor_id=flavor)))
 
 
-class RefusalTestCase(cloud.EnforcedCloud):
+class RefusalTestCase(cloud.SharedCloudTestCase):
     """An operator hears of each refusal once, in one shape."""
 
-    hosts = ('ws2012',)
+    class Cloud(cloud.EnforcedCloud):
+        hosts = ('ws2012',)
 
     def refuse(self):
         """The log of a refusal, its server and its image."""
@@ -284,12 +286,15 @@ class RefusalTestCase(cloud.EnforcedCloud):
 
     def test_notification_carries_a_versioned_object(self):
         _, server, image = self.refuse()
-        notification, = (
-            found for found in self.notifier.versioned_notifications
-            if found['event_type'] == 'hyperv_sched.refusal')
+        (notification, refusal), = (
+            (notification, refusal)
+            for notification in self.notifier.versioned_notifications
+            if notification['event_type'] == 'hyperv_sched.refusal'
+            for refusal in (objects.Refusal.obj_from_primitive(
+                notification['payload']),)
+            if refusal.instance_uuid == server['id'])
         self.assertEqual('ERROR', notification['priority'])
         self.assertEqual('nova-compute:ws2012', notification['publisher_id'])
-        refusal = objects.Refusal.obj_from_primitive(notification['payload'])
         self.assertEqual(
             self.expected(server, image),
             {name: getattr(refusal, name)
@@ -704,10 +709,11 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
             1, len(self.driver._mounts)))
 
 
-class RescueTestCase(cloud.EnforcedCloud):
+class RescueTestCase(cloud.SharedCloudTestCase):
     """A virtual machine starts from images of its own generation."""
 
-    hosts = ('ws2022', 'kvm')
+    class Cloud(cloud.EnforcedCloud):
+        hosts = ('ws2022', 'kvm')
 
     def setUp(self):
         super().setUp()
