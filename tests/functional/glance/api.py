@@ -6,6 +6,9 @@ import contextlib
 import functools
 import http.server
 import json
+import multiprocessing
+from multiprocessing import forkserver
+from multiprocessing import reduction
 import os
 import pathlib
 import shutil
@@ -14,12 +17,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+from unittest import mock
 import urllib.error
 import urllib.request
 
 import fixtures
 import requests
 import testtools
+
+from tests.functional.glance import served
 
 _CONFIG = '''
 [DEFAULT]
@@ -67,6 +73,22 @@ def _empty_database():
         config_file.write_text(_CONFIG.format(root=root, more=''))
         _manage(config_file, 'db', 'sync')
         return (root / 'glance.sqlite').read_bytes()
+
+
+@functools.cache
+def _servers():
+    """Return a context whose processes have imported Glance.
+
+    That takes longer than all else that a server does before it serves.
+    """
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(
+        ['glance.api.v2.router', 'glance.common.wsgi_app',
+         'gunicorn.app.wsgiapp', served.__name__])
+    # What is freed leaves the process at once: see resident().
+    with mock.patch.dict(os.environ, MALLOC_MMAP_THRESHOLD_='1048576'):
+        forkserver.ensure_running()
+    return context
 
 
 class _Log(fixtures.Fixture):
@@ -153,19 +175,12 @@ class GlanceAPI(fixtures.Fixture):
         listener = socket.create_server(('127.0.0.1', 0))
         self.addCleanup(listener.close)
         port = listener.getsockname()[1]
-        log = self.log = self.useFixture(_Log()).file
-        server = self.server = subprocess.Popen(
-            [sys.executable, '-W', 'ignore', '-m', 'gunicorn',
-             '--no-control-socket', '--bind', f'fd://{listener.fileno()}',
-             '--worker-class', 'gthread', '--threads', '4',
-             'tests.functional.glance.served:application'],
-            stdout=log, stderr=log, cwd=self.root,
-            pass_fds=[listener.fileno()],
-            # What is freed leaves the process at once: see resident().
-            env={**os.environ, 'MALLOC_MMAP_THRESHOLD_': '1048576',
-                 'OS_GLANCE_CONFIG_DIR': str(self.root),
-                 'PYTHONPATH': str(pathlib.Path(__file__).parents[3])})
-        self.addCleanup(server.wait)
+        self.log = self.useFixture(_Log()).file
+        server = self.server = _servers().Process(
+            target=served.run, args=(listener, self.root),
+            kwargs={'log': reduction.DupFd(self.log.fileno())})
+        server.start()
+        self.addCleanup(server.join)
         self.addCleanup(server.terminate)
         listener.close()
         return port

@@ -44,6 +44,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
             available_filters=['nova.scheduler.filters.all_filters',
                                FILTER_CLASS],
             enabled_filters=list(self.filters))
+        self.flags(group='quota', instances=-1, cores=-1, ram=-1)
         super().setUp()
         # Nova's base class has it in newer releases only.
         self.useFixture(nova_fixtures.CinderFixture(self))
