@@ -14,11 +14,10 @@ NO_VALID_HOST = 'No valid host was found. '
 OFFERED = 'Of the hosts that placement offered: '
 
 
-class PlacementOfServersTestCase(cloud.SharedCloudTestCase):
+class PlacementOfServersTestCase(cloud.HyperVCloud):
     """Only this filter stands between the server and a wrong host."""
 
-    class Cloud(cloud.HyperVCloud):
-        filters = ('ComputeFilter', cloud.FILTER)
+    filters = ('ComputeFilter', cloud.FILTER)
 
     def landed_on(self, image_id, count=6):
         servers = [self.boot(image_id) for _ in range(count)]
