@@ -121,9 +121,14 @@ def from_vhds() -> list[Advice]:
 
 
 def cut_off_by_geometry(image: images.Image) -> None:
-    """Keep the VHD, and look at a VHDX that was cut off in the making."""
-    images.run('qemu-img', 'convert', '-f', 'vpc', '-O', 'vhdx', image.path,
-               image.directory / 'cut.vhdx')
+    """Keep the VHD, and look at a VHDX that was cut off in the making.
+
+    qemu-img before 10.0 takes the geometry for the size where others than
+    Microsoft have made the VHD.
+    """
+    images.run('qemu-img', 'convert', '--image-opts',
+               f'driver=vpc,force_size_calc=chs,file.filename={image.path}',
+               '-O', 'vhdx', image.directory / 'cut.vhdx')
     (image.directory / 'IN.vhd').write_bytes(image.path.read_bytes())
     image.path = image.directory / 'cut.vhdx'
 
