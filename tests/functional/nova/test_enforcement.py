@@ -134,18 +134,6 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
                            flavor_id=flavor)
         self.assertIn('HV111', server['fault']['message'])
 
-    def test_root_on_a_volume_of_an_image_without_data(self):
-        # What a snapshot of a server with such a root is.
-        volume = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
-        image = self.image('snapshot', None, b'', **cloud.GENERATION_2, **{
-            'bdm_v2': True, 'root_device_name': '/dev/vda',
-            'block_device_mapping': [{
-                'boot_index': 0, 'device_name': '/dev/vda',
-                'source_type': 'volume', 'destination_type': 'volume',
-                'volume_id': volume}]})
-        server = self.boot(image, host='ws2022')
-        self.assertEqual('ACTIVE', server['status'])
-
     def test_qcow2_with_the_label_vhd_is_called_by_its_name(self):
         image = self.image('qcow2', 'vhd', data=b'QFI\xfb' + bytes(508),
                            **cloud.GENERATION_2)
@@ -169,21 +157,6 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
         server = self.boot(image)
         self.assertIn('HV202 the file is VHD', server['fault']['message'])
 
-    def test_root_on_a_volume_has_no_disk_format(self):
-        image = self.image('raw', 'raw', **cloud.GENERATION_2)
-        server = self._build_server(image_uuid='', networks='none',
-                                    host='ws2022')
-        del server['imageRef']
-        server['block_device_mapping_v2'] = [{
-            'boot_index': 0, 'uuid': image, 'source_type': 'image',
-            'destination_type': 'volume', 'volume_size': 1}]
-        # Not every Nova's fixture makes volumes.
-        volume = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
-        with mock.patch.object(cinder.API, 'create',
-                               mock.Mock(return_value={'id': volume})):
-            server = self.settle(self.api.post_server({'server': server}))
-        self.assertEqual('ACTIVE', server['status'])
-
     def test_forced_host_that_is_too_old_refuses(self):
         image = self.image('gen2', **cloud.GENERATION_2)
         server = self.boot(image, az='nova:ws2012')
@@ -199,6 +172,39 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
 
     def test_image_that_asks_nothing_is_left_alone(self):
         server = self.boot(self.image('cirros', 'qcow2'), host='kvm')
+        self.assertEqual('ACTIVE', server['status'])
+
+
+class RootVolumeTestCase(cloud.EnforcedCloud):
+    """The root disk is on a volume, of which Nova's fixture has one."""
+
+    hosts = ('ws2022',)
+
+    def test_root_on_a_volume_of_an_image_without_data(self):
+        # What a snapshot of a server with such a root is.
+        volume = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
+        image = self.image('snapshot', None, b'', **cloud.GENERATION_2, **{
+            'bdm_v2': True, 'root_device_name': '/dev/vda',
+            'block_device_mapping': [{
+                'boot_index': 0, 'device_name': '/dev/vda',
+                'source_type': 'volume', 'destination_type': 'volume',
+                'volume_id': volume}]})
+        server = self.boot(image, host='ws2022')
+        self.assertEqual('ACTIVE', server['status'])
+
+    def test_root_on_a_volume_has_no_disk_format(self):
+        image = self.image('raw', 'raw', **cloud.GENERATION_2)
+        server = self._build_server(image_uuid='', networks='none',
+                                    host='ws2022')
+        del server['imageRef']
+        server['block_device_mapping_v2'] = [{
+            'boot_index': 0, 'uuid': image, 'source_type': 'image',
+            'destination_type': 'volume', 'volume_size': 1}]
+        # Not every Nova's fixture makes volumes.
+        volume = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
+        with mock.patch.object(cinder.API, 'create',
+                               mock.Mock(return_value={'id': volume})):
+            server = self.settle(self.api.post_server({'server': server}))
         self.assertEqual('ACTIVE', server['status'])
 
 
