@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import configparser
+import contextlib
 import importlib.util
 import json
 import os
@@ -367,6 +368,18 @@ def _stop_cloud(env: dict[str, str]) -> None:
                     console.Progress('Stopping the cloud'))
 
 
+def _yield_to_e2e() -> None:
+    """Lower the priority of this process.
+
+    A cloud mostly waits, for longer than all else runs. It is to have the
+    processor when it needs it.
+    """
+    os.nice(10)
+    # Linux may compare sessions first, and their processes only then.
+    with contextlib.suppress(OSError):
+        pathlib.Path('/proc/self/autogroup').write_text('10')
+
+
 class _Running:
     """An environment that runs, in a session of its own."""
 
@@ -377,7 +390,8 @@ class _Running:
             self._child = subprocess.Popen(
                 _tox('run', '--skip-pkg-install', '-e', name), env=env,
                 stdin=subprocess.DEVNULL, stdout=file,
-                stderr=subprocess.STDOUT, start_new_session=True)
+                stderr=subprocess.STDOUT, start_new_session=True,
+                preexec_fn=None if name.startswith('e2e') else _yield_to_e2e)
 
     def result(self) -> Result | None:
         """Return what it came to, or None while it runs."""
