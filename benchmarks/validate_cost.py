@@ -68,7 +68,7 @@ def one():
     row('a document', 'jsonschema us', 'fresh us', 'ratio', 'validate us',
         'ratio')
     for raw in (RIGHT, WRONG, OTHERS):
-        document = image_document.normalise(raw)
+        document = image_document.normalize(raw)
         bare = fastest(lambda: list(judge.iter_errors(document)))  # noqa: B023
         fresh = fastest(lambda: validators.validate(document),  # noqa: B023
                         RUNS // 10, prepare=forget)
@@ -97,7 +97,7 @@ def many():
     given = documents()
 
     def judge():
-        return sum(len(validators.validate(image_document.normalise(d)))
+        return sum(len(validators.validate(image_document.normalize(d)))
                    for d in given)
 
     def lint(fmt):

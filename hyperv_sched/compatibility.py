@@ -86,7 +86,7 @@ def judge(requirement: objects.ImageRequirement,
 Kind = tuple[object, object, type]
 
 
-class Verdicts(dict[Kind, 'rules.Finding | None']):
+class HostMatcher(dict[Kind, 'rules.Finding | None']):
     """The answers for one set of demands, by the kind of host.
 
     A cloud has few kinds of host: the first of a kind is judged, the others
@@ -98,13 +98,13 @@ class Verdicts(dict[Kind, 'rules.Finding | None']):
         super().__init__()
         self._requirement = requirement
         self._policy = policy
-        self.usual = frozenset(
+        self.known_good_versions = frozenset(
             number for number in versions.REPORTED_BY_NOVA
-            if self.of(objects.HYPERV, number) is None)
+            if self.match(objects.HYPERV, number) is None)
         """The hypervisor_version of common Hyper-V hosts that can run it."""
 
-    def of(self, hypervisor_type: object,
-           hypervisor_version: object) -> rules.Finding | None:
+    def match(self, hypervisor_type: object,
+              hypervisor_version: object) -> rules.Finding | None:
         """Judge a host by what its compute node reports.
 
         :raises TypeError: it reports what cannot be hashed.
@@ -120,15 +120,15 @@ class Verdicts(dict[Kind, 'rules.Finding | None']):
         return verdict
 
 
-def compile(requirement: objects.ImageRequirement,
-            policy: Policy) -> Verdicts | None:
+def host_matcher(requirement: objects.ImageRequirement,
+                 policy: Policy) -> HostMatcher | None:
     """Work out what does not depend on the host.
 
     :returns: None where the image asks nothing of Hyper-V.
     """
     if requirement.generation is None and requirement.defect is None:
         return None
-    return Verdicts(requirement, policy)
+    return HostMatcher(requirement, policy)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,7 +156,7 @@ class _Reason:
         return f'{self.finding.code} ({self.hosts})'
 
 
-def summarise(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
+def summarize(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
     """Explain to a user why no host was left.
 
     The commonest reason has its words and its fix. The others have their

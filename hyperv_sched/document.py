@@ -62,7 +62,7 @@ MAX_MISSPELT = 20
 MAX_LABEL = 255
 
 
-class InvalidDocument(ValueError):
+class InvalidDocumentError(ValueError):
     """Not what the Image API or the openstack client prints."""
 
 
@@ -72,21 +72,21 @@ def flatten(raw: object) -> dict[str, Any]:
     Takes the flat document of the Image API, too; unset (null) members are
     dropped.
 
-    :raises InvalidDocument: a member that must be text is not, or the whole
-        is not an object.
+    :raises InvalidDocumentError: a member that must be text is not, or the
+        whole is not an object.
     """
     if not isinstance(raw, Mapping):
-        raise InvalidDocument('an image document must be an object')
+        raise InvalidDocumentError('an image document must be an object')
     nested = raw.get('properties') or {}
     if not isinstance(nested, Mapping):
-        raise InvalidDocument('properties must be an object')
+        raise InvalidDocumentError('properties must be an object')
     # No property can take the place of a member of the image itself.
     document = {
         name: value for name, value in {**nested, **raw}.items()
         if value is not None and name not in _OURS}
     for name in _TEXT.intersection(document):
         if not isinstance(document[name], str):
-            raise InvalidDocument(f'{name} must be a string')
+            raise InvalidDocumentError(f'{name} must be a string')
     min_disk = document.get('min_disk', 0)
     if isinstance(min_disk, str) and min_disk.isascii() and (
             min_disk.isdecimal() and len(min_disk) < 10):
@@ -95,11 +95,11 @@ def flatten(raw: object) -> dict[str, Any]:
         # JSON Schema takes 1.0 for an integer, and so does Glance.
         document['min_disk'] = int(min_disk)
     elif isinstance(min_disk, bool) or not isinstance(min_disk, int):
-        raise InvalidDocument('min_disk must be a whole number')
+        raise InvalidDocumentError('min_disk must be a whole number')
     return document
 
 
-def normalise(raw: object) -> dict[str, Any]:
+def normalize(raw: object) -> dict[str, Any]:
     """Bring a document into the one shape that the rules judge.
 
     Each property comes under one name, with the value that Nova reads; what
@@ -109,7 +109,7 @@ def normalise(raw: object) -> dict[str, Any]:
     ``misspelt``, too. Both map a name to its value, ``actual``, and to what
     it should be, ``required``.
 
-    :raises InvalidDocument: see :func:`flatten`.
+    :raises InvalidDocumentError: see :func:`flatten`.
     """
     document = flatten(raw)
     read = {name: value for name, value in document.items()
@@ -174,7 +174,7 @@ def from_image_meta(image_meta: Any) -> dict[str, Any]:
     Only what the rules read is taken. Nova has dropped unknown properties
     before; reading an unset field of such an object raises.
 
-    :raises InvalidDocument: see :func:`normalise`.
+    :raises InvalidDocumentError: see :func:`normalize`.
     """
     raw = {
         name: getattr(image_meta, name)
@@ -187,4 +187,4 @@ def from_image_meta(image_meta: Any) -> dict[str, Any]:
             for name in ('hw_machine_type', 'os_secure_boot', 'os_type',
                          *LEGACY_NAMES)
             if properties.obj_attr_is_set(name))
-    return normalise(raw)
+    return normalize(raw)

@@ -25,10 +25,10 @@ def members(content: Mapping[str, Any],
 
     :param content: what :func:`hyperv_sched.disk.inspect` saw
     :param given: under whatever names Nova reads
-    :raises image_document.InvalidDocument: see
-        :func:`hyperv_sched.document.normalise`.
+    :raises image_document.InvalidDocumentError: see
+        :func:`hyperv_sched.document.normalize`.
     """
-    said = image_document.normalise(given)
+    said = image_document.normalize(given)
     found: dict[str, Any] = {
         'container_format': 'bare', 'hypervisor_type': 'hyperv'}
     if content['format'] in _DISK_FORMATS:

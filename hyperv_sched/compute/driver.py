@@ -17,7 +17,6 @@ from oslo_utils import excutils
 from hyperv_sched import compatibility
 from hyperv_sched import conf
 from hyperv_sched import objects
-from hyperv_sched import rules
 from hyperv_sched import versions
 from hyperv_sched.compute import devices
 from hyperv_sched.compute import enforcement
@@ -25,6 +24,7 @@ from hyperv_sched.compute import hosts
 from hyperv_sched.compute import images
 from hyperv_sched.compute import origin
 from hyperv_sched.compute import traits
+from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
@@ -332,12 +332,12 @@ def _import_driver(name: str) -> type[nova_driver.ComputeDriver]:
         found = getattr(importlib.import_module(module), class_name, None)
     except Exception as exc:
         raise ImportError(
-            f"{option} is '{rules.printable(name)}', which cannot be "
-            f'imported: {type(exc).__name__}: {rules.printable(exc)}'
+            f"{option} is '{escape(name)}', which cannot be "
+            f'imported: {type(exc).__name__}: {escape(exc)}'
         ) from exc
     if not (isinstance(found, type)
             and issubclass(found, nova_driver.ComputeDriver)):
         raise ImportError(
-            f"{option} is '{rules.printable(name)}', which is not a compute "
+            f"{option} is '{escape(name)}', which is not a compute "
             'driver below nova.virt')
     return found

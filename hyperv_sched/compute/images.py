@@ -113,9 +113,9 @@ def document_of_record(instance: Any,
                        record: Mapping[str, Any]) -> dict[str, Any]:
     """The image document of what compute-hyperv goes by.
 
-    :raises document.InvalidDocument: Glance does not answer as it should.
+    :raises document.InvalidDocumentError: Glance does not answer as it should.
     """
-    read = image_document.normalise(
+    read = image_document.normalize(
         {name: value for name, value in record.items() if value != ''})
     if 'id' not in read:
         read.pop('disk_format', None)

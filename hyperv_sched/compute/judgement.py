@@ -102,11 +102,11 @@ def unsupported_here(document: Document, reported: Reported,
     :param reported: asked only where the image asks for Hyper-V
     """
     requirement = _requirement(document)
-    verdicts = compatibility.compile(requirement, policy)
-    if verdicts is None:
+    matcher = compatibility.host_matcher(requirement, policy)
+    if matcher is None:
         return None
     kind = reported()
-    cause: rules.Finding | str | None = verdicts.of(*kind)
+    cause: rules.Finding | str | None = matcher.match(*kind)
     version = objects.HostCapability.from_reported(*kind).hypervisor_version
     if cause is None and version is not None and (
             version < versions.WINDOWS_SERVER_2016):

@@ -26,6 +26,7 @@ from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
+from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
@@ -69,8 +70,8 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         self._warned: set[object] = set()
 
     def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
-        verdicts = _compile(spec_obj, self._policy)
-        return verdicts is None or _judge(verdicts, host_state) is None
+        matcher = _compile(spec_obj, self._policy)
+        return matcher is None or _judge(matcher, host_state) is None
 
     def filter_all(self, filter_obj_list: Sequence[Any],
                    spec_obj: Any) -> Sequence[Any]:
@@ -82,18 +83,18 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         :raises nova.exception.NoValidHost: none can; with the reason, and
             only where ``explain_no_valid_host`` is set.
         """
-        verdicts = _compile(spec_obj, self._policy)
-        if verdicts is None:
+        matcher = _compile(spec_obj, self._policy)
+        if matcher is None:
             return filter_obj_list
-        passed, others = _split(filter_obj_list, verdicts.usual)
+        passed, others = _split(filter_obj_list, matcher.known_good_versions)
         if not others:
             return passed
-        findings = _judge_all(verdicts, others)
+        findings = _judge_all(matcher, others)
         rejected = collections.Counter(filter(None, findings))
         if rejected.total() < len(others):
             # In their old order, with those that are unusual and can.
             passed = [host for host in filter_obj_list
-                      if _judge(verdicts, host) is None]
+                      if _judge(matcher, host) is None]
         if self._policy.accept_unknown_version or any(
                 finding.code == 'HV403' for finding in rejected):
             self._warn_of_silent(others, findings)
@@ -120,7 +121,7 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
                  "ID '%(server)s'. Filter results: %(results)s",
                  {'server': _instance_uuid(spec_obj),
                   'results': str(results)})
-        raise exception.NoValidHost(reason=compatibility.summarise(
+        raise exception.NoValidHost(reason=compatibility.summarize(
             rejected, self._scope(results, spec_obj)))
 
     def _scope(self, results: Sequence[str], spec_obj: Any) -> str:
@@ -210,29 +211,29 @@ def _split(hosts: Sequence[Any],
         return [], list(hosts)
 
 
-def _judge_all(verdicts: compatibility.Verdicts,
+def _judge_all(matcher: compatibility.HostMatcher,
                hosts: Sequence[Any]) -> list[rules.Finding | None]:
     try:
         return [
-            verdicts[host.hypervisor_type,
-                     (version := host.hypervisor_version), version.__class__]
+            matcher[host.hypervisor_type,
+                    (version := host.hypervisor_version), version.__class__]
             for host in hosts]
     except Exception:
-        return [_judge(verdicts, host) for host in hosts]
+        return [_judge(matcher, host) for host in hosts]
 
 
-def _judge(verdicts: compatibility.Verdicts,
+def _judge(matcher: compatibility.HostMatcher,
            host: Any) -> rules.Finding | None:
     try:
-        return verdicts.of(host.hypervisor_type, host.hypervisor_version)
+        return matcher.match(host.hypervisor_type, host.hypervisor_version)
     except Exception:
         LOG.debug('The record of a host is broken', exc_info=True)
-        return verdicts.of(None, None)
+        return matcher.match(None, None)
 
 
 def _node(host: Any) -> str:
     try:
-        return rules.printable(host.nodename)
+        return escape(host.nodename)
     except Exception:
         return 'of an unreadable record'
 
@@ -240,20 +241,20 @@ def _node(host: Any) -> str:
 def _image_id(spec_obj: Any) -> str:
     """The image's id; one booted from a volume has none."""
     try:
-        return rules.printable(spec_obj.image.id)
+        return escape(spec_obj.image.id)
     except Exception:
         return '-'
 
 
 def _instance_uuid(spec_obj: Any) -> str:
     try:
-        return rules.printable(spec_obj.instance_uuid)
+        return escape(spec_obj.instance_uuid)
     except Exception:
         return '-'
 
 
 def _compile(spec_obj: Any, policy: compatibility.Policy,
-             ) -> compatibility.Verdicts | None:
+             ) -> compatibility.HostMatcher | None:
     """What the request's image asks of a host; without an image, nothing."""
     try:
         image = spec_obj.image
@@ -264,15 +265,16 @@ def _compile(spec_obj: Any, policy: compatibility.Policy,
             policy, *map(asked.get, image_requirement.PROPERTIES))
     except Exception:
         LOG.exception("A request's image cannot be read")
-        return compatibility.compile(
+        return compatibility.host_matcher(
             objects.ImageRequirement.unreadable(), policy)
 
 
 @caching.cache_small
-def _compile_properties(policy: compatibility.Policy,
-                        *values: str | None) -> compatibility.Verdicts | None:
+def _compile_properties(
+        policy: compatibility.Policy,
+        *values: str | None) -> compatibility.HostMatcher | None:
     """Many requests ask for few images, and many images for the same."""
-    return compatibility.compile(
+    return compatibility.host_matcher(
         objects.ImageRequirement.from_document({
             name: value for name, value in zip(
                 image_requirement.PROPERTIES, values, strict=True)

@@ -28,6 +28,7 @@ from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.glance import verdict
+from hyperv_sched.text import internal_error
 from hyperv_sched.validators import learned
 
 CONF = cfg.CONF
@@ -108,7 +109,7 @@ class JudgeImage(task.Task):
             # Glance's own words for it are "Internal Error".
             LOG.exception('Image %s', self._image_id)
             raise exception.UploadException(
-                f'The image is not judged: {rules.mistake(exc)}') from exc
+                f'The image is not judged: {internal_error(exc)}') from exc
         if lacking:
             LOG.info('Image %(image)s gets %(properties)s',
                      {'image': self._image_id, 'properties': lacking})
@@ -195,7 +196,7 @@ def _judge(whole: dict[str, Any], readable: dict[str, Any], path: str,
             f'{exc.strerror or exc}') from exc
     try:
         document = verdict.document(whole)
-    except image_document.InvalidDocument as exc:
+    except image_document.InvalidDocumentError as exc:
         raise exception.UploadException(str(exc)) from exc
     lacking = {
         name: value

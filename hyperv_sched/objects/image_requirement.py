@@ -56,7 +56,7 @@ class ImageRequirement(base.HyperVSchedObject):
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ImageRequirement:
-        """Read the PROPERTIES of a normalised image document.
+        """Read the PROPERTIES of a normalized image document.
 
         Never fails: what cannot be read is a defect.
         """

@@ -7,6 +7,7 @@ from oslo_versionedobjects import fields
 
 from hyperv_sched import rules
 from hyperv_sched.objects import base
+from hyperv_sched.text import escape
 
 
 @base.register
@@ -40,7 +41,7 @@ class Refusal(base.HyperVSchedObject):
         """Make it of the finding that stands in the way."""
         return cls(
             host=host, instance_uuid=instance_uuid, operation=operation,
-            image=rules.printable(finding.image), code=finding.code,
+            image=escape(finding.image), code=finding.code,
             name=finding.name, message=finding.message,
             actual=finding.actual, required=finding.required,
             fix=finding.fix, reference=finding.reference)

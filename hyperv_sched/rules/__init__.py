@@ -15,18 +15,16 @@ from hyperv_sched.rules import disk
 from hyperv_sched.rules import hosts
 from hyperv_sched.rules import properties
 from hyperv_sched.rules.model import COMMAND
-from hyperv_sched.rules.model import MAX_SHOWN
 from hyperv_sched.rules.model import Finding
 from hyperv_sched.rules.model import Rule
 from hyperv_sched.rules.model import Severity
-from hyperv_sched.rules.model import mistake
-from hyperv_sched.rules.model import printable
+from hyperv_sched.text import escape
 
-__all__ = ['CATALOGUE', 'COMMAND', 'Finding', 'MAX_SHOWN', 'Rule',
-           'Severity', 'UnknownRule', 'mistake', 'printable', 'weigh']
+__all__ = ['CATALOGUE', 'COMMAND', 'Finding', 'Rule', 'Severity',
+           'UnknownRuleError', 'apply_overrides']
 
 
-class UnknownRule(ValueError):
+class UnknownRuleError(ValueError):
     """A code that no rule has."""
 
 
@@ -35,19 +33,20 @@ CATALOGUE = {rule.code: rule for rule in (
     *properties.RULES, *disk.RULES, *hosts.RULES)}
 
 
-def weigh(findings: Iterable[Finding], ignored: Iterable[str] = (),
-          errors: Iterable[str] = ()) -> list[Finding]:
-    """Apply what an operator thinks of the rules.
+def apply_overrides(
+        findings: Iterable[Finding], ignored: Iterable[str] = (),
+        errors: Iterable[str] = ()) -> list[Finding]:
+    """Apply an operator's overrides of rules to findings.
 
     :param ignored: codes whose findings are dropped, except for those of
         severity unknown: what could not be decided is never a pass
     :param errors: codes whose findings count as errors
-    :raises UnknownRule: a code is misspelt: silence would be no answer.
+    :raises UnknownRuleError: a code is misspelt: silence would be no answer.
     """
     ignored, errors = frozenset(ignored), frozenset(errors)
     for code in sorted(ignored | errors):
         if code not in CATALOGUE:
-            raise UnknownRule(f'{printable(code)}: no such rule')
+            raise UnknownRuleError(f'{escape(code)}: no such rule')
     return [
         dataclasses.replace(finding, severity='error')
         if finding.code in errors else finding

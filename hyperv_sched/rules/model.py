@@ -8,6 +8,8 @@ import dataclasses
 import re
 import typing
 
+from hyperv_sched.text import escape
+
 Severity = typing.Literal['error', 'warning', 'info', 'unknown']
 
 #: A command in a sentence, up to the sign that ends it: to be pasted whole.
@@ -15,25 +17,6 @@ Severity = typing.Literal['error', 'warning', 'info', 'unknown']
 COMMAND = re.compile(
     r'\b(?:grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
     r'qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
-
-#: Values from an image are shown up to this many characters.
-MAX_SHOWN = 120
-
-
-def printable(value: object, limit: int | None = MAX_SHOWN) -> str:
-    """Show a hostile value on one line, bounded, without control codes."""
-    text = str(value)
-    if limit is not None and len(text) > limit:
-        text = text[:limit - 3] + '...'
-    return ''.join(
-        c if c.isprintable() else c.encode('unicode_escape').decode('ascii')
-        for c in text)
-
-
-def mistake(exc: Exception) -> str:
-    """Say of an exception that nobody foresaw whose fault it is."""
-    return ('hyperv-sched fails on it, which is a mistake to report '
-            f'({type(exc).__name__}: {printable(exc)})')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,10 +87,10 @@ class Rule:
         if variant is not None:
             message = self.variants[variant].message or message
             fix = self.variants[variant].fix
-        shown = None if actual is None else printable(actual)
-        needed = printable(self.required if required is None else required)
+        shown = None if actual is None else escape(actual)
+        needed = escape(self.required if required is None else required)
         words = {'actual': 'not set' if shown is None else shown,
-                 'required': needed, 'property': printable(prop)}
+                 'required': needed, 'property': escape(prop)}
         return Finding(
             image=image, code=self.code, name=self.name,
             severity=severity or self.severity,

@@ -119,7 +119,7 @@ def properties(
     spelt right is judged as what it is.
 
     :param raw: the document under the names that the image itself has
-    :param judge: finds fault with a normalised document; it is asked again
+    :param judge: finds fault with a normalized document; it is asked again
     :param content: as :func:`hyperv_sched.disk.inspect` returns it; None:
         nobody has read it
     :returns: values by name; min_disk is no property but part of the image
@@ -127,7 +127,7 @@ def properties(
     current = image_document.flatten(raw)
     fixed: dict[str, str] = {}
     for _ in range(_MAX_ROUNDS):
-        document = image_document.normalise(current)
+        document = image_document.normalize(current)
         if content is not None:
             document['content'] = content
         values: dict[str, str] = {}

@@ -75,7 +75,7 @@ def validate(document: Mapping[str, Any],
              image: str | None = None) -> list[rules.Finding]:
     """Judge an image document, every rule at once.
 
-    :param document: as :func:`hyperv_sched.document.normalise` returns it.
+    :param document: as :func:`hyperv_sched.document.normalize` returns it.
     :param image: what to call the image; by default its id or name.
     :returns: findings in the order of the catalogue, one a rule and
         property.

@@ -45,7 +45,7 @@ def missing(document: Mapping[str, Any], content: Mapping[str, Any],
 
     One of another hypervisor needs none.
 
-    :param document: as :func:`hyperv_sched.document.normalise` returns it.
+    :param document: as :func:`hyperv_sched.document.normalize` returns it.
     """
     if document.get('hypervisor_type', 'hyperv') != 'hyperv':
         return {}

@@ -97,13 +97,13 @@ class EveryCacheTestCase(base.TestCase):
             judge._cached.cache_info().currsize for judge in image._judges()])
 
     def test_kinds_of_hosts(self):
-        verdicts = compatibility.compile(
+        matcher = compatibility.host_matcher(
             objects.ImageRequirement.from_document(
                 {'hw_machine_type': 'hyperv-gen2'}),
             compatibility.Policy(
                 generation_2_minimum=versions.Version('6.3')))
-        before = len(verdicts)
-        verdicts.of(LARGE, 10000)
-        self.assertEqual(before, len(verdicts))
-        verdicts.of('small', 10000)
-        self.assertEqual(before + 1, len(verdicts))
+        before = len(matcher)
+        matcher.match(LARGE, 10000)
+        self.assertEqual(before, len(matcher))
+        matcher.match('small', 10000)
+        self.assertEqual(before + 1, len(matcher))

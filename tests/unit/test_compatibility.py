@@ -22,9 +22,9 @@ MODERN = compatibility.Policy(generation_2_minimum=versions.Version('10.0'))
 def codes(properties, policy=STRICT, hosts=(
         WS2012, WS2012R2, WS2022, UNKNOWN, KVM, SILENT)):
     """What each host is told, None where it can run the image."""
-    verdicts = compatibility.compile(
+    matcher = compatibility.host_matcher(
         objects.ImageRequirement.from_document(properties), policy)
-    found = [verdicts.of(*host) for host in hosts]
+    found = [matcher.match(*host) for host in hosts]
     return [finding and finding.code for finding in found]
 
 
@@ -86,30 +86,30 @@ class CompileTestCase(base.TestCase):
                 {}, {'hypervisor_version_requires': '>=6.3'},
                 {'hypervisor_type': 'qemu', 'hw_machine_type': 'q35'},
                 {'hw_machine_type': 'virt', 'disk_format': 'qcow2'}):
-            self.assertIsNone(compatibility.compile(
+            self.assertIsNone(compatibility.host_matcher(
                 objects.ImageRequirement.from_document(properties), STRICT))
 
     def test_each_kind_of_host_is_judged_once(self):
-        verdicts = compatibility.compile(
+        matcher = compatibility.host_matcher(
             objects.ImageRequirement.from_document(
                 {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-        self.assertIs(verdicts.of(*WS2012), verdicts.of(*WS2012))
+        self.assertIs(matcher.match(*WS2012), matcher.match(*WS2012))
 
     def test_usual_hosts_are_those_that_pass(self):
-        verdicts = compatibility.compile(
+        matcher = compatibility.host_matcher(
             objects.ImageRequirement.from_document(
                 {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-        self.assertEqual({6003, 10000}, verdicts.usual)
+        self.assertEqual({6003, 10000}, matcher.known_good_versions)
 
     def test_number_that_only_looks_like_a_version_is_unknown(self):
         for good, bad in ((6003, 6003.0), (6003.0, 6003)):
-            verdicts = compatibility.compile(
+            matcher = compatibility.host_matcher(
                 objects.ImageRequirement.from_document(
                     {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-            verdicts.of('hyperv', good)
-            verdicts.of('hyperv', bad)
-            self.assertIsNone(verdicts.of('hyperv', 6003))
-            self.assertEqual('HV403', verdicts.of('hyperv', 6003.0).code)
+            matcher.match('hyperv', good)
+            matcher.match('hyperv', bad)
+            self.assertIsNone(matcher.match('hyperv', 6003))
+            self.assertEqual('HV403', matcher.match('hyperv', 6003.0).code)
 
 
 OFFERED = 'Of the hosts that placement offered (max_placement_results=1000): '
@@ -118,12 +118,12 @@ OFFERED = 'Of the hosts that placement offered (max_placement_results=1000): '
 class SummariseTestCase(base.TestCase):
 
     def rejected(self, properties, *hosts):
-        verdicts = compatibility.compile(
+        matcher = compatibility.host_matcher(
             objects.ImageRequirement.from_document(properties), STRICT)
-        return collections.Counter(verdicts.of(*host) for host in hosts)
+        return collections.Counter(matcher.match(*host) for host in hosts)
 
     def summary(self, properties, *hosts, scope=''):
-        return compatibility.summarise(
+        return compatibility.summarize(
             self.rejected(properties, *hosts), scope)
 
     def test_commonest_reason_has_words_and_fix(self):

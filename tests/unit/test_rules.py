@@ -6,6 +6,8 @@ import hypothesis
 from hypothesis import strategies as st
 
 from hyperv_sched import rules
+from hyperv_sched.text import MAX_SHOWN
+from hyperv_sched.text import escape
 from hyperv_sched.validators import schema
 from tests.unit import base
 
@@ -14,13 +16,13 @@ class PrintableTestCase(base.TestCase):
 
     @hypothesis.given(st.text())
     def test_is_one_bounded_line_without_control_codes(self, text):
-        shown = rules.printable(text)
+        shown = escape(text)
         self.assertTrue(shown.isprintable())
         # An escape takes up to ten characters.
-        self.assertLessEqual(len(shown), 10 * rules.MAX_SHOWN)
+        self.assertLessEqual(len(shown), 10 * MAX_SHOWN)
 
     def test_leaves_plain_text_alone(self):
-        self.assertEqual('Größe 10.0', rules.printable('Größe 10.0'))
+        self.assertEqual('Größe 10.0', escape('Größe 10.0'))
 
 
 class CatalogueTestCase(base.TestCase):
@@ -58,7 +60,7 @@ class WeighTestCase(base.TestCase):
         error = rules.CATALOGUE['HV204'].finding()
         undecided = rules.CATALOGUE['HV204'].finding(severity='unknown')
         stopped = rules.CATALOGUE['HV228'].finding()
-        self.assertEqual([undecided, stopped], rules.weigh(
+        self.assertEqual([undecided, stopped], rules.apply_overrides(
             [error, undecided, stopped], ignored=['HV204', 'HV228']))
 
 

@@ -49,7 +49,7 @@ class ImageMetaTestCase(testtools.TestCase):
             'vm_mode': st.sampled_from(['hvm', 'HVM', 'hv', 'pv', 'junk'])}))
     def test_what_nova_refuses_is_an_error_of_ours(self, properties):
         codes = {f.code for f in validators.validate(
-            document.normalise(properties))}
+            document.normalize(properties))}
         if self.refuses(properties):
             self.assertTrue(codes & self.refused, (properties, codes))
         else:

@@ -99,7 +99,7 @@ GENERATION_1_CASES = (
 def prepared(example):
     """A document as the commands make it: the content is not its own."""
     content = {k: v for k, v in example.items() if k == 'content'}
-    return {**image_document.normalise(example), **content}
+    return {**image_document.normalize(example), **content}
 
 
 def codes(base_document, changes):
@@ -352,7 +352,7 @@ class ValidateTestCase(base.TestCase):
     def test_any_document_ends_in_findings(self, raw):
         try:
             document = prepared(raw)
-        except image_document.InvalidDocument:
+        except image_document.InvalidDocumentError:
             return
         for finding in validators.validate(document):
             self.assertIn(finding.code, rules.CATALOGUE)
