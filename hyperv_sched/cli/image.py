@@ -31,7 +31,7 @@ from hyperv_sched.text import internal_error
 LOG = logging.getLogger(__name__)
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
-           'required', 'fix', 'reference')
+           'required', 'fix', 'reference', 'cause')
 #: What people need.
 TABLE_COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'fix')
 #: SARIF tells the file from the image in it.
@@ -197,7 +197,7 @@ class Lint(base.ExitCodes, lister.Lister):
                           finding.severity for finding in findings)))
             for finding in findings:
                 counts[finding.severity] += 1
-                rows.append({**vars(finding), 'file': subject.file,
+                rows.append({**finding.as_dict(), 'file': subject.file,
                              'title': subject.title})
             self._progress.count()
         self._progress.clear()
