@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can this host run this image? The one decision, wherever it is asked."""
+"""Decide whether a host can run an image, and word the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+from typing import Any
 
 from hyperv_sched import caching
 from hyperv_sched import objects
@@ -18,7 +19,7 @@ from hyperv_sched.objects import image_requirement
 #: ``exception_to_dict``), "No valid host was found. " included.
 MAX_SUMMARY = 230
 
-#: Fewer bytes of a message than this say nothing.
+#: A message that is cut to fewer bytes is left out.
 _MIN_WORDS = 24
 
 #: Hosts that an explanation names for each code.
@@ -26,31 +27,46 @@ MAX_NAMED = 10
 
 _REPORTED = ', '.join(map(str, versions.REPORTED))
 
-#: Kinds of host that an answer is remembered for. A sane cloud has a dozen.
+#: Kinds of host whose decisions are cached. A real cloud has a dozen.
 MAX_KINDS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What the operator decides."""
+    """Settings of the operator that affect the decision."""
 
     generation_2_minimum: versions.Version = versions.GENERATION_2_MINIMUM
     accept_unknown_version: bool = False
 
 
+def requirement(document: Mapping[str, Any]) -> objects.ImageRequirement:
+    """Return what a normalized image document asks of a host.
+
+    :returns: an object that others share: it is not to be changed
+    """
+    return _requirement(*map(document.get, image_requirement.PROPERTIES))
+
+
+@caching.cache_small
+def _requirement(*values: str | None) -> objects.ImageRequirement:
+    return objects.ImageRequirement.from_document({
+        name: value for name, value
+        in zip(image_requirement.PROPERTIES, values, strict=True)
+        if value is not None})
+
+
 def judge(requirement: objects.ImageRequirement,
           host: objects.HostCapability,
           policy: Policy) -> rules.Finding | None:
-    """Say why a host cannot run an image.
+    """Return why a host cannot run an image; None if it can.
 
-    The hypervisor is looked at before its version: other hypervisors count
-    on other scales.
+    The hypervisor is checked before its version: other hypervisors number
+    their versions differently.
 
-    :returns: the deepest cause, or None where the host can run it. It names
-        no image: many may ask for the same.
+    :returns: the deepest cause. It names no image: requests share it.
     """
-    def found(code: str, actual: object = None,
-              required: object = None) -> rules.Finding:
+    def finding(code: str, actual: object = None,
+                required: object = None) -> rules.Finding:
         return rules.CATALOGUE[code].finding('-', actual, required)
 
     if requirement.invalid is not None:
@@ -58,18 +74,18 @@ def judge(requirement: objects.ImageRequirement,
     if requirement.generation is None:
         return None
     if host.hypervisor_type is None:
-        # Nor is there a version to be lenient about.
-        return found('HV403')
+        # accept_unknown_version is about hosts that are known as Hyper-V.
+        return finding('HV403')
     if not host.is_hyperv:
-        return found('HV401', host.hypervisor_type)
+        return finding('HV401', host.hypervisor_type)
     generation_2 = requirement.generation == image_requirement.GENERATION_2
     version = host.hypervisor_version
     if version is None:
-        indifferent = (policy.accept_unknown_version or not (
+        is_accepted = (policy.accept_unknown_version or not (
             generation_2 or requirement.version_requires))
-        return None if indifferent else found('HV403')
+        return None if is_accepted else finding('HV403')
     if generation_2 and version < policy.generation_2_minimum:
-        return found('HV402', version, f'>={policy.generation_2_minimum}')
+        return finding('HV402', version, f'>={policy.generation_2_minimum}')
     if (requirement.version_requires
             and not versions.satisfies(version,
                                        requirement.version_requires)):
@@ -77,58 +93,49 @@ def judge(requirement: objects.ImageRequirement,
         if not any(versions.satisfies(v, requirement.version_requires)
                    for v in versions.REPORTED):
             required += f' (hosts report {_REPORTED} only)'
-        return found('HV404', version, required)
+        return finding('HV404', version, required)
     return None
 
 
-#: hypervisor_type and hypervisor_version as reported, and the latter's class:
-#: 6003.0 and 6003 are equal, but only one of them is a version.
-Kind = tuple[object, object, type]
+class HostMatcher:
+    """Decide which hosts can run an image, once for each kind of host.
 
-
-class HostMatcher(dict[Kind, 'rules.Finding | None']):
-    """The answers for one set of demands, by the kind of host.
-
-    A cloud has few kinds of host: the first of a kind is judged, the others
-    are looked up.
+    A cloud has few kinds: hypervisor_type and hypervisor_version decide.
     """
 
     def __init__(self, requirement: objects.ImageRequirement,
                  policy: Policy) -> None:
-        super().__init__()
         self._requirement = requirement
         self._policy = policy
-        self.known_good_versions = frozenset(
-            number for number in versions.REPORTED_BY_NOVA
-            if self.match(objects.HYPERV, number) is None)
-        """The hypervisor_version of common Hyper-V hosts that can run it."""
+        self._decisions: dict[tuple[object, object, type],
+                              rules.Finding | None] = {}
 
     def match(self, hypervisor_type: object,
               hypervisor_version: object) -> rules.Finding | None:
-        """Judge a host by what its compute node reports.
+        """Return why a host cannot run the image; None if it can.
 
-        :raises TypeError: it reports what cannot be hashed.
+        Both values are those that the compute node reports.
+
+        :raises TypeError: a value cannot be hashed.
         """
-        return self[hypervisor_type, hypervisor_version,
-                    hypervisor_version.__class__]
-
-    def __missing__(self, kind: Kind) -> rules.Finding | None:
-        host = objects.HostCapability.from_reported(*kind[:2])
-        verdict = judge(self._requirement, host, self._policy)
-        if len(self) < MAX_KINDS and caching.is_small(kind[:2]):
-            self[kind] = verdict
-        return verdict
+        # 6003.0 and 6003 are equal, but only one of them is a version.
+        kind = (hypervisor_type, hypervisor_version,
+                hypervisor_version.__class__)
+        try:
+            return self._decisions[kind]
+        except KeyError:
+            decision = judge(
+                self._requirement, objects.HostCapability.from_reported(
+                    hypervisor_type, hypervisor_version), self._policy)
+        if len(self._decisions) < MAX_KINDS and caching.is_small(kind):
+            self._decisions[kind] = decision
+        return decision
 
 
 def host_matcher(requirement: objects.ImageRequirement,
                  policy: Policy) -> HostMatcher | None:
-    """Work out what does not depend on the host.
-
-    :returns: None where the image asks nothing of Hyper-V.
-    """
-    if requirement.generation is None and requirement.invalid is None:
-        return None
-    return HostMatcher(requirement, policy)
+    """Return the matcher; None for an image that asks for no Hyper-V."""
+    return None if requirement.is_empty else HostMatcher(requirement, policy)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,6 +50,11 @@ class ImageRequirement(base.HyperVSchedObject):
         'invalid': own_fields.FindingField(nullable=True),
     }
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the image asks nothing of Hyper-V."""
+        return self.generation is None and self.invalid is None
+
     @classmethod
     def unreadable(cls) -> ImageRequirement:
         """For a request whose image cannot be read: no host will do."""

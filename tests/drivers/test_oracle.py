@@ -157,7 +157,7 @@ class SpawnTestCase(DriversTestCase):
         """The code for the image on a host."""
         requirement = own_objects.ImageRequirement.from_document(
             document.normalize(image['properties']))
-        found = compatibility.host_matcher(
+        found = compatibility.HostMatcher(
             requirement, compatibility.Policy()).match(
                 'hyperv', hosts.RELEASES[host.release])
         return set() if found is None else {found.code}

@@ -22,7 +22,7 @@ MODERN = compatibility.Policy(generation_2_minimum=versions.Version('10.0'))
 def codes(properties, policy=STRICT, hosts=(
         WS2012, WS2012R2, WS2022, UNKNOWN, KVM, SILENT)):
     """What each host is told, None where it can run the image."""
-    matcher = compatibility.host_matcher(
+    matcher = compatibility.HostMatcher(
         objects.ImageRequirement.from_document(properties), policy)
     found = [matcher.match(*host) for host in hosts]
     return [finding and finding.code for finding in found]
@@ -79,31 +79,37 @@ class DecisionTableTestCase(base.TestCase):
             self.assertEqual({'HV405'}, set(codes(properties)), properties)
 
 
-class CompileTestCase(base.TestCase):
+class HostMatcherTestCase(base.TestCase):
 
     def test_nothing_is_asked_of_hyperv(self):
         for properties in (
                 {}, {'hypervisor_version_requires': '>=6.3'},
                 {'hypervisor_type': 'qemu', 'hw_machine_type': 'q35'},
                 {'hw_machine_type': 'virt', 'disk_format': 'qcow2'}):
-            self.assertIsNone(compatibility.host_matcher(
-                objects.ImageRequirement.from_document(properties), STRICT))
+            self.assertTrue(compatibility.requirement(properties).is_empty)
+            self.assertEqual([None] * 6, codes(properties))
+        for properties in (
+                {'hypervisor_type': 'hyperv'},
+                {'hw_machine_type': 'hyperv-gen1'},
+                {'hw_machine_type': 'hyperv-gen3'}):
+            self.assertFalse(compatibility.requirement(properties).is_empty)
 
     def test_each_kind_of_host_is_judged_once(self):
-        matcher = compatibility.host_matcher(
+        matcher = compatibility.HostMatcher(
             objects.ImageRequirement.from_document(
                 {'hw_machine_type': 'hyperv-gen2'}), STRICT)
         self.assertIs(matcher.match(*WS2012), matcher.match(*WS2012))
 
-    def test_usual_hosts_are_those_that_pass(self):
-        matcher = compatibility.host_matcher(
-            objects.ImageRequirement.from_document(
-                {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-        self.assertEqual({6003, 10000}, matcher.known_good_versions)
+    def test_case_of_the_type_makes_no_difference(self):
+        self.assertEqual(
+            [None, 'HV402', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen2'},
+                  hosts=(('HyperV', 6003), ('HYPERV', 6002),
+                         ('Hyper-V', 6003))))
 
     def test_number_that_only_looks_like_a_version_is_unknown(self):
         for good, bad in ((6003, 6003.0), (6003.0, 6003)):
-            matcher = compatibility.host_matcher(
+            matcher = compatibility.HostMatcher(
                 objects.ImageRequirement.from_document(
                     {'hw_machine_type': 'hyperv-gen2'}), STRICT)
             matcher.match('hyperv', good)
@@ -118,7 +124,7 @@ OFFERED = 'Of the hosts that placement offered (max_placement_results=1000): '
 class SummariseTestCase(base.TestCase):
 
     def rejected(self, properties, *hosts):
-        matcher = compatibility.host_matcher(
+        matcher = compatibility.HostMatcher(
             objects.ImageRequirement.from_document(properties), STRICT)
         return collections.Counter(matcher.match(*host) for host in hosts)
 
@@ -171,6 +177,16 @@ class SummariseTestCase(base.TestCase):
                 self.assertLessEqual(len(text.encode()), 230)
                 self.assertEqual(scope, text[:len(scope)])
                 self.assertIn('...', text)
+
+    def test_text_of_230_bytes_is_whole(self):
+        properties = {'hw_machine_type': 'hyperv-gen2'}
+        words = self.summary(properties, WS2012)
+        for size, whole in ((230, True), (231, False)):
+            # A character of three bytes, so that characters are fewer.
+            scope = '漢' + 'x' * (size - 3 - len(words))
+            text = self.summary(properties, WS2012, scope=scope)
+            self.assertEqual(whole, text == scope + words)
+            self.assertLessEqual(len(text.encode()), 230)
 
     def test_every_code_is_named_and_the_commonest_explained(self):
         text = self.summary(

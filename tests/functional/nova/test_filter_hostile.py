@@ -96,11 +96,17 @@ class HostRecordTestCase(FilterTestCase):
             self.passed(request(**cloud.GENERATION_2), GOOD[0], newer,
                         host('hyperv', 6002), GOOD[1]))
 
-    def test_host_passes_agrees(self):
+    def test_filter_all_and_host_passes_agree(self):
         spec = request(**cloud.GENERATION_2)
-        self.assertTrue(self.filter.host_passes(GOOD[0], spec))
-        self.assertFalse(self.filter.host_passes(host('hyperv', 6002), spec))
-        self.assertFalse(self.filter.host_passes(Broken(), spec))
+        for passes, state in (
+                (True, host('hyperv', 6003)), (True, host('HyperV', 10000)),
+                (False, host('hyperv', 6002)), (False, host('hyperv', 6003.0)),
+                (False, host('hyperv', '6003')), (False, host('hyperv', [])),
+                (False, host(['hyperv'], 6003)), (False, host('QEMU', 6003)),
+                (False, Broken())):
+            self.assertIs(passes, self.filter.host_passes(state, spec))
+            self.assertEqual([GOOD[0], state][:1 + passes],
+                             self.passed(spec, GOOD[0], state))
         self.assertTrue(self.filter.host_passes(Broken(), request()))
 
 
@@ -221,14 +227,14 @@ class MemoryTestCase(FilterTestCase):
                         hypervisor_version_requires=f'>={number}.0,<99999.0'),
                 host('hyperv', 20_000_000))
         self.assertLessEqual(
-            hyperv_generation_filter._compile_properties.cache_info().currsize,
+            hyperv_generation_filter._cached_matcher.cache_info().currsize,
             caching.MAX_ENTRIES)
         spec = request(**cloud.GENERATION_2)
         for number in range(2000):
             self.passed(spec, *GOOD, host('hyperv', -number, f'h{number}'))
-        verdicts = hyperv_generation_filter._compile(
+        matcher = hyperv_generation_filter._matcher(
             spec, self.filter._policy)
-        self.assertLessEqual(len(verdicts), 1000)
+        self.assertLessEqual(len(matcher._decisions), 1000)
 
 
 class OptionsTestCase(FilterTestCase):
