@@ -132,12 +132,6 @@ class HostMatcher:
         return decision
 
 
-def host_matcher(requirement: objects.ImageRequirement,
-                 policy: Policy) -> HostMatcher | None:
-    """Return the matcher; None for an image that asks for no Hyper-V."""
-    return None if requirement.is_empty else HostMatcher(requirement, policy)
-
-
 @dataclasses.dataclass(frozen=True)
 class _Reason:
     """Why one or more hosts cannot run an image: the findings of one code."""

@@ -44,7 +44,7 @@ class Guest(test_enforced.Server):
         metadata = self.instance.system_metadata
         metadata['image_base_image_ref'] = uuidsentinel.image
         if kept:
-            origin.keep(self.instance)
+            origin.record(self.instance)
         metadata.update(REFUSED)
 
     def recorded(self):

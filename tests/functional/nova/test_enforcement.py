@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """hyperv_sched.EnforcedDriver in front of a driver, in nova-compute."""
 
+import dataclasses
 import functools
 import json
 from unittest import mock
@@ -15,8 +16,8 @@ from nova.tests.functional.api import client
 from nova.volume import cinder
 
 from hyperv_sched import objects
-from hyperv_sched.compute import enforcement
-from hyperv_sched.compute import refusals
+from hyperv_sched.compute import notifications
+from hyperv_sched.compute import operations
 from hyperv_sched.disk import boot
 from tests import hostile
 from tests.functional.nova import cloud
@@ -103,12 +104,12 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
         image = self.image('gen2', **cloud.GENERATION_2)
         for error, words in (
                 (exception.ImageNotFound(image_id=image),
-                 'HV502 image-unusable: Glance has no such image for this '
-                 'project. Use another image'),
+                 'HV502 image-unusable: the image is deleted, or not visible '
+                 'to this project. Use another image'),
                 (exception.ImageNotAuthorized(image_id=image),
                  'HV502 image-unusable: Glance does not let this project '
-                 'download the image, as while it is deactivated. Reactivate '
-                 'it, or use another image')):
+                 'download the image (for example, while the image is '
+                 'deactivated). Reactivate the image, or use another one')):
             with self.no_glance(error):
                 server = self.boot(image)
             self.assertEqual(
@@ -266,7 +267,7 @@ class RefusalTestCase(cloud.SharedCloudTestCase):
         """The log of a refusal, its server and its image."""
         image = self.image('gen2', **cloud.GENERATION_2)
         with fixtures.FakeLogger(
-                'hyperv_sched.compute.refusals', format='%(message)s') as log:
+                notifications.__name__, format='%(message)s') as log:
             server = self.boot(image, az='nova:ws2012')
         return log.output, server, image
 
@@ -302,11 +303,11 @@ class RefusalTestCase(cloud.SharedCloudTestCase):
              for name in self.expected(server, image)})
 
     def test_bus_that_is_away_changes_no_refusal(self):
-        with mock.patch.object(refusals, 'rpc') as rpc:
+        with mock.patch.object(notifications, 'rpc') as rpc:
             rpc.get_versioned_notifier.side_effect = OSError('no bus')
             log, server, _ = self.refuse()
         self.assertIn('HV501', server['fault']['message'])
-        self.assertIn('Cannot notify of the refusal', log)
+        self.assertIn('Cannot send the notification of a refusal', log)
 
 
 class MoveTestCase(cloud.EnforcedCloud):
@@ -393,9 +394,9 @@ class UnshelveTestCase(cloud.EnforcedCloud):
     def test_snapshot_of_another_generation_is_refused(self):
         self.snapshot['properties']['hw_machine_type'] = 'hyperv-gen1'
         self.assertIn(
-            'HV502 image-unusable: the image is hyperv-gen1 now, the server '
-            'was asked for as hyperv-gen2. Set hw_machine_type=hyperv-gen2 '
-            'on the image', self.refused())
+            'HV502 image-unusable: the image is hyperv-gen1, the server was '
+            'created as hyperv-gen2. Set hw_machine_type=hyperv-gen2 on the '
+            'image, or create a new server', self.refused())
 
     def test_snapshot_that_is_no_vhdx_is_refused(self):
         self.glance._imagedata[self.snapshot['id']] = b'conectix' + bytes(504)
@@ -545,9 +546,12 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
                 fakes.FakeHostDriver, name))
             self.addCleanup(patch.mock.assert_not_called)
 
-    def undeparted(self):
-        """As if the old host enforced nothing."""
-        return mock.patch.object(enforcement, 'check_departure')
+    def unchecked_at_source(self):
+        """Let the source of a cold migration enforce nothing."""
+        name = 'migrate_disk_and_power_off'
+        return mock.patch.dict(operations.OPERATIONS, {
+            name: dataclasses.replace(
+                operations.OPERATIONS[name], checks=())})
 
     def test_guest_is_not_stopped_for_a_host_that_cannot_run_it(self):
         server = self.boot(self.image_id, host='ws2022')
@@ -581,15 +585,15 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
     def test_new_host_refuses_what_the_old_one_lets_go(self):
         server = self.boot(self.image_id, host='ws2022')
         self.undestroyed()
-        with self.undeparted():
+        with self.unchecked_at_source():
             self.api.post_server_action(
                 server['id'], {'migrate': {'host': 'ws2012'}})
             server = self._wait_for_state_change(server, 'ERROR')
         self.assertEqual(
             'HV501 generation-unsupported-here: this host cannot run the '
             'image: HV402 the host runs Hyper-V 6.2, generation 2 needs '
-            '>=6.3. The disk of the guest is on this host: ask the '
-            'administrator of the cloud', server['fault']['message'])
+            '>=6.3. Ask the administrator of the cloud: the disk of the '
+            'guest is on this host', server['fault']['message'])
         self.assertEqual([], self.driver('ws2012').list_instance_uuids())
         # The server is where its disk is.
         self.assertEqual('ws2012', self.host_of(server))
@@ -599,7 +603,7 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
     def test_host_that_has_changed_takes_nothing_back(self):
         server = self.boot(self.image_id, az='nova:ws2022')
         self.driver('ws2012').host_status_base['hypervisor_version'] = 10000
-        with self.undeparted():
+        with self.unchecked_at_source():
             self._migrate_server(server, host='ws2012')
         self.driver('ws2022').host_status_base['hypervisor_version'] = 6002
         with mock.patch.object(fakes.FakeHostDriver,

@@ -12,8 +12,9 @@ import testtools
 
 from hyperv_sched import compatibility
 from hyperv_sched import rules
+from hyperv_sched.compute import checks
 from hyperv_sched.compute import enforcement
-from hyperv_sched.compute import judgement
+from hyperv_sched.compute import operations
 
 #: Three bytes a character, and more characters than any message repeats.
 LONGEST = '漢' * 300
@@ -25,7 +26,7 @@ USUAL = '>=10.0'
 PROPERTY = 'hypervisor_version_requires'
 
 #: Rules on images that refuse today; the others may come to it.
-USED = judgement._UNUSABLE | judgement._BY_VERSION
+USED = checks._UNUSABLE | checks._BY_VERSION
 
 
 def aborted(error):
@@ -56,12 +57,13 @@ def itself(error):
     return error
 
 
-#: What Nova makes of the exception of a driver.
+#: What Nova makes of the exception that refuses each operation.
 WRAPPED = {
     'prepare_for_spawn': aborted,
     'spawn': aborted,
     'rescue': not_rescuable,
     'rebuild': itself,
+    'evacuate': itself,
     'attach_volume': itself,
     'migrate_disk_and_power_off': itself,
     'finish_migration': itself,
@@ -95,16 +97,17 @@ class FaultTestCase(testtools.TestCase):
             if rule.code in ('HV503', 'HV504'):
                 yield cause, cause
             elif rule.code < 'HV500':
-                unusable = judgement.unusable_because(cause)
+                unusable = checks.image_unusable(cause)
                 here = self.here(cause)
                 for finding in (unusable, here,
-                                judgement.destructive(unusable),
-                                judgement.destructive(here)):
+                                checks.rebuild_refused(unusable),
+                                checks.rebuild_refused(here)):
                     yield cause, finding
         for finding in (
-                judgement.gone(uuidsentinel.image),
-                judgement.withheld(uuidsentinel.image),
-                judgement.unread(uuidsentinel.image, RuntimeError(value))):
+                checks.image_not_found(uuidsentinel.image),
+                checks.image_not_downloadable(uuidsentinel.image),
+                checks.image_unreadable(
+                    uuidsentinel.image, RuntimeError(value))):
             yield finding, finding
 
     def test_longest_values_leave_code_cause_and_way_out(self):
@@ -142,12 +145,8 @@ class FaultTestCase(testtools.TestCase):
             self.assertIn(f'{code} {cause.message}. Another host may do',
                           self.fault('spawn', self.here(cause)))
 
-    def test_every_method_that_refuses_is_walked(self):
-        source = inspect.getsource(enforcement)
-        self.assertLessEqual(set(enforcement._PREFIXES), set(WRAPPED))
-        for method in WRAPPED:
-            self.assertIn(method, source + inspect.getsource(judgement)
-                          + 'rebuild')
+    def test_every_operation_is_wrapped(self):
+        self.assertEqual(set(operations.OPERATIONS), set(WRAPPED))
 
     def test_wrapping_is_what_the_manager_does(self):
         source = inspect.getsource(manager)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tell operators what was refused: a line in the log, and a notification."""
+"""Log lines and versioned notifications of refused operations."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from hyperv_sched import rules
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
 
-#: On the topics of Nova's versioned notifications; Nova sends none unless
-#: ``[notifications] notification_format`` says so.
+#: Sent on the topics of Nova's versioned notifications, and only if
+#: ``[notifications] notification_format`` enables these.
 EVENT_TYPE = 'hyperv_sched.refusal'
 
 
-def tell(context: Any, instance: Any, operation: str,
-         finding: rules.Finding) -> None:
-    """Tell of a refusal, once."""
+def emit_refusal(context: Any, instance: Any, operation: str,
+                 finding: rules.Finding) -> None:
+    """Log a refusal and send the notification of it.
+
+    :param operation: the method of the driver that Nova has called
+    """
     refusal = objects.Refusal.of(
         finding, host=CONF.host, instance_uuid=instance.uuid,
         operation=operation)
@@ -34,5 +37,6 @@ def tell(context: Any, instance: Any, operation: str,
         rpc.get_versioned_notifier(f'nova-compute:{CONF.host}').error(
             context, EVENT_TYPE, refusal.obj_to_primitive())
     except Exception:
-        # The bus may be away: the refusal stands.
-        LOG.exception('Cannot notify of the refusal', instance=instance)
+        # Without a message bus the refusal is as valid.
+        LOG.exception('Cannot send the notification of a refusal',
+                      instance=instance)
