@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova keeps of the reasons that users read: whole sentences."""
+"""The messages of faults that Nova stores are whole sentences."""
 
 import inspect
 
@@ -76,7 +76,7 @@ WRAPPED = {
 class FaultTestCase(testtools.TestCase):
 
     def fault(self, method, finding):
-        """The message that Nova keeps, which has to be whole."""
+        """Return the message that Nova stores, which must not be cut."""
         error = enforcement.error(method, finding)
         wrap = WRAPPED[method]
         if isinstance(error, exception.ComputeResourcesUnavailable):
@@ -91,7 +91,7 @@ class FaultTestCase(testtools.TestCase):
         return rules.CATALOGUE['HV501'].finding(cause.image, cause=cause)
 
     def findings(self, value):
-        """Every refusal, for every rule that can be its cause."""
+        """Yield each rule that can be a cause, and the refusals with it."""
         for rule in rules.CATALOGUE.values():
             cause = rule.finding(uuidsentinel.image, value, value, PROPERTY)
             if rule.code in ('HV503', 'HV504'):
@@ -110,7 +110,7 @@ class FaultTestCase(testtools.TestCase):
                     uuidsentinel.image, RuntimeError(value))):
             yield finding, finding
 
-    def test_longest_values_leave_code_cause_and_way_out(self):
+    def test_longest_values_leave_room_for_code_cause_and_fix(self):
         for cause, finding in self.findings(LONGEST):
             for method in WRAPPED:
                 fault = self.fault(method, finding)
@@ -125,7 +125,7 @@ class FaultTestCase(testtools.TestCase):
                         f' More: hyperv-sched rule show {cause.code}'),
                     fault)
 
-    def test_usual_values_leave_the_whole_cause(self):
+    def test_usual_values_leave_room_for_the_whole_cause(self):
         for cause, finding in self.findings(USUAL):
             for method in WRAPPED:
                 if method in ('prepare_for_spawn', 'spawn') and (
@@ -138,7 +138,7 @@ class FaultTestCase(testtools.TestCase):
                 self.assertIn(cause.message, fault)
                 self.assertNotIn('...', fault)
 
-    def test_cause_of_a_host_fits_behind_the_words_of_all_attempts(self):
+    def test_cause_of_a_host_fits_after_the_prefix_of_the_last_attempt(self):
         for code, value in (('HV401', 'QEMU'), ('HV402', '6.2'),
                             ('HV403', None), ('HV404', '6.3')):
             cause = rules.CATALOGUE[code].finding('-', value, '>=10.0')
@@ -148,7 +148,7 @@ class FaultTestCase(testtools.TestCase):
     def test_every_operation_is_wrapped(self):
         self.assertEqual(set(operations.OPERATIONS), set(WRAPPED))
 
-    def test_wrapping_is_what_the_manager_does(self):
+    def test_source_of_the_manager_wraps_errors_like_these_tests(self):
         source = inspect.getsource(manager)
         for words in (
                 'raise exception.BuildAbortException('
@@ -160,7 +160,7 @@ class FaultTestCase(testtools.TestCase):
 
 class NoValidHostTestCase(testtools.TestCase):
 
-    def test_summary_and_the_words_of_nova_fill_the_room(self):
+    def test_summary_and_prefix_of_nova_fill_255_bytes(self):
         reason = 'x' * compatibility.MAX_SUMMARY
         for size, whole in ((0, True), (1, False)):
             fault = exception.NoValidHost(reason=reason + 'x' * size)
