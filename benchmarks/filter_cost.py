@@ -86,7 +86,8 @@ def request(properties):
         image=objects.ImageMeta.from_dict({
             'id': str(uuid.UUID(int=1)), 'disk_format': 'vhdx',
             'properties': properties}),
-        num_instances=1)
+        flavor=objects.Flavor(extra_specs={}), instance_group=None,
+        scheduler_hints={}, num_instances=1)
 
 
 def fastest(calls):
