@@ -28,12 +28,10 @@ Reported = Callable[[], tuple[object, object]]
 #: Errors that keep a virtual machine from being made or from starting, on
 #: whatever host. The others (a label that Glance would refuse today, a
 #: missing hypervisor_type) do not.
-_UNUSABLE = frozenset((
-    'HV101', 'HV103', 'HV104', 'HV107', 'HV109', 'HV110', 'HV111', 'HV117',
-    'HV128', 'HV202', 'HV203', 'HV204', 'HV205'))
+_UNUSABLE = rules.preventing('scheduling', 'build')
 
 #: Errors that hosts of 10.0 do not mind, where the rest is right.
-_BY_VERSION = frozenset(('HV112', 'HV113'))
+_BY_VERSION = rules.preventing('build-before-10.0')
 
 
 def _requirement(document: Document) -> objects.ImageRequirement:
