@@ -435,7 +435,7 @@ RULES = (
          checks=[
              Check(
                  why=f'Nova reads {name} and never {legacy}, where both are '
-                    'set.',
+                     'set.',
                  actual=f'overridden.{legacy}',
                  then=member('overridden', not_(has(legacy))),
                  wrong=[{legacy: other, name: value}],
@@ -514,7 +514,8 @@ RULES = (
                  'server is created. The lists are those of Nova 26 to 34 '
                  'together.',
              each='refused', then=member('refused', {'maxProperties': 0}),
-             wrong=[{'os_secure_boot': 'true'}, {'hw_numa_nodes': 'two'}],
+             wrong=[{'os_secure_boot': 'true'}, {'hw_numa_nodes': 'two'},
+                    {'architecture': 'x64'}, {'os_type': 'Windows2022'}],
              right=[{'os_secure_boot': 'disabled'}, {'hw_numa_nodes': '2'}])]),
     Rule('HV125', 'trait-unavailable', 'error',
          '{property}={actual} makes Nova ask for {required}, which no '

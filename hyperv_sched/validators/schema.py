@@ -80,4 +80,3 @@ def _members(code: str, check: rules.Check) -> Iterator[tuple[str, Any]]:
         yield 'allOf', [check.condition]
     yield 'x-wrong', [check.example(changes) for changes in check.wrong]
     yield 'x-right', [check.example(changes) for changes in check.right]
-

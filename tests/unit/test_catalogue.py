@@ -5,7 +5,10 @@ Severities decide exit codes, and codes never change their meaning: a line is
 changed on purpose, or not at all.
 """
 
+from hyperv_sched import document as image_document
 from hyperv_sched import rules
+from hyperv_sched import validators
+from hyperv_sched.validators import fixes
 from tests.unit import base
 
 #: Code, name, severity (and the second one), scope, what the rule prevents.
@@ -135,9 +138,25 @@ class CatalogueTestCase(base.TestCase):
             {rule.code for rule in rules.CATALOGUE.values()
              if rule.code < 'HV4' and not rule.checks})
 
-    def test_remedies(self):
-        self.assertEqual(
-            ['HV101', 'HV102', 'HV103', 'HV106', 'HV112', 'HV115', 'HV116',
-             'HV118', 'HV121', 'HV124', 'HV202', 'HV224', 'HV302', 'HV321',
-             'HV341'],
-            [rule.code for rule in rules.CATALOGUE.values() if rule.remedy])
+    def test_remedies_correct_the_wrong_examples(self):
+        corrected = set()
+        for rule in rules.CATALOGUE.values():
+            if rule.remedy is None:
+                continue
+            for example in rule.examples[0]:
+                content = example.pop('content', None)
+                values = fixes.properties(
+                    example, validators.validate, content)
+                if not values:
+                    # The right value would be a guess.
+                    continue
+                document = image_document.normalize({**example, **values})
+                document['min_disk'] = int(document.get('min_disk', 0))
+                self.assertNotIn(rule.code, {
+                    finding.code for finding in validators.validate({
+                        **document, **({'content': content} if content
+                                       else {})})}, example)
+                corrected.add(rule.code)
+        self.assertLessEqual(
+            {'HV101', 'HV102', 'HV103', 'HV106', 'HV112', 'HV115', 'HV116',
+             'HV118', 'HV121', 'HV124', 'HV224', 'HV341'}, corrected)
