@@ -84,9 +84,9 @@ def documents():
     nothing is decided by them.
     """
     examples = [RIGHT, WRONG, OTHERS, *(
-        {k: v for k, v in clause[side].items() if k != 'content'}
+        {k: v for k, v in example.items() if k != 'content'}
         for clause in image_schema.load()['allOf']
-        for side in ('x-wrong', 'x-right'))]
+        for side in ('x-wrong', 'x-right') for example in clause[side])]
     return [{**example, 'id': f'image-{number}', 'description': f'{number}'}
             for number, example in zip(
                 range(MANY), itertools.cycle(examples))]

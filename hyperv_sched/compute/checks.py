@@ -24,15 +24,11 @@ from hyperv_sched.objects import image_requirement
 
 Document = Mapping[str, Any]
 
-#: Errors that keep a virtual machine from being created or from starting on
-#: any host. Other errors (a label that Glance rejects today, a missing
-#: hypervisor_type) do not.
-_UNUSABLE = frozenset((
-    'HV101', 'HV103', 'HV104', 'HV107', 'HV109', 'HV110', 'HV111', 'HV117',
-    'HV128', 'HV202', 'HV203', 'HV204', 'HV205'))
+#: Rules whose errors keep a virtual machine from running on any host.
+_UNUSABLE = rules.preventing('scheduling', 'build')
 
-#: Errors only on hosts before 10.0, if the other properties are right.
-_BY_VERSION = frozenset(('HV112', 'HV113'))
+#: Rules whose errors do so only on hosts before 10.0.
+_BY_VERSION = rules.preventing('build-before-10.0')
 
 #: The members of a document that describe the disk of the image.
 _DISK_MEMBERS = frozenset(('id', 'disk_format'))

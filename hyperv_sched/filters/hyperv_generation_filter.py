@@ -12,6 +12,7 @@ from typing import Any
 from typing import NoReturn
 
 from nova import exception
+from nova.objects import image_meta
 from nova.scheduler import filters
 from nova.scheduler import utils
 from oslo_config import cfg
@@ -21,17 +22,27 @@ from hyperv_sched import caching
 from hyperv_sched import compatibility
 from hyperv_sched import conf
 from hyperv_sched import document
+from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import versions
+from hyperv_sched.objects import image_requirement
 from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
 CONF = cfg.CONF
 conf.register_opts(CONF)
 
+#: Nova's names of the properties that have another name in a document.
+_NOVA_NAMES = {used: name for name, used in names.USED.items()}
+
 #: The fields of Nova's ImageMetaProps that make demands on a host.
-_FIELDS = ('hw_machine_type', 'img_hv_type', 'img_hv_requested_version')
+_FIELDS = tuple(
+    field for name in image_requirement.PROPERTIES
+    if (field := _NOVA_NAMES.get(name, name))
+    in image_meta.ImageMetaProps.fields)
+
+_UNSET = [None] * len(_FIELDS)
 
 #: Hosts without a version that the log has a warning of.
 MAX_WARNED = 10_000
@@ -171,12 +182,12 @@ def _earlier_results() -> list[str]:
 def _names(hosts: Sequence[Any], findings: Sequence[rules.Finding | None]
            ) -> Mapping[str, list[str]]:
     """Return the names of the first hosts that each code rejects."""
-    names: dict[str, list[str]] = collections.defaultdict(list)
+    named: dict[str, list[str]] = collections.defaultdict(list)
     for host, finding in zip(hosts, findings, strict=True):
         if finding is not None and (
-                len(names[finding.code]) < compatibility.MAX_NAMED):
-            names[finding.code].append(_node_name(host))
-    return names
+                len(named[finding.code]) < compatibility.MAX_NAMED):
+            named[finding.code].append(_node_name(host))
+    return named
 
 
 def _match(matcher: compatibility.HostMatcher,
@@ -226,7 +237,7 @@ def _matcher(spec_obj: Any, policy: compatibility.Policy,
         values = [getattr(properties, name)
                   if properties.obj_attr_is_set(name) else None
                   for name in _FIELDS]
-        return (None if values == [None, None, None]
+        return (None if values == _UNSET
                 else _cached_matcher(policy, *values))
     except Exception:
         LOG.exception("Cannot read a request's image")

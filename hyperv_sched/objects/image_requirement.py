@@ -8,6 +8,7 @@ from typing import Any
 
 from oslo_versionedobjects import fields
 
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched import versions
@@ -15,16 +16,16 @@ from hyperv_sched.objects import base
 from hyperv_sched.objects import fields as own_fields
 from hyperv_sched.objects import host_capability
 
-GENERATION_1 = 'hyperv-gen1'
-GENERATION_2 = 'hyperv-gen2'
+GENERATION_1 = inferred.GENERATION_1
+GENERATION_2 = inferred.GENERATION_2
+
+#: Rules without which an image has no requirement that a host can meet.
+_INVALID = rules.preventing('scheduling')
 
 #: The members of an image document that make demands on a host.
-PROPERTIES = ('hw_machine_type', 'hypervisor_type',
-              'hypervisor_version_requires')
-
-#: Errors of properties that leave nothing to ask a host for. The others are
-#: the linter's to report: a host can still be found.
-_INVALID = frozenset(('HV101', 'HV103', 'HV104'))
+PROPERTIES = tuple(sorted(
+    {'hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires'}
+    | rules.members(_INVALID)))
 
 
 @base.register
@@ -70,8 +71,9 @@ class ImageRequirement(base.HyperVSchedObject):
         """
         requirement = cls(generation=None, version_requires=None,
                           invalid=None)
-        document = {k: document[k] for k in PROPERTIES if k in document}
-        for finding in validators.validate(document):
+        asked = {name: document[name] for name in PROPERTIES
+                 if name in document}
+        for finding in validators.validate(asked):
             if finding.code in _INVALID:
                 requirement.invalid = rules.CATALOGUE['HV405'].finding(
                     cause=finding)

@@ -89,7 +89,7 @@ def validate(document: Mapping[str, Any],
             findings.setdefault((code, prop), rules.CATALOGUE[code].finding(
                 image=name, actual=actual, required=required,
                 prop=prop.removeprefix('overridden.'),
-                severity=clause.get('x-severity'),
+                severity=clause['x-severity'],
                 variant=clause.get('x-variant')))
     return [findings[key] for key in sorted(findings)]
 
@@ -111,8 +111,8 @@ def _broken_by(document: Mapping[str, Any],
         document, clause['x-actual']), required
 
 
-def _required(document: Mapping[str, Any], paths: str | list[str]) -> Any:
-    """Look up what a finding shows as required: of a list, the largest."""
-    if isinstance(paths, list):
+def _required(document: Mapping[str, Any], paths: list[str]) -> Any:
+    """Look up the value that a finding shows as required."""
+    if len(paths) > 1:
         return keywords.largest(document, paths)
-    return keywords.lookup(document, paths)
+    return keywords.lookup(document, paths[0])

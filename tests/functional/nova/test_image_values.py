@@ -45,7 +45,7 @@ def refuses(properties):
 
 
 def as_document(name):
-    return document.NAMES.get(name, name)
+    return names.USED.get(name, name)
 
 
 class NamesTestCase(testtools.TestCase):
