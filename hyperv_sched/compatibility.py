@@ -134,11 +134,11 @@ class HostMatcher:
 
 @dataclasses.dataclass(frozen=True)
 class _Reason:
-    """Why one or more hosts cannot run an image: the findings of one code."""
+    """The findings of one code for all hosts that have it."""
 
     count: int
     finding: rules.Finding
-    """With the values of all hosts."""
+    """The finding with the values of all these hosts."""
 
     @property
     def hosts(self) -> str:
@@ -158,13 +158,13 @@ class _Reason:
 
 
 def summarize(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
-    """Explain to a user why no host was left.
+    """Explain to a user why no host can run an image.
 
-    The commonest reason has its words and its fix. The others have their
-    codes, and their words where these fit.
+    The most frequent reason has its message and its fix. The others have
+    their codes, and their messages as far as there is room.
 
     :param rejected: the number of hosts that each finding rejected
-    :param scope: the words before the first reason
+    :param scope: the text before the first reason
     :returns: at most MAX_SUMMARY bytes, without names of hosts
     """
     first, *others = _reasons(rejected)
@@ -192,7 +192,7 @@ def summarize(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
 
 def explain(rejected: Mapping[rules.Finding, int],
             names: Mapping[str, Sequence[str]]) -> str:
-    """Explain to an operator why hosts were removed, with all words.
+    """Explain to an operator why hosts were rejected, in full.
 
     :param rejected: the number of hosts that each finding rejected
     :param names: some of these hosts, by the code of the finding
@@ -214,7 +214,7 @@ def sentence(text: str) -> str:
 
 
 def _reasons(rejected: Mapping[rules.Finding, int]) -> list[_Reason]:
-    """Join the findings of each code, the commonest first."""
+    """Join the findings of each code, the most frequent first."""
     by_code: dict[str, list[rules.Finding]] = {}
     for finding in rejected:
         by_code.setdefault(finding.code, []).append(finding)
@@ -225,7 +225,7 @@ def _reasons(rejected: Mapping[rules.Finding, int]) -> list[_Reason]:
 
 
 def _join(findings: Sequence[rules.Finding]) -> rules.Finding:
-    """Make one finding of all of one code, with what each has found."""
+    """Return one finding for all of a code, with the values of each."""
     first = findings[0]
     actuals = sorted({f.actual for f in findings if f.actual is not None})
     return rules.CATALOGUE[first.code].finding(

@@ -21,7 +21,7 @@ MODERN = compatibility.Policy(generation_2_minimum=versions.Version('10.0'))
 
 def codes(properties, policy=STRICT, hosts=(
         WS2012, WS2012R2, WS2022, UNKNOWN, KVM, SILENT)):
-    """What each host is told, None where it can run the image."""
+    """Return the code for each host; None if it can run the image."""
     matcher = compatibility.HostMatcher(
         objects.ImageRequirement.from_document(properties), policy)
     found = [matcher.match(*host) for host in hosts]
@@ -36,12 +36,12 @@ class DecisionTableTestCase(base.TestCase):
             ['HV402', None, None, 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}))
 
-    def test_generation_2_where_an_unknown_version_is_accepted(self):
+    def test_generation_2_if_an_unknown_version_is_accepted(self):
         self.assertEqual(
             ['HV402', None, None, None, 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}, LENIENT))
 
-    def test_generation_2_where_the_operator_wants_newer_hosts(self):
+    def test_generation_2_if_the_minimum_version_is_raised(self):
         self.assertEqual(
             ['HV402', 'HV402', None, 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}, MODERN))
@@ -81,7 +81,7 @@ class DecisionTableTestCase(base.TestCase):
 
 class HostMatcherTestCase(base.TestCase):
 
-    def test_nothing_is_asked_of_hyperv(self):
+    def test_image_that_asks_nothing_of_hyperv_runs_on_any_host(self):
         for properties in (
                 {}, {'hypervisor_version_requires': '>=6.3'},
                 {'hypervisor_type': 'qemu', 'hw_machine_type': 'q35'},
@@ -94,7 +94,7 @@ class HostMatcherTestCase(base.TestCase):
                 {'hw_machine_type': 'hyperv-gen3'}):
             self.assertFalse(compatibility.requirement(properties).is_empty)
 
-    def test_each_kind_of_host_is_judged_once(self):
+    def test_decision_on_a_kind_of_host_is_cached(self):
         matcher = compatibility.HostMatcher(
             objects.ImageRequirement.from_document(
                 {'hw_machine_type': 'hyperv-gen2'}), STRICT)
@@ -121,7 +121,7 @@ class HostMatcherTestCase(base.TestCase):
 OFFERED = 'Of the hosts that placement offered (max_placement_results=1000): '
 
 
-class SummariseTestCase(base.TestCase):
+class SummarizeTestCase(base.TestCase):
 
     def rejected(self, properties, *hosts):
         matcher = compatibility.HostMatcher(
@@ -132,7 +132,7 @@ class SummariseTestCase(base.TestCase):
         return compatibility.summarize(
             self.rejected(properties, *hosts), scope)
 
-    def test_commonest_reason_has_words_and_fix(self):
+    def test_most_frequent_reason_has_message_and_fix(self):
         self.assertEqual(
             'HV402 host-too-old (2 hosts): the host runs Hyper-V 6.2, '
             'generation 2 needs >=6.3; HV403 host-version-unknown (1 host): '
@@ -141,7 +141,7 @@ class SummariseTestCase(base.TestCase):
             self.summary({'hw_machine_type': 'hyperv-gen2'},
                          UNKNOWN, WS2012, WS2012))
 
-    def test_joins_what_was_found_under_one_code(self):
+    def test_values_under_one_code_are_joined(self):
         self.assertEqual(
             'HV404 version-requirement-unmet (2 hosts): the host runs '
             'Hyper-V 10.0, 6.3, the image requires >=11.0 (hosts report '
@@ -151,7 +151,7 @@ class SummariseTestCase(base.TestCase):
                           'hypervisor_version_requires': '>=11.0'},
                          WS2012R2, WS2022))
 
-    def test_rarer_reason_takes_no_words_of_the_commonest(self):
+    def test_other_reasons_do_not_shorten_the_most_frequent_one(self):
         self.assertEqual(
             'HV404 (3 hosts): the host runs '
             'Hyper-V 10.0, 6.3, the image requires >=6.3,>=10.0.17763,'
@@ -188,7 +188,7 @@ class SummariseTestCase(base.TestCase):
             self.assertEqual(whole, text == scope + words)
             self.assertLessEqual(len(text.encode()), 230)
 
-    def test_every_code_is_named_and_the_commonest_explained(self):
+    def test_every_code_is_named(self):
         text = self.summary(
             {'hw_machine_type': 'hyperv-gen2',
              'hypervisor_version_requires': '>=11.0,>=11.0.1,>=11.0.2'},
@@ -198,7 +198,7 @@ class SummariseTestCase(base.TestCase):
                       'Correct the requirement'):
             self.assertIn(words, text)
 
-    def test_operator_reads_all_words_and_some_names(self):
+    def test_operator_gets_full_messages_and_some_names(self):
         rejected = self.rejected(
             {'hw_machine_type': 'hyperv-gen2',
              'hypervisor_version_requires': '>=11.0'},
