@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can this host run this image? The one decision, wherever it is asked."""
+"""Decide whether a host can run an image.
+
+Scheduler filter and driver use this one decision.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from hyperv_sched.objects import image_requirement
 #: ``exception_to_dict``), "No valid host was found. " included.
 MAX_SUMMARY = 230
 
-#: Fewer bytes of a message than this say nothing.
+#: A message cut to fewer bytes than this is left out.
 _MIN_WORDS = 24
 
 #: Hosts that an explanation names for each code.
@@ -26,13 +29,13 @@ MAX_NAMED = 10
 
 _REPORTED = ', '.join(map(str, versions.REPORTED))
 
-#: Kinds of host that an answer is remembered for. A sane cloud has a dozen.
+#: Kinds of hosts whose findings are cached. Clouds have about a dozen.
 MAX_KINDS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What the operator decides."""
+    """Operator settings that affect scheduling."""
 
     generation_2_minimum: versions.Version = versions.GENERATION_2_MINIMUM
     accept_unknown_version: bool = False
@@ -41,15 +44,15 @@ class Policy:
 def judge(requirement: objects.ImageRequirement,
           host: objects.HostCapability,
           policy: Policy) -> rules.Finding | None:
-    """Say why a host cannot run an image.
+    """Return the reason why a host cannot run an image.
 
-    The hypervisor is looked at before its version: other hypervisors count
-    on other scales.
+    The hypervisor is checked before its version: other hypervisors number
+    their versions differently.
 
-    :returns: the deepest cause, or None where the host can run it. It names
-        no image: many may ask for the same.
+    :returns: the deepest cause, or None if the host can run the image. It
+        names no image: many images have the same requirement
     """
-    def found(code: str, actual: object = None,
+    def finding(code: str, actual: object = None,
               required: object = None) -> rules.Finding:
         return rules.CATALOGUE[code].finding('-', actual, required)
 
@@ -58,18 +61,18 @@ def judge(requirement: objects.ImageRequirement,
     if requirement.generation is None:
         return None
     if host.hypervisor_type is None:
-        # Nor is there a version to be lenient about.
-        return found('HV403')
+        # accept_unknown_version is about the version alone.
+        return finding('HV403')
     if not host.is_hyperv:
-        return found('HV401', host.hypervisor_type)
+        return finding('HV401', host.hypervisor_type)
     generation_2 = requirement.generation == image_requirement.GENERATION_2
     version = host.hypervisor_version
     if version is None:
         indifferent = (policy.accept_unknown_version or not (
             generation_2 or requirement.version_requires))
-        return None if indifferent else found('HV403')
+        return None if indifferent else finding('HV403')
     if generation_2 and version < policy.generation_2_minimum:
-        return found('HV402', version, f'>={policy.generation_2_minimum}')
+        return finding('HV402', version, f'>={policy.generation_2_minimum}')
     if (requirement.version_requires
             and not versions.satisfies(version,
                                        requirement.version_requires)):
@@ -77,7 +80,7 @@ def judge(requirement: objects.ImageRequirement,
         if not any(versions.satisfies(v, requirement.version_requires)
                    for v in versions.REPORTED):
             required += f' (hosts report {_REPORTED} only)'
-        return found('HV404', version, required)
+        return finding('HV404', version, required)
     return None
 
 
@@ -87,9 +90,9 @@ Kind = tuple[object, object, type]
 
 
 class HostMatcher(dict[Kind, 'rules.Finding | None']):
-    """The answers for one set of demands, by the kind of host.
+    """The findings for one requirement, by the kind of host.
 
-    A cloud has few kinds of host: the first of a kind is judged, the others
+    A cloud has few kinds of hosts: the first of a kind is judged, the others
     are looked up.
     """
 
@@ -122,11 +125,11 @@ class HostMatcher(dict[Kind, 'rules.Finding | None']):
 
 def host_matcher(requirement: objects.ImageRequirement,
                  policy: Policy) -> HostMatcher | None:
-    """Work out what does not depend on the host.
+    """Prepare to judge many hosts; :func:`judge` is for one.
 
-    :returns: None where the image asks nothing of Hyper-V.
+    :returns: None if the image asks nothing of Hyper-V
     """
-    if requirement.generation is None and requirement.invalid is None:
+    if not requirement.is_for_hyperv:
         return None
     return HostMatcher(requirement, policy)
 

@@ -60,7 +60,7 @@ def _generation_made(document: Document) -> str:
 def unusable(document: Document) -> rules.Finding | None:
     """HV502, if no host can run the image."""
     requirement = _requirement(document)
-    if requirement.generation is None and requirement.invalid is None:
+    if not requirement.is_for_hyperv:
         return None
     cause = next(
         (finding for finding in validators.validate(document)
@@ -87,13 +87,12 @@ def unsupported_here(document: Document, reported: Reported,
     :param reported: asked only where the image asks for Hyper-V
     """
     requirement = _requirement(document)
-    matcher = compatibility.host_matcher(requirement, policy)
-    if matcher is None:
+    if not requirement.is_for_hyperv:
         return None
-    kind = reported()
-    cause = matcher.match(*kind)
+    host = objects.HostCapability.from_reported(*reported())
+    cause = compatibility.judge(requirement, host, policy)
     reason = None
-    version = objects.HostCapability.from_reported(*kind).hypervisor_version
+    version = host.hypervisor_version
     if cause is None and version is not None and (
             version < versions.WINDOWS_SERVER_2016):
         cause = _first_broken(_BY_VERSION, document, version)
