@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decide whether a host can run an image, and word the reasons."""
+"""Decide whether a host can run an image, and word the reasons.
+
+Scheduler filter and driver use this one decision.
+"""
 
 from __future__ import annotations
 

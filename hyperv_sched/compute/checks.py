@@ -128,7 +128,7 @@ def check_disk_format(request: Request) -> rules.Finding | None:
 
 def _check_document(request: Request,
                     document: Document) -> rules.Finding | None:
-    if request.requirement.is_empty:
+    if not request.requirement.is_for_hyperv:
         return None
     cause = next(
         (finding for finding in validators.validate(document)
@@ -140,7 +140,7 @@ def _check_document(request: Request,
 
 def check_host(request: Request) -> rules.Finding | None:
     """Return HV501 for a host that cannot run the generation or version."""
-    if request.requirement.is_empty:
+    if not request.requirement.is_for_hyperv:
         return None
     cause = compatibility.judge(
         request.requirement, request.host, request.policy)
@@ -169,7 +169,7 @@ def check_remotefx(request: Request) -> rules.Finding | None:
 
 
 def _is_before_2016(request: Request) -> bool:
-    if request.requirement.is_empty:
+    if not request.requirement.is_for_hyperv:
         return False
     version = request.host.hypervisor_version
     return version is not None and version < versions.WINDOWS_SERVER_2016

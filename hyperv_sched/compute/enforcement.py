@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from typing import NoReturn
 
 from nova import exception
+from oslo_log import log as logging
 
 from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
+from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched.compute import checks
 from hyperv_sched.compute import devices
@@ -18,6 +21,8 @@ from hyperv_sched.compute import images
 from hyperv_sched.compute import notifications
 from hyperv_sched.compute import operations
 from hyperv_sched.objects import image_requirement
+
+LOG = logging.getLogger(__name__)
 
 
 def make_request(
@@ -54,14 +59,24 @@ def enforce(name: str, context: Any, instance: Any,
     """
     finding = operations.assess(name, request)
     if finding is not None:
-        refuse(name, context, instance, finding)
+        refuse(name, context, instance, finding, request.requirement,
+               request.read_host)
 
 
-def refuse(name: str, context: Any, instance: Any,
-           finding: rules.Finding) -> NoReturn:
+def refuse(name: str, context: Any, instance: Any, finding: rules.Finding,
+           requirement: objects.ImageRequirement,
+           read_host: Callable[[], hosts.HypervisorInfo]) -> NoReturn:
     """Report a refusal to the operator, and raise its exception for Nova."""
+    try:
+        capability = objects.HostCapability.from_reported(*read_host())
+    except Exception:
+        # Without the report of the host the refusal is as valid.
+        LOG.exception('Cannot read the hypervisor of the host',
+                      instance=instance)
+        capability = None
     notifications.emit_refusal(
-        context, instance, operations.OPERATIONS[name].method, finding)
+        context, instance, operations.OPERATIONS[name].method, finding,
+        requirement, capability)
     raise error(name, finding)
 
 
@@ -99,10 +114,11 @@ def read_image(name: str, driver: Any, context: Any, instance: Any,
         return driver.read_image_record(context, instance, image_meta)
     except Exception as exc:
         document = images.document(instance, image_meta)
-        if compatibility.requirement(document).generation == (
-                image_requirement.GENERATION_2):
-            refuse(name, context, instance, operations.describe(
-                name, images.unavailable(
-                    image_document.label(document), exc)))
+        requirement = compatibility.requirement(document)
+        if requirement.generation == image_requirement.GENERATION_2:
+            finding = images.unavailable(image_document.label(document), exc)
+            refuse(name, context, instance,
+                   operations.describe(name, finding), requirement,
+                   lambda: hosts.Host(driver).hypervisor_info_for(instance))
         # The driver fails in the same way: that is its own affair.
         raise

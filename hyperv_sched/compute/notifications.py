@@ -21,18 +21,21 @@ CONF = cfg.CONF
 EVENT_TYPE = 'hyperv_sched.refusal'
 
 
-def emit_refusal(context: Any, instance: Any, operation: str,
-                 finding: rules.Finding) -> None:
+def emit_refusal(
+        context: Any, instance: Any, operation: str, finding: rules.Finding,
+        requirement: objects.ImageRequirement,
+        host_capability: objects.HostCapability | None) -> None:
     """Log a refusal and send the notification of it.
 
     :param operation: the method of the driver that Nova has called
+    :param host_capability: None if it is not known
     """
     refusal = objects.Refusal.of(
         finding, host=CONF.host, instance_uuid=instance.uuid,
-        operation=operation)
-    LOG.warning('Refused: %s', json.dumps(
-        refusal.as_dict()),
-        instance=instance)
+        operation=operation, requirement=requirement,
+        host_capability=host_capability)
+    LOG.warning('Refused: %s', json.dumps(refusal.as_dict()),
+                instance=instance)
     try:
         rpc.get_versioned_notifier(f'nova-compute:{CONF.host}').error(
             context, EVENT_TYPE, refusal.obj_to_primitive())

@@ -254,5 +254,5 @@ def _cached_matcher(policy: compatibility.Policy,
     """
     requirement = compatibility.requirement(document.normalize(
         dict(zip(_FIELDS, values, strict=True))))
-    return (None if requirement.is_empty
-            else compatibility.HostMatcher(requirement, policy))
+    return (compatibility.HostMatcher(requirement, policy)
+            if requirement.is_for_hyperv else None)

@@ -13,7 +13,7 @@ from hyperv_sched import versions
 
 
 class _Parsed(fields.FieldType):
-    """Text on the wire, and what it means in the object."""
+    """Text on the wire, parsed in the object."""
 
     meaning: type
     parse: Callable[[str], Any]
@@ -40,7 +40,7 @@ class _Parsed(fields.FieldType):
 
 
 class VersionSpecifiers(_Parsed):
-    """A requirement in Nova's grammar, kept as packaging specifiers."""
+    """A requirement in Nova's grammar, parsed into packaging specifiers."""
 
     meaning = versions.Specifiers
     parse = staticmethod(versions.parse_requirement)

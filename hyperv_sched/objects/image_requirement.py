@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image asks of a host."""
+"""The requirement of an image on its host."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROPERTIES = tuple(sorted(
 
 @base.register
 class ImageRequirement(base.HyperVSchedObject):
-    """An image's demands on Hyper-V.
+    """The requirement of an image on Hyper-V.
 
     generation is None for an image that asks nothing of Hyper-V, and for one
     that no host can meet; invalid says why.
@@ -52,13 +52,13 @@ class ImageRequirement(base.HyperVSchedObject):
     }
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the image asks nothing of Hyper-V."""
-        return self.generation is None and self.invalid is None
+    def is_for_hyperv(self) -> bool:
+        """Whether the image asks for Hyper-V, in a valid way or not."""
+        return self.generation is not None or self.invalid is not None
 
     @classmethod
     def unreadable(cls) -> ImageRequirement:
-        """For a request whose image cannot be read: no host will do."""
+        """Return the requirement of an image that cannot be read."""
         return cls(generation=None, version_requires=None,
                    invalid=rules.CATALOGUE['HV405'].finding(
                        actual='its properties cannot be read'))

@@ -86,13 +86,15 @@ class HostMatcherTestCase(base.TestCase):
                 {}, {'hypervisor_version_requires': '>=6.3'},
                 {'hypervisor_type': 'qemu', 'hw_machine_type': 'q35'},
                 {'hw_machine_type': 'virt', 'disk_format': 'qcow2'}):
-            self.assertTrue(compatibility.requirement(properties).is_empty)
+            self.assertFalse(
+                compatibility.requirement(properties).is_for_hyperv)
             self.assertEqual([None] * 6, codes(properties))
         for properties in (
                 {'hypervisor_type': 'hyperv'},
                 {'hw_machine_type': 'hyperv-gen1'},
                 {'hw_machine_type': 'hyperv-gen3'}):
-            self.assertFalse(compatibility.requirement(properties).is_empty)
+            self.assertTrue(
+                compatibility.requirement(properties).is_for_hyperv)
 
     def test_decision_on_a_kind_of_host_is_cached(self):
         matcher = compatibility.HostMatcher(

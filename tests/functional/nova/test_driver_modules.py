@@ -12,6 +12,7 @@ from nova.image import glance
 from oslo_utils.fixture import uuidsentinel
 import testtools
 
+from hyperv_sched import compatibility
 from hyperv_sched import objects
 from hyperv_sched.compute import checks
 from hyperv_sched.compute import compute_hyperv
@@ -144,6 +145,9 @@ class ContentTestCase(testtools.TestCase):
 
 class RefusalTestCase(testtools.TestCase):
 
+    REQUIREMENT = compatibility.requirement({
+        'hw_machine_type': 'hyperv-gen2'})
+
     def finding(self):
         return checks.image_not_found('image')
 
@@ -163,7 +167,8 @@ class RefusalTestCase(testtools.TestCase):
                 mock.patch.object(notifications, 'LOG') as log:
             self.assertRaises(
                 exception.ImageUnacceptable, enforcement.refuse, 'evacuate',
-                None, instance, self.finding())
+                None, instance, self.finding(), self.REQUIREMENT,
+                lambda: ('hyperv', 6003))
         (_, event, payload), _ = notifier.return_value.error.call_args
         self.assertEqual('hyperv_sched.refusal', event)
         refusal = objects.Refusal.obj_from_primitive(payload)
@@ -174,12 +179,17 @@ class RefusalTestCase(testtools.TestCase):
                 ('rebuild', 'HV502', uuidsentinel.server),
                 tuple(members[name] for name in (
                     'operation', 'code', 'instance_uuid')))
+            self.assertEqual('hyperv-gen2', members['requirement'][
+                'generation'])
+            self.assertEqual('6.3', members['host_capability'][
+                'hypervisor_version'])
         log.exception.assert_not_called()
 
-    def test_refusal_does_not_depend_on_the_notification(self):
+    def test_refusal_does_not_depend_on_notification_or_host(self):
         instance = mock.Mock(uuid=uuidsentinel.server)
         with mock.patch.object(rpc, 'get_versioned_notifier',
                                side_effect=OSError('no bus')):
             self.assertRaises(
                 exception.InvalidDiskInfo, enforcement.refuse,
-                'attach_volume', None, instance, self.finding())
+                'attach_volume', None, instance, self.finding(),
+                self.REQUIREMENT, mock.Mock(side_effect=OSError('no WMI')))

@@ -15,7 +15,7 @@ from tests.unit import base
 FINGERPRINTS = {
     'HostCapability': '1.0-45402d1ec9b1ad17bc3427bd5887e488',
     'ImageRequirement': '1.1-82e5c1a83a0476e7428767eada102f89',
-    'Refusal': '1.1-fa527e186ad4529a77a9e19827738e59',
+    'Refusal': '1.1-114e7be7cfa06239ad2f8d34cd241935',
 }
 
 
@@ -117,3 +117,25 @@ class RefusalTestCase(base.TestCase):
                  *(members['cause'][name] for name in (
                      'code', 'actual', 'required', 'image'))))
         json.dumps(refusal.as_dict())
+
+    def test_says_what_was_asked_and_what_was_there(self):
+        refusal = objects.Refusal.of(
+            rules.CATALOGUE['HV501'].finding(), host='hv1',
+            operation='spawn',
+            instance_uuid='5c1f6a7e-3a5b-4a0e-9f64-0f9f6a1d9a11',
+            requirement=objects.ImageRequirement.from_document({
+                'hw_machine_type': 'hyperv-gen2',
+                'hypervisor_version_requires': '>=6.3'}),
+            host_capability=objects.HostCapability.from_reported(
+                'hyperv', 6002))
+        for members in (refusal.as_dict(), over_the_wire(refusal).as_dict()):
+            self.assertEqual(
+                {'generation': 'hyperv-gen2', 'version_requires': '>=6.3',
+                 'invalid': None}, members['requirement'])
+            self.assertEqual(
+                {'hypervisor_type': 'hyperv', 'hypervisor_version': '6.2'},
+                members['host_capability'])
+        primitive = refusal.obj_to_primitive()['versioned_object.data']
+        self.assertEqual(
+            'ImageRequirement',
+            primitive['requirement']['versioned_object.name'])
