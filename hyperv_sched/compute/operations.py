@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operations that are enforced: their checks, and what a refusal does.
 
-Nova is told by the class of an exception. See ``nova/compute/manager.py``:
-``_build_and_run_instance``, ``_build_resources``,
+The class of the exception decides what Nova does: see
+``nova/compute/manager.py`` ``_build_and_run_instance``, ``_build_resources``,
 ``_do_rebuild_instance_with_claim``, ``rescue_instance``,
 ``_error_out_instance_on_exception`` and
 ``_do_check_can_live_migrate_destination``.
