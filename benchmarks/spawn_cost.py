@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What enforcement adds to a build on a compute host.
+"""The time that enforcement adds to a build on a compute host.
 
     tox -e bench -- spawn_cost [RUNS]
 
 A build is prepare_for_spawn and spawn of Nova's fake driver, which reports
-Windows Server 2022; plain and enforced builds take turns. Glance answers at
-once, with the first 64 KiB of the image: what is measured is all but the
-wait for it. "short read" waits for one, from an HTTP server on this machine
-that has nothing else to do: the least that any read of Glance costs.
+Windows Server 2022. Builds with and without enforcement alternate. Glance is
+replaced by a function that returns the first 64 KiB of the image, so that the
+time does not include its response. A "short read" is one from an idle HTTP
+server on this machine: the minimum for any read from Glance.
 """
 
 import http.server
@@ -44,7 +44,7 @@ IMAGES = {
 
 
 class Driver(fake.FakeDriver):
-    """Nova's fake driver, on a host of Hyper-V."""
+    """Nova's fake driver, which reports Hyper-V."""
 
     def init_host(self, host):
         super().init_host(host)
@@ -57,7 +57,7 @@ sys.modules['nova.virt.hyperv_sched_bench'] = sys.modules[__name__]
 
 
 class Glance(http.server.BaseHTTPRequestHandler):
-    """Hands out the head of an image."""
+    """Return the first bytes of an image."""
 
     protocol_version = 'HTTP/1.1'
 
@@ -68,7 +68,7 @@ class Glance(http.server.BaseHTTPRequestHandler):
         self.wfile.write(HEAD)
 
     def log_message(self, *args):
-        """Say nothing."""
+        """Log nothing."""
 
 
 def instance_of(properties):
@@ -86,7 +86,7 @@ def instance_of(properties):
 
 
 def build(driver, instance):
-    """Seconds of a build."""
+    """Return the seconds of a build."""
     meta = instance.image_meta
     meta.id = instance.image_ref
     context = instance.obj_context
@@ -98,7 +98,7 @@ def build(driver, instance):
 
 
 def short_reads(runs):
-    """Seconds of short reads of an image, over one connection."""
+    """Return the seconds of short reads of an image, on one connection."""
     server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Glance)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f'http://127.0.0.1:{server.server_port}/'

@@ -68,7 +68,7 @@ def one():
     row('a document', 'jsonschema us', 'fresh us', 'ratio', 'validate us',
         'ratio')
     for raw in (RIGHT, WRONG, OTHERS):
-        document = image_document.normalise(raw)
+        document = image_document.normalize(raw)
         bare = fastest(lambda: list(judge.iter_errors(document)))  # noqa: B023
         fresh = fastest(lambda: validators.validate(document),  # noqa: B023
                         RUNS // 10, prepare=forget)
@@ -84,9 +84,9 @@ def documents():
     nothing is decided by them.
     """
     examples = [RIGHT, WRONG, OTHERS, *(
-        {k: v for k, v in clause[side].items() if k != 'content'}
+        {k: v for k, v in example.items() if k != 'content'}
         for clause in image_schema.load()['allOf']
-        for side in ('x-wrong', 'x-right'))]
+        for side in ('x-wrong', 'x-right') for example in clause[side])]
     return [{**example, 'id': f'image-{number}', 'description': f'{number}'}
             for number, example in zip(
                 range(MANY), itertools.cycle(examples))]
@@ -97,7 +97,7 @@ def many():
     given = documents()
 
     def judge():
-        return sum(len(validators.validate(image_document.normalise(d)))
+        return sum(len(validators.validate(image_document.normalize(d)))
                    for d in given)
 
     def lint(fmt):

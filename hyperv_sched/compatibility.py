@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Can this host run this image? The one decision, wherever it is asked."""
+"""Decide whether a host can run an image, and word the reasons.
+
+Scheduler filter and driver use this one decision.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+from typing import Any
 
 from hyperv_sched import caching
 from hyperv_sched import objects
@@ -18,7 +22,7 @@ from hyperv_sched.objects import image_requirement
 #: ``exception_to_dict``), "No valid host was found. " included.
 MAX_SUMMARY = 230
 
-#: Fewer bytes of a message than this say nothing.
+#: A message that is cut to fewer bytes is left out.
 _MIN_WORDS = 24
 
 #: Hosts that an explanation names for each code.
@@ -26,50 +30,65 @@ MAX_NAMED = 10
 
 _REPORTED = ', '.join(map(str, versions.REPORTED))
 
-#: Kinds of host that an answer is remembered for. A sane cloud has a dozen.
+#: Kinds of host whose decisions are cached. A real cloud has a dozen.
 MAX_KINDS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What the operator decides."""
+    """Settings of the operator that affect the decision."""
 
     generation_2_minimum: versions.Version = versions.GENERATION_2_MINIMUM
     accept_unknown_version: bool = False
 
 
+def requirement(document: Mapping[str, Any]) -> objects.ImageRequirement:
+    """Return what a normalized image document asks of a host.
+
+    :returns: an object that others share: it is not to be changed
+    """
+    return _requirement(*map(document.get, image_requirement.PROPERTIES))
+
+
+@caching.cache_small
+def _requirement(*values: str | None) -> objects.ImageRequirement:
+    return objects.ImageRequirement.from_document({
+        name: value for name, value
+        in zip(image_requirement.PROPERTIES, values, strict=True)
+        if value is not None})
+
+
 def judge(requirement: objects.ImageRequirement,
           host: objects.HostCapability,
           policy: Policy) -> rules.Finding | None:
-    """Say why a host cannot run an image.
+    """Return why a host cannot run an image; None if it can.
 
-    The hypervisor is looked at before its version: other hypervisors count
-    on other scales.
+    The hypervisor is checked before its version: other hypervisors number
+    their versions differently.
 
-    :returns: the deepest cause, or None where the host can run it. It names
-        no image: many may ask for the same.
+    :returns: the deepest cause. It names no image: requests share it.
     """
-    def found(code: str, actual: object = None,
-              required: object = None) -> rules.Finding:
+    def finding(code: str, actual: object = None,
+                required: object = None) -> rules.Finding:
         return rules.CATALOGUE[code].finding('-', actual, required)
 
-    if requirement.defect is not None:
-        return found('HV405', requirement.defect)
+    if requirement.invalid is not None:
+        return requirement.invalid
     if requirement.generation is None:
         return None
     if host.hypervisor_type is None:
-        # Nor is there a version to be lenient about.
-        return found('HV403')
+        # accept_unknown_version is about hosts that are known as Hyper-V.
+        return finding('HV403')
     if not host.is_hyperv:
-        return found('HV401', host.hypervisor_type)
+        return finding('HV401', host.hypervisor_type)
     generation_2 = requirement.generation == image_requirement.GENERATION_2
     version = host.hypervisor_version
     if version is None:
-        indifferent = (policy.accept_unknown_version or not (
+        is_accepted = (policy.accept_unknown_version or not (
             generation_2 or requirement.version_requires))
-        return None if indifferent else found('HV403')
+        return None if is_accepted else finding('HV403')
     if generation_2 and version < policy.generation_2_minimum:
-        return found('HV402', version, f'>={policy.generation_2_minimum}')
+        return finding('HV402', version, f'>={policy.generation_2_minimum}')
     if (requirement.version_requires
             and not versions.satisfies(version,
                                        requirement.version_requires)):
@@ -77,67 +96,52 @@ def judge(requirement: objects.ImageRequirement,
         if not any(versions.satisfies(v, requirement.version_requires)
                    for v in versions.REPORTED):
             required += f' (hosts report {_REPORTED} only)'
-        return found('HV404', version, required)
+        return finding('HV404', version, required)
     return None
 
 
-#: hypervisor_type and hypervisor_version as reported, and the latter's class:
-#: 6003.0 and 6003 are equal, but only one of them is a version.
-Kind = tuple[object, object, type]
+class HostMatcher:
+    """Decide which hosts can run an image, once for each kind of host.
 
-
-class Verdicts(dict[Kind, 'rules.Finding | None']):
-    """The answers for one set of demands, by the kind of host.
-
-    A cloud has few kinds of host: the first of a kind is judged, the others
-    are looked up.
+    A cloud has few kinds: hypervisor_type and hypervisor_version decide.
     """
 
     def __init__(self, requirement: objects.ImageRequirement,
                  policy: Policy) -> None:
-        super().__init__()
         self._requirement = requirement
         self._policy = policy
-        self.usual = frozenset(
-            number for number in versions.REPORTED_BY_NOVA
-            if self.of(objects.HYPERV, number) is None)
-        """The hypervisor_version of common Hyper-V hosts that can run it."""
+        self._decisions: dict[tuple[object, object, type],
+                              rules.Finding | None] = {}
 
-    def of(self, hypervisor_type: object,
-           hypervisor_version: object) -> rules.Finding | None:
-        """Judge a host by what its compute node reports.
+    def match(self, hypervisor_type: object,
+              hypervisor_version: object) -> rules.Finding | None:
+        """Return why a host cannot run the image; None if it can.
 
-        :raises TypeError: it reports what cannot be hashed.
+        Both values are those that the compute node reports.
+
+        :raises TypeError: a value cannot be hashed.
         """
-        return self[hypervisor_type, hypervisor_version,
-                    hypervisor_version.__class__]
-
-    def __missing__(self, kind: Kind) -> rules.Finding | None:
-        host = objects.HostCapability.from_reported(*kind[:2])
-        verdict = judge(self._requirement, host, self._policy)
-        if len(self) < MAX_KINDS and caching.is_small(kind[:2]):
-            self[kind] = verdict
-        return verdict
-
-
-def compile(requirement: objects.ImageRequirement,
-            policy: Policy) -> Verdicts | None:
-    """Work out what does not depend on the host.
-
-    :returns: None where the image asks nothing of Hyper-V.
-    """
-    if requirement.generation is None and requirement.defect is None:
-        return None
-    return Verdicts(requirement, policy)
+        # 6003.0 and 6003 are equal, but only one of them is a version.
+        kind = (hypervisor_type, hypervisor_version,
+                hypervisor_version.__class__)
+        try:
+            return self._decisions[kind]
+        except KeyError:
+            decision = judge(
+                self._requirement, objects.HostCapability.from_reported(
+                    hypervisor_type, hypervisor_version), self._policy)
+        if len(self._decisions) < MAX_KINDS and caching.is_small(kind):
+            self._decisions[kind] = decision
+        return decision
 
 
 @dataclasses.dataclass(frozen=True)
 class _Reason:
-    """Why one or more hosts cannot run an image: the findings of one code."""
+    """The findings of one code for all hosts that have it."""
 
     count: int
     finding: rules.Finding
-    """With the values of all hosts."""
+    """The finding with the values of all these hosts."""
 
     @property
     def hosts(self) -> str:
@@ -156,14 +160,14 @@ class _Reason:
         return f'{self.finding.code} ({self.hosts})'
 
 
-def summarise(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
-    """Explain to a user why no host was left.
+def summarize(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
+    """Explain to a user why no host can run an image.
 
-    The commonest reason has its words and its fix. The others have their
-    codes, and their words where these fit.
+    The most frequent reason has its message and its fix. The others have
+    their codes, and their messages as far as there is room.
 
     :param rejected: the number of hosts that each finding rejected
-    :param scope: the words before the first reason
+    :param scope: the text before the first reason
     :returns: at most MAX_SUMMARY bytes, without names of hosts
     """
     first, *others = _reasons(rejected)
@@ -191,7 +195,7 @@ def summarise(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
 
 def explain(rejected: Mapping[rules.Finding, int],
             names: Mapping[str, Sequence[str]]) -> str:
-    """Explain to an operator why hosts were removed, with all words.
+    """Explain to an operator why hosts were rejected, in full.
 
     :param rejected: the number of hosts that each finding rejected
     :param names: some of these hosts, by the code of the finding
@@ -213,7 +217,7 @@ def sentence(text: str) -> str:
 
 
 def _reasons(rejected: Mapping[rules.Finding, int]) -> list[_Reason]:
-    """Join the findings of each code, the commonest first."""
+    """Join the findings of each code, the most frequent first."""
     by_code: dict[str, list[rules.Finding]] = {}
     for finding in rejected:
         by_code.setdefault(finding.code, []).append(finding)
@@ -224,8 +228,9 @@ def _reasons(rejected: Mapping[rules.Finding, int]) -> list[_Reason]:
 
 
 def _join(findings: Sequence[rules.Finding]) -> rules.Finding:
-    """Make one finding of all of one code, with what each has found."""
+    """Return one finding for all of a code, with the values of each."""
     first = findings[0]
     actuals = sorted({f.actual for f in findings if f.actual is not None})
     return rules.CATALOGUE[first.code].finding(
-        first.image, ', '.join(actuals) if actuals else None, first.required)
+        first.image, ', '.join(actuals) if actuals else None, first.required,
+        cause=first.cause)

@@ -10,9 +10,10 @@ from typing import Any
 from oslo_config import cfg
 from oslo_config import types
 
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import versions
-from hyperv_sched.validators import learned
+from hyperv_sched.text import escape
 
 GROUP = cfg.OptGroup(
     'hyperv_sched',
@@ -64,7 +65,7 @@ class RuleCode(types.String):
     def __call__(self, value: object) -> str:
         code: str = super().__call__(value)
         if code not in rules.CATALOGUE:
-            raise ValueError(f'{rules.printable(code)}: no such rule')
+            raise ValueError(f'{escape(code)}: no such rule')
         return code
 
 
@@ -83,10 +84,10 @@ LINT_OPTS = [
 GLANCE_OPTS = [
     cfg.ListOpt(
         'import_sets_properties', default=[],
-        item_type=types.String(choices=learned.NAMES),
+        item_type=types.String(choices=inferred.NAMES),
         help='Properties that the import plugin of Glance sets on an image '
              'that lacks them, by what its disk is: '
-             f'{", ".join(learned.NAMES)}. It never changes a value.'),
+             f'{", ".join(inferred.NAMES)}. It never changes a value.'),
 ]
 
 _ALL = SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS
@@ -128,9 +129,9 @@ def _reason(exc: ValueError) -> str:
     file = re.search(r"detail='([^']+)'", str(exc))
     _, found, reason = str(exc).rpartition(' is not valid: ')
     if file is None or not found:
-        return f'is not valid: {rules.printable(exc)}'
-    return (f'in {rules.printable(file[1])} is not valid: '
-            f'{rules.printable(reason)}')
+        return f'is not valid: {escape(exc)}'
+    return (f'in {escape(file[1])} is not valid: '
+            f'{escape(reason)}')
 
 
 def location(conf: cfg.ConfigOpts, name: str) -> str:
@@ -138,7 +139,7 @@ def location(conf: cfg.ConfigOpts, name: str) -> str:
     where = conf.get_location(name, GROUP.name)
     detail = where.detail if (
         where and where.location.is_user_controlled) else 'not set'
-    return f'[{GROUP.name}] {name} ({rules.printable(detail)})'
+    return f'[{GROUP.name}] {name} ({escape(detail)})'
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:

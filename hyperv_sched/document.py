@@ -9,27 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping
+import functools
 import itertools
 from typing import Any
 
 from hyperv_sched import names
 from hyperv_sched import nova_values
-
-#: Old names by Nova's own (``_legacy_property_map`` in
-#: ``nova/objects/image_meta.py``). Where both are set, Nova takes its own.
-LEGACY_NAMES = {
-    'hw_architecture': 'architecture',
-    'img_hv_type': 'hypervisor_type',
-    'img_hv_requested_version': 'hypervisor_version_requires',
-    'hw_vm_mode': 'vm_mode',
-}
-
-#: The names that the rules use: those that people use.
-NAMES = {
-    'hw_architecture': 'architecture',
-    'img_hv_type': 'hypervisor_type',
-    'img_hv_requested_version': 'hypervisor_version_requires',
-}
+from hyperv_sched import rules
 
 #: What Nova reads as something else (``canonicalize`` in
 #: ``nova/objects/fields.py``, after folding the case).
@@ -39,15 +25,8 @@ _CANONICAL = {
     'hw_vm_mode': {'hvm': 'hvm', 'hv': 'hvm', 'baremetal': 'hvm'},
 }
 
-#: Members that the rules read as text.
-_TEXT = frozenset((
-    *LEGACY_NAMES, *LEGACY_NAMES.values(), 'container_format', 'disk_format',
-    'hw_cdrom_bus', 'hw_disk_bus', 'hw_firmware_type', 'hw_machine_type',
-    'hw_scsi_model', 'hw_vif_model', 'id', 'img_pdk_reference',
-    'interactive_serial_port', 'logging_serial_port', 'name',
-    'os_secure_boot', 'os_secure_boot_signature', 'os_shielded_vm',
-    'os_type', 'os_vtpm'))
-
+#: Members of every image that are text.
+_OWN_TEXT = frozenset(('container_format', 'disk_format', 'id', 'name'))
 
 #: What is made here or by those who read the file; an image's property of
 #: such a name is none of it.
@@ -62,8 +41,15 @@ MAX_MISSPELT = 20
 MAX_LABEL = 255
 
 
-class InvalidDocument(ValueError):
+class InvalidDocumentError(ValueError):
     """Not what the Image API or the openstack client prints."""
+
+
+@functools.cache
+def _text() -> frozenset[str]:
+    """Return the members that must be text: rules or Nova read them so."""
+    return rules.text_members() | _OWN_TEXT | frozenset(
+        (*names.LEGACY, *names.LEGACY.values()))
 
 
 def flatten(raw: object) -> dict[str, Any]:
@@ -72,21 +58,21 @@ def flatten(raw: object) -> dict[str, Any]:
     Takes the flat document of the Image API, too; unset (null) members are
     dropped.
 
-    :raises InvalidDocument: a member that must be text is not, or the whole
-        is not an object.
+    :raises InvalidDocumentError: a member that must be text is not, or the
+        whole is not an object.
     """
     if not isinstance(raw, Mapping):
-        raise InvalidDocument('an image document must be an object')
+        raise InvalidDocumentError('an image document must be an object')
     nested = raw.get('properties') or {}
     if not isinstance(nested, Mapping):
-        raise InvalidDocument('properties must be an object')
+        raise InvalidDocumentError('properties must be an object')
     # No property can take the place of a member of the image itself.
     document = {
         name: value for name, value in {**nested, **raw}.items()
         if value is not None and name not in _OURS}
-    for name in _TEXT.intersection(document):
+    for name in _text().intersection(document):
         if not isinstance(document[name], str):
-            raise InvalidDocument(f'{name} must be a string')
+            raise InvalidDocumentError(f'{name} must be a string')
     min_disk = document.get('min_disk', 0)
     if isinstance(min_disk, str) and min_disk.isascii() and (
             min_disk.isdecimal() and len(min_disk) < 10):
@@ -95,11 +81,11 @@ def flatten(raw: object) -> dict[str, Any]:
         # JSON Schema takes 1.0 for an integer, and so does Glance.
         document['min_disk'] = int(min_disk)
     elif isinstance(min_disk, bool) or not isinstance(min_disk, int):
-        raise InvalidDocument('min_disk must be a whole number')
+        raise InvalidDocumentError('min_disk must be a whole number')
     return document
 
 
-def normalise(raw: object) -> dict[str, Any]:
+def normalize(raw: object) -> dict[str, Any]:
     """Bring a document into the one shape that the rules judge.
 
     Each property comes under one name, with the value that Nova reads; what
@@ -109,21 +95,22 @@ def normalise(raw: object) -> dict[str, Any]:
     ``misspelt``, too. Both map a name to its value, ``actual``, and to what
     it should be, ``required``.
 
-    :raises InvalidDocument: see :func:`flatten`.
+    :raises InvalidDocumentError: see :func:`flatten`.
     """
     document = flatten(raw)
     read = {name: value for name, value in document.items()
-            if name not in LEGACY_NAMES.values()}
+            if name not in names.LEGACY.values()}
     overridden = {}
-    for name, legacy in LEGACY_NAMES.items():
+    for name, legacy in names.LEGACY.items():
         if legacy not in document:
             continue
-        used = NAMES.get(name, name)
+        used = names.USED.get(name, name)
         if _canonical(used, document[legacy]) != _canonical(
                 used, read.setdefault(name, document[legacy])):
             overridden[legacy] = document[legacy]
     document = {
-        NAMES.get(name, name): _canonical(NAMES.get(name, name), value)
+        names.USED.get(name, name): _canonical(
+            names.USED.get(name, name), value)
         for name, value in read.items()}
     refused = {
         name: {'actual': value,
@@ -159,7 +146,7 @@ def is_image(document: Mapping[str, Any]) -> bool:
     What a list prints (``openstack image list``) has other names, and would
     pass for an image that asks nothing.
     """
-    return not _TEXT.isdisjoint(document) and 'Name' not in document
+    return not _text().isdisjoint(document) and 'Name' not in document
 
 
 def label(document: Mapping[str, Any]) -> str:
@@ -168,13 +155,24 @@ def label(document: Mapping[str, Any]) -> str:
     return str(name)[:MAX_LABEL]
 
 
+@functools.cache
+def _enforced() -> tuple[str, ...]:
+    """Return Nova's names of the properties that rules prevent servers by."""
+    used = {used: name for name, used in names.USED.items()}
+    return tuple(sorted(
+        used.get(name, name) for name in rules.members(rules.preventing(
+            'scheduling', 'build', 'build-before-10.0'))
+        if name not in _OWN_TEXT))
+
+
 def from_image_meta(image_meta: Any) -> dict[str, Any]:
     """Turn Nova's ImageMeta into an image document.
 
-    Only what the rules read is taken. Nova has dropped unknown properties
-    before; reading an unset field of such an object raises.
+    Only properties are taken that a rule reads which prevents scheduling or a
+    build, as far as Nova knows them: it drops others. Reading an unset field
+    of such an object raises.
 
-    :raises InvalidDocument: see :func:`normalise`.
+    :raises InvalidDocumentError: see :func:`normalize`.
     """
     raw = {
         name: getattr(image_meta, name)
@@ -183,8 +181,6 @@ def from_image_meta(image_meta: Any) -> dict[str, Any]:
     if image_meta.obj_attr_is_set('properties'):
         properties = image_meta.properties
         raw.update(
-            (name, getattr(properties, name))
-            for name in ('hw_machine_type', 'os_secure_boot', 'os_type',
-                         *LEGACY_NAMES)
-            if properties.obj_attr_is_set(name))
-    return normalise(raw)
+            (name, getattr(properties, name)) for name in _enforced()
+            if name in properties.fields and properties.obj_attr_is_set(name))
+    return normalize(raw)

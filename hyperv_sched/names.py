@@ -12,6 +12,22 @@ import re
 
 from hyperv_sched import caching
 
+#: Old names by Nova's own (``_legacy_property_map`` in
+#: ``nova/objects/image_meta.py``). Where both are set, Nova takes its own.
+LEGACY = {
+    'hw_architecture': 'architecture',
+    'img_hv_type': 'hypervisor_type',
+    'img_hv_requested_version': 'hypervisor_version_requires',
+    'hw_vm_mode': 'vm_mode',
+}
+
+#: The names that rules use, which are those that people use, by Nova's own.
+USED = {
+    'hw_architecture': 'architecture',
+    'img_hv_type': 'hypervisor_type',
+    'img_hv_requested_version': 'hypervisor_version_requires',
+}
+
 #: The names that Nova's scheduler and API, a Hyper-V driver or this package
 #: read for a Hyper-V image, and the members that an image has itself.
 READ = (

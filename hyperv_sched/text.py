@@ -43,9 +43,32 @@ _OTHERS = {'windows': 'cmd or powershell', 'powershell': 'cmd'}
 #: which are = + - @ and their full-width forms. It strips blanks first.
 _FORMULA = re.compile("['=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 
+#: Untrusted values are shown up to this many characters.
+MAX_SHOWN = 120
+
 
 class UnquotableError(ValueError):
     """The word cannot be written for this shell; the text says why."""
+
+
+def escape(value: object, limit: int | None = MAX_SHOWN) -> str:
+    """Return an untrusted value as one bounded line without control codes.
+
+    :param limit: the number of characters after which the value is cut; None
+        for no limit
+    """
+    text = str(value)
+    if limit is not None and len(text) > limit:
+        text = text[:limit - 3] + '...'
+    return ''.join(
+        c if c.isprintable() else c.encode('unicode_escape').decode('ascii')
+        for c in text)
+
+
+def internal_error(exc: Exception) -> str:
+    """Describe an unexpected exception as a bug in hyperv-sched."""
+    return ('hyperv-sched fails on it, which is a mistake to report '
+            f'({type(exc).__name__}: {escape(exc)})')
 
 
 def default_shell(system: str = os.name) -> str:

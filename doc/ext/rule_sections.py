@@ -8,15 +8,9 @@ from docutils import statemachine
 from sphinx.util import docutils
 
 from hyperv_sched import rules
-from hyperv_sched.validators import schema
 
-
-def _clause(clause):
-    """Why, and an example of what is wrong and of what is right."""
-    return [
-        clause['description'], '',
-        'Wrong::', '', *_example(clause['x-wrong']), '',
-        'Right::', '', *_example(clause['x-right']), '']
+#: More examples than this are in the schema, and in ``rule show``.
+_MAX_EXAMPLES = 4
 
 
 def _example(document):
@@ -30,11 +24,21 @@ def _variant(rule, name, variant):
             f':Fix ({name}): {variant.fix}']
 
 
-def _section(rule, clauses):
+def _examples(title, examples):
+    lines = []
+    for example in examples:
+        lines += [f'{title}::', '', *_example(example), '']
+    return lines
+
+
+def _section(rule):
     title = f'{rule.code} {rule.name}'
+    wrong, right = rule.examples
     return [
         f'.. _{rule.code}:', '', title, '-' * len(title), '',
-        *(line for clause in clauses for line in _clause(clause)),
+        *(line for reason in rule.reasons for line in (reason, '')),
+        *_examples('Wrong', wrong[:_MAX_EXAMPLES]),
+        *_examples('Right', right[:_MAX_EXAMPLES]),
         f':Severity: {rule.severity}',
         f':Message: {rule.message}',
         f':Required: {rule.required}',
@@ -53,7 +57,7 @@ class RuleSections(docutils.SphinxDirective):
         lines = []
         for rule in rules.CATALOGUE.values():
             if rule.code.startswith(self.arguments[0]):
-                lines += _section(rule, schema.clauses(rule.code))
+                lines += _section(rule)
         parent = nodes.section()
         parent.document = self.state.document
         self.state.nested_parse(

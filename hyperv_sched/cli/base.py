@@ -15,7 +15,7 @@ from typing import TextIO
 
 from cliff import show
 
-from hyperv_sched import rules
+from hyperv_sched.text import escape
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -134,7 +134,7 @@ class ExitCodes:
         """Say on standard error what cannot be done, to end with 2."""
         self.worsen(EXIT_USAGE)
         with aside() as stream:
-            print(rules.printable(reason, limit=1000), file=stream)
+            print(escape(reason, limit=1000), file=stream)
 
     def _stdout(self) -> TextIO:
         stdout: TextIO = self.app.stdout  # type: ignore[attr-defined]
@@ -155,4 +155,4 @@ class ShowOne(ExitCodes, show.ShowOne):
 
 def plain(value: Any) -> Any:
     """Return a value for output that is not JSON or YAML: on one line."""
-    return rules.printable(value, None) if isinstance(value, str) else value
+    return escape(value, None) if isinstance(value, str) else value

@@ -20,11 +20,11 @@ from typing import BinaryIO
 import urllib.parse
 import uuid
 
-from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
 from hyperv_sched.disk import ranges
+from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
 
@@ -390,7 +390,7 @@ def _reason(response: Any) -> str:
         # Words, an empty line, and more, if that says more than the words.
         words, _, more = body.partition('<br /><br />')
         text = _plain(more) or _plain(words)
-    return rules.printable(
+    return escape(
         ' '.join(text.split()) or str(response.reason), 500)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperv_sched import document as image_document
-from hyperv_sched.validators import learned
+from hyperv_sched import inferred
 
 _GIB = 1024 ** 3
 #: What Glance has room for.
@@ -25,10 +25,10 @@ def members(content: Mapping[str, Any],
 
     :param content: what :func:`hyperv_sched.disk.inspect` saw
     :param given: under whatever names Nova reads
-    :raises image_document.InvalidDocument: see
-        :func:`hyperv_sched.document.normalise`.
+    :raises image_document.InvalidDocumentError: see
+        :func:`hyperv_sched.document.normalize`.
     """
-    said = image_document.normalise(given)
+    said = image_document.normalize(given)
     found: dict[str, Any] = {
         'container_format': 'bare', 'hypervisor_type': 'hyperv'}
     if content['format'] in _DISK_FORMATS:
@@ -38,7 +38,7 @@ def members(content: Mapping[str, Any],
         found['min_disk'] = size
     generation = said.get('hw_machine_type', _generation(content))
     if generation:
-        found.update(learned.of_generation(generation))
+        found.update(inferred.properties_of_generation(generation))
         # Hosts have the trait only where the compute side is enforced.
         found.pop('trait:CUSTOM_HYPERV_GEN2', None)
     found.update(_system(content['loaders'] or ()))
@@ -63,7 +63,7 @@ def _generation(content: Mapping[str, Any]) -> str | None:
     rules over disks: it gets the reason why it does not start.
     """
     if content['firmware'] == 'none':
-        return learned.GENERATION_2
+        return inferred.GENERATION_2
     generation: str | None = content['generation']
     return generation
 

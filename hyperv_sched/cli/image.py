@@ -25,11 +25,13 @@ from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import remote
 from hyperv_sched.cli import units
+from hyperv_sched.text import escape
+from hyperv_sched.text import internal_error
 
 LOG = logging.getLogger(__name__)
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
-           'required', 'fix', 'reference')
+           'required', 'fix', 'reference', 'cause')
 #: What people need.
 TABLE_COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'fix')
 #: SARIF tells the file from the image in it.
@@ -98,7 +100,7 @@ def _lines(name: str, value: Any,
                           for key, text in one.items()) for one in value]
     else:
         return base.plain(show(name, value))
-    return '\n'.join(rules.printable(line) for line in lines)
+    return '\n'.join(escape(line) for line in lines)
 
 
 class Lint(base.ExitCodes, lister.Lister):
@@ -169,7 +171,8 @@ class Lint(base.ExitCodes, lister.Lister):
         counts: collections.Counter[str] = collections.Counter()
         for subject in subjects:
             try:
-                findings = rules.weigh(subject.findings(), ignored, errors)
+                findings = rules.apply_overrides(
+                    subject.findings(), ignored, errors)
                 if parsed_args.fix:
                     self._fixes += _fix(subject, ignored,
                                         parsed_args.shell)
@@ -184,17 +187,17 @@ class Lint(base.ExitCodes, lister.Lister):
             except Exception as exc:
                 # One image keeps no other from its verdict.
                 LOG.debug('%s', subject.label, exc_info=True)
-                self.complain(f'{subject.label}: {rules.mistake(exc)}')
+                self.complain(f'{subject.label}: {internal_error(exc)}')
                 continue
             judged += 1
             assumed += subject.assumes_generation_1
             # At the level of --verbose.
-            LOG.debug('%s: %s', rules.printable(subject.title, None),
+            LOG.debug('%s: %s', escape(subject.title, None),
                       _told(collections.Counter(
                           finding.severity for finding in findings)))
             for finding in findings:
                 counts[finding.severity] += 1
-                rows.append({**vars(finding), 'file': subject.file,
+                rows.append({**finding.as_dict(), 'file': subject.file,
                              'title': subject.title})
             self._progress.count()
         self._progress.clear()
@@ -211,7 +214,7 @@ class Lint(base.ExitCodes, lister.Lister):
             columns = SARIF_COLUMNS
         if parsed_args.formatter not in STRUCTURED:
             for row in rows:
-                row['image'] = rules.printable(row['image'], limit=None)
+                row['image'] = escape(row['image'], limit=None)
         return columns, (tuple(row[c] for c in columns) for row in rows)
 
     def _subjects(self, args: argparse.Namespace) -> tuple[
@@ -283,7 +286,7 @@ def _fix(subject: inputs.Subject, ignored: Sequence[str],
     from hyperv_sched.validators import fixes
 
     def judge(document: Mapping[str, Any]) -> list[rules.Finding]:
-        return rules.weigh(validators.validate(document), ignored)
+        return rules.apply_overrides(validators.validate(document), ignored)
 
     values = fixes.properties(subject.raw, judge, subject.content)
     return [fixes.command(subject.raw, values, shell)] if values else []

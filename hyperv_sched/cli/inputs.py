@@ -22,6 +22,7 @@ from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
+from hyperv_sched.text import escape
 
 #: A document of the Image API is a few kilobytes.
 MAX_JSON_SIZE = 64 * 1024 * 1024
@@ -70,7 +71,7 @@ class Subject:
 
     def document(self) -> dict[str, Any]:
         """The image document that the rules judge."""
-        document = image_document.normalise(self.raw)
+        document = image_document.normalize(self.raw)
         if self.content is not None:
             document['content'] = self.content
         return document
@@ -82,13 +83,10 @@ class Subject:
         document = self.document()
         findings = validators.validate(document, self.name)
         if self.unread is not None:
-            findings.append(dataclasses.replace(
-                rules.CATALOGUE['HV204'].finding(
-                    self.label, severity='unknown'),
-                message='the content is not known: '
-                        f'{rules.printable(self.unread, 500)}',
-                fix='Read all of it, with "image lint --download", or judge '
-                    'the file that the image was made of'))
+            findings.append(rules.CATALOGUE['HV226'].finding(
+                self.label, self.unread,
+                message='the content of the image was not read: '
+                        f'{escape(self.unread, 500)}'))
         return findings
 
 
@@ -159,10 +157,10 @@ def flat(documents: Sequence[object], source: str | None,
             one = {**image_document.flatten(raw),
                    **image_document.flatten(given)}
             if not (bare or image_document.is_image(one)):
-                raise image_document.InvalidDocument(
+                raise image_document.InvalidDocumentError(
                     'is no image document: "openstack image show -f json" '
                     'and GET /v2/images print such')
-        except image_document.InvalidDocument as exc:
+        except image_document.InvalidDocumentError as exc:
             bad += 1
             if bad <= MAX_COMPLAINTS:
                 complain(f'{source or "command line"}: image {number}: {exc}')
@@ -312,5 +310,5 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(members):
         counts = collections.Counter(name for name, _ in members)
         (twice, _), = counts.most_common(1)
-        raise ValueError(f"'{rules.printable(twice)}' stands in it twice")
+        raise ValueError(f"'{escape(twice)}' stands in it twice")
     return made

@@ -10,6 +10,7 @@ from typing import Any
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
+from hyperv_sched.text import escape
 
 #: Bytes. Nova's whole sample configuration has a tenth of that.
 _MAX_CONFIG_SIZE = 4 * 1024 * 1024
@@ -70,8 +71,8 @@ def weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
         ignored += listed.get('ignored_rules', [])
         errors += listed.get('error_rules', [])
     try:
-        rules.weigh((), ignored, errors)
-    except rules.UnknownRule as exc:
+        rules.apply_overrides((), ignored, errors)
+    except rules.UnknownRuleError as exc:
         raise base.UsageError(str(exc)) from None
     return ignored, errors
 
@@ -114,7 +115,7 @@ def _listed_rules(path: str) -> dict[str, list[str]]:
         reason = f'line {exc.lineno}: {exc.msg}'
     except ValueError as exc:
         reason = str(exc)
-    raise base.UsageError(f'{path}: {rules.printable(reason)}')
+    raise base.UsageError(f'{path}: {escape(reason)}')
 
 
 def add_shell(parser: argparse.ArgumentParser) -> None:
@@ -138,5 +139,5 @@ def whole_number(argument: str) -> int:
     # int() would take blanks, signs and other digits, and very long ones.
     if not re.fullmatch('[0-9]{1,9}', argument):
         raise argparse.ArgumentTypeError(
-            f'{rules.printable(argument)!r} is not a whole number')
+            f'{escape(argument)!r} is not a whole number')
     return int(argument)

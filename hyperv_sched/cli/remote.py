@@ -74,7 +74,7 @@ def _has_disk(flat: Mapping[str, Any]) -> bool:
     from hyperv_sched import validators
 
     return flat.get('status') == 'active' and validators.concerns_hyperv(
-        image_document.normalise(flat))
+        image_document.normalize(flat))
 
 
 def _inspect(connection: cloud.Images, image: Mapping[str, Any],

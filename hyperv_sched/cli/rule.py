@@ -38,17 +38,20 @@ class Show(base.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         from hyperv_sched import rules
-        from hyperv_sched.validators import schema
 
         if parsed_args.code not in rules.CATALOGUE:
             raise base.UsageError(
                 f'{parsed_args.code}: no such rule; "hyperv-sched rule list" '
                 'lists them')
-        shown = dataclasses.asdict(rules.CATALOGUE[parsed_args.code])
-        clauses = schema.clauses(parsed_args.code)
-        shown['why'] = [clause['description'] for clause in clauses]
-        shown['wrong'] = [clause['x-wrong'] for clause in clauses]
-        shown['right'] = [clause['x-right'] for clause in clauses]
+        rule = rules.CATALOGUE[parsed_args.code]
+        shown: dict[str, Any] = {
+            name: getattr(rule, name) for name in (
+                'code', 'name', 'severity', 'message', 'required', 'fix',
+                'reference')}
+        shown['variants'] = {name: dataclasses.asdict(variant)
+                             for name, variant in rule.variants.items()}
+        shown['why'] = rule.reasons
+        shown['wrong'], shown['right'] = rule.examples
         if parsed_args.formatter == 'table':
             for name in ('why', 'wrong', 'right'):
                 shown[name] = '\n'.join(map(_line, shown[name]))

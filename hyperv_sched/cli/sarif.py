@@ -17,6 +17,7 @@ import urllib.parse
 from cliff.formatters import base
 
 from hyperv_sched.cli import base as cli_base
+from hyperv_sched.text import escape
 
 _LEVELS = {'error': 'error', 'unknown': 'error', 'warning': 'warning',
            'info': 'note'}
@@ -75,12 +76,11 @@ def _result(finding: dict[str, Any], rule_index: int) -> dict[str, Any]:
 
 def _locations(image: str, file: str | None) -> list[dict[str, Any]]:
     """Where an image is: a file, or a document by an id or a name."""
-    from hyperv_sched import rules
 
     location: dict[str, Any] = {} if file is None else _file(file)
     if image not in ('-', file):
         location['logicalLocations'] = [
-            {'fullyQualifiedName': rules.printable(image, limit=None)}]
+            {'fullyQualifiedName': escape(image, limit=None)}]
     return [location] if location else []
 
 

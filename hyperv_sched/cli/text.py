@@ -29,7 +29,7 @@ _SEVERITY_WIDTH = 7
 #: What stands before a member that is not part of the first line.
 _LABELS = {'message': '', 'fix': 'Fix: '}
 
-#: No finding has one: it is shown escaped (hyperv_sched.rules.printable).
+#: No finding has one: it is shown escaped (hyperv_sched.escape).
 _NO_BREAK = '\N{NO-BREAK SPACE}'
 
 

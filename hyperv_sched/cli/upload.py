@@ -29,6 +29,7 @@ from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import signals
 from hyperv_sched.cli import text as findings_text
+from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
 
@@ -136,7 +137,7 @@ class Upload(base.ShowOne):
                ) -> dict[str, Any] | None:
         """Return the document of the image to make, or None for none."""
         document, known = _document(parsed_args, content)
-        findings = rules.weigh(
+        findings = rules.apply_overrides(
             inputs.Subject(document, path, path, content).findings(),
             *weights)
         refused = not parsed_args.force and any(
@@ -344,7 +345,7 @@ def _document(args: argparse.Namespace, content: Mapping[str, Any],
     try:
         document = {'name': args.name, **derived.members(content, given),
                     **given}
-    except image_document.InvalidDocument as exc:
+    except image_document.InvalidDocumentError as exc:
         raise base.UsageError(str(exc)) from None
     return document, frozenset(('name', *given))
 
@@ -359,8 +360,8 @@ def _tell(stream: TextIO, path: str, content: Mapping[str, Any],
     width = max(map(len, lines))
     for name, value in lines.items():
         source = '' if name in known or name == 'file' else '  (worked out)'
-        print(f'{rules.printable(name):<{width}}  '
-              f'{rules.printable(value, None)}{source}', file=stream)
+        print(f'{escape(name):<{width}}  '
+              f'{escape(value, None)}{source}', file=stream)
     print(file=stream)
 
 
@@ -368,7 +369,7 @@ def _warn(stream: TextIO, findings: Sequence[rules.Finding]) -> None:
     """Show what speaks against the image."""
     findings_text.FindingsFormatter().emit_list(
         image.TABLE_COLUMNS,
-        [[rules.printable(getattr(finding, column), None)
+        [[escape(getattr(finding, column), None)
           for column in image.TABLE_COLUMNS] for finding in findings],
         stream, argparse.Namespace())
 
@@ -403,7 +404,7 @@ def _row(made: Mapping[str, Any], document: Mapping[str, Any],
     row['properties'] = properties
     if formatter == 'table':
         row['properties'] = '\n'.join(
-            f'{name}={rules.printable(value, None)}'
+            f'{name}={escape(value, None)}'
             for name, value in properties.items())
     if formatter not in image.STRUCTURED:
         row = {name: value if name == 'properties' else base.plain(value)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image that a guest was made from.
+"""The image that a guest was created from, kept in the server's metadata.
 
-Nova's API writes the properties of the new image into the server's
-system_metadata before a rebuild is scheduled (``nova/compute/api.py``
-``rebuild``). Where the rebuild is then refused, the guest is still the old
-one, image_ref at most goes back, and the properties stay. Nova takes them for
-those of the guest: at a rescue, a migration, an unshelve, an evacuation, and
-in each snapshot. So the properties that a guest was made with are kept under
-keys that Nova leaves alone, and put back.
+Before a rebuild is scheduled, Nova's API writes the properties of the new
+image into the server's system_metadata (``nova/compute/api.py``
+``rebuild``). If the rebuild is then refused, the old guest remains, but Nova
+restores at most image_ref. It uses the properties of the refused image from
+then on: in a rescue, a migration, an unshelve, an evacuation and in each
+snapshot. Here a copy of the properties of the guest's own image is kept under
+keys that Nova does not touch, and restored.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ LOG = logging.getLogger(__name__)
 
 _IMAGE = utils.SM_IMAGE_PROP_PREFIX
 
-#: Before the name of each key of system_metadata that is kept.
-_KEPT = 'hyperv_sched:'
+#: The prefix of the copies in system_metadata.
+_COPY = 'hyperv_sched:'
 
-#: Has the image_ref that the kept properties belong to.
-_REF = f'{_KEPT}ref'
+#: The key of the image_ref that the copied properties belong to.
+_COPY_REF = f'{_COPY}ref'
 
 #: The longest key that Nova stores.
 _MAX_KEY = 255
 
-#: Tells the generation of a server.
+#: The key that has the generation of a server.
 _MACHINE_TYPE = f'{_IMAGE}hw_machine_type'
 
-#: Nova sets it to the new image at every rebuild.
+#: The key that Nova sets to the new image at every rebuild.
 _BASE = f'{_IMAGE}base_image_ref'
 
-#: Properties that each snapshot has, and so may the image of a server.
-_OF_SNAPSHOTS = ('image_type', 'user_id')
+#: Properties of every snapshot, and so of servers created from one.
+_SNAPSHOT_PROPERTIES = ('image_type', 'user_id')
 
 _GENERATIONS = {1: image_requirement.GENERATION_1,
                 2: image_requirement.GENERATION_2}
@@ -52,126 +52,129 @@ _GENERATIONS = {1: image_requirement.GENERATION_1,
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """What a server says of the image that it was made from."""
+    """The image that a server was created from, as a record has it."""
 
     image_ref: str
-    """Empty where the root disk is a volume."""
+    """Empty if the root disk is a volume."""
     properties: Mapping[str, str]
-    """The keys of system_metadata that Nova has for an image, as they are."""
+    """The entries of system_metadata that Nova has for the image."""
 
     @property
     def generation(self) -> str:
-        """The generation that the drivers make of it."""
-        # A value that is no generation makes no guest.
+        """The generation that drivers create for these properties."""
+        # With an unknown machine type no guest is created.
         return (image_requirement.GENERATION_2
                 if self.properties.get(_MACHINE_TYPE)
                 == image_requirement.GENERATION_2
                 else image_requirement.GENERATION_1)
 
-    def is_of(self, made: Origin) -> bool:
-        """Tell whether the properties are those of the same image.
+    def is_same_image(self, other: Origin) -> bool:
+        """Return whether both records are of the same image.
 
-        Other properties than the generation may have been edited.
+        Properties other than the generation may have been edited.
         """
         # Nova sets the reference to the server's image before a migration.
         base = self.properties.get(_BASE)
-        return self.generation == made.generation and (
-            base is None or base in (made.properties.get(_BASE),
-                                     made.image_ref))
+        return self.generation == other.generation and (
+            base is None or base in (other.properties.get(_BASE),
+                                     other.image_ref))
 
 
-def _current(instance: Any) -> Origin:
-    """Return what Nova's own records say."""
+def _read(instance: Any) -> Origin:
+    """Return Nova's own record."""
     return Origin(instance.image_ref or '', {
         key: value for key, value in instance.system_metadata.items()
         if key.startswith(_IMAGE)})
 
 
-def _kept(instance: Any) -> Origin | None:
-    """Return what was kept; None for a guest of an older release."""
+def _read_copy(instance: Any) -> Origin | None:
+    """Return the copy; None for a guest of a host without enforcement."""
     metadata = instance.system_metadata
-    if _REF not in metadata:
+    if _COPY_REF not in metadata:
         return None
-    return Origin(metadata[_REF], {
-        key.removeprefix(_KEPT): value for key, value in metadata.items()
-        if key.startswith(_KEPT) and key != _REF})
+    return Origin(metadata[_COPY_REF], {
+        key.removeprefix(_COPY): value for key, value in metadata.items()
+        if key.startswith(_COPY) and key != _COPY_REF})
 
 
-def keep(instance: Any) -> None:
-    """Keep what Nova's records say as what the guest is made from.
+def record(instance: Any) -> None:
+    """Copy Nova's record of the image that a guest is created from.
 
-    Nova saves the instance after the call of the driver that this is for.
+    Nova saves the instance after the driver's method that calls this.
     """
-    _keep(instance, _current(instance))
+    _write_copy(instance, _read(instance))
 
 
-def _keep(instance: Any, origin: Origin) -> None:
+def _write_copy(instance: Any, origin: Origin) -> None:
     metadata = instance.system_metadata
-    for key in [key for key in metadata if key.startswith(_KEPT)]:
+    for key in [key for key in metadata if key.startswith(_COPY)]:
         del metadata[key]
-    metadata[_REF] = origin.image_ref
+    metadata[_COPY_REF] = origin.image_ref
     metadata.update({
-        f'{_KEPT}{key}': value for key, value in origin.properties.items()
-        if len(_KEPT) + len(key) <= _MAX_KEY})
+        f'{_COPY}{key}': value for key, value in origin.properties.items()
+        if len(_COPY) + len(key) <= _MAX_KEY})
 
 
 def restore_for_spawn(instance: Any) -> None:
-    """Make Nova's records say what a guest that comes back was made from.
+    """Restore Nova's record of a guest that is created again.
 
-    A server without a kept record is new. An unshelve has the snapshot as
+    A server without a copy is new. An unshelve has the snapshot as
     image_ref, which stays. Nova saves the instance.
     """
-    kept = _kept(instance)
-    if kept is None:
-        keep(instance)
-    elif not _current(instance).is_of(kept):
-        _show(instance, kept)
+    copy = _read_copy(instance)
+    if copy is None:
+        record(instance)
+    elif not _read(instance).is_same_image(copy):
+        _write(instance, copy)
 
 
 def restore_after_refusal(instance: Any, host: hosts.Host) -> None:
-    """Make Nova's records say what they said before a refused rebuild."""
-    current = _current(instance)
-    made = _as_made(_kept(instance) or current, host.vm_generation(instance))
-    if made != current:
-        _correct(instance, current, made)
+    """Restore Nova's record after a rebuild that was refused."""
+    current = _read(instance)
+    correct = _with_generation(
+        _read_copy(instance) or current, host.vm_generation(instance))
+    if correct != current:
+        _correct(instance, current, correct)
 
 
 def restore(instance: Any, host: hosts.Host) -> Origin | None:
-    """Make Nova's records say what the guest was made from.
+    """Restore Nova's record of the image that a guest was created from.
 
-    The virtual machine has the last word on its generation, where the driver
-    knows it. Else what was kept counts, unless image_ref has changed since:
-    Nova takes that back where a rebuild is refused before it reaches the
-    host, so the guest was rebuilt while nothing was enforced.
+    The generation of the virtual machine is decisive, if the driver knows
+    it. Else the copy is, unless image_ref has changed since: Nova restores
+    that if a rebuild is refused before it reaches the host, so the guest was
+    rebuilt by a driver without enforcement.
 
-    :returns: what the records said, if that was wrong
+    :returns: the record before, if it was wrong
     """
-    current, kept = _current(instance), _kept(instance)
+    current, copy = _read(instance), _read_copy(instance)
     generation = host.vm_generation(instance)
-    made = (kept if kept is not None
-            and kept.image_ref == current.image_ref else current)
-    if (kept is not None and generation is not None
-            and kept.generation == _GENERATIONS.get(generation)
-            != made.generation):
-        made = kept
-    made, unkept = _as_made(made, generation), made is not kept
-    if made.image_ref != current.image_ref or not current.is_of(made):
-        _correct(instance, current, made)
+    correct = (copy if copy is not None
+               and copy.image_ref == current.image_ref else current)
+    if (copy is not None and generation is not None
+            and copy.generation == _GENERATIONS.get(generation)
+            != correct.generation):
+        correct = copy
+    correct, is_copied = (_with_generation(correct, generation),
+                          correct is copy)
+    if (correct.image_ref != current.image_ref
+            or not current.is_same_image(correct)):
+        _correct(instance, current, correct)
         return current
-    if unkept and generation is not None:
+    if not is_copied and generation is not None:
         # A guest of an older release, or from a host without enforcement.
-        keep(instance)
+        record(instance)
         instance.save()
     return None
 
 
-def _as_made(origin: Origin, generation: int | None) -> Origin:
+def _with_generation(origin: Origin, generation: int | None) -> Origin:
     """Return an origin with the generation of the virtual machine.
 
-    One of the other generation is of another image, with all that this asks
-    for: what is true of any image remains.
+    If it has the other generation, it is of another image, whose properties
+    are unknown: only those that hold for any image are kept.
 
-    :param generation: None where that is unknown
+    :param generation: None if it is unknown
     """
     machine_type = (None if generation is None
                     else _GENERATIONS.get(generation))
@@ -186,24 +189,24 @@ def _as_made(origin: Origin, generation: int | None) -> Origin:
     return Origin(origin.image_ref, properties)
 
 
-def _correct(instance: Any, current: Origin, made: Origin) -> None:
-    """Save what a guest was made from where Nova's records say otherwise."""
-    LOG.warning('The server was made as %(made)s, from image %(image)s. Its '
-                'record said %(wrong)s, from image %(other)s, and is '
-                'corrected',
-                {'made': made.generation,
-                 'image': made.properties.get(_BASE),
+def _correct(instance: Any, current: Origin, correct: Origin) -> None:
+    """Save the right record, and log what it replaces."""
+    LOG.warning("The server's record has %(wrong)s, image %(other)s. It is "
+                'corrected to %(right)s, image %(image)s, which the server '
+                'was created from',
+                {'right': correct.generation,
+                 'image': correct.properties.get(_BASE),
                  'wrong': current.generation,
                  'other': current.properties.get(_BASE)}, instance=instance)
-    _show(instance, made)
-    if made.image_ref != current.image_ref:
-        instance.image_ref = made.image_ref
-    _keep(instance, made)
+    _write(instance, correct)
+    if correct.image_ref != current.image_ref:
+        instance.image_ref = correct.image_ref
+    _write_copy(instance, correct)
     instance.save()
 
 
-def _show(instance: Any, origin: Origin) -> None:
-    """Let Nova take these properties for those of the server's image."""
+def _write(instance: Any, origin: Origin) -> None:
+    """Replace the image properties in Nova's record."""
     metadata = instance.system_metadata
     for key in [key for key in metadata if key.startswith(_IMAGE)]:
         del metadata[key]
@@ -214,17 +217,17 @@ def correct_snapshot(context: Any, instance: Any, image_id: str,
                      wrong: Origin) -> None:
     """Give a new snapshot the properties of the guest's own image.
 
-    Nova's API made its record in Glance before the driver was called.
+    Nova's API creates the image in Glance before it calls the driver.
 
-    :param wrong: what the server's records said then
-    :raises Exception: what Nova's Glance API raises
+    :param wrong: the server's record at that time
+    :raises Exception: what Nova's Glance API raises.
     """
     api = glance.API()
     image = api.get(context, image_id)
-    taken = utils.get_image_from_system_metadata(
+    inherited = utils.get_image_from_system_metadata(
         dict(wrong.properties))['properties']
     own = {name: value for name, value in image['properties'].items()
-           if name in _OF_SNAPSHOTS or taken.get(name) != value}
+           if name in _SNAPSHOT_PROPERTIES or inherited.get(name) != value}
     right = compute_utils.initialize_instance_snapshot_metadata(
         context, instance, image['name'])['properties']
     api.update(context, image_id, {'properties': {**right, **own}},

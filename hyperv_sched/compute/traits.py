@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host tells placement of itself."""
+"""Traits that a host reports to placement."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from hyperv_sched import objects
 from hyperv_sched import versions
 from hyperv_sched.objects import image_requirement
 
-#: Generation 2 can run here.
 GENERATION_2 = 'CUSTOM_HYPERV_GEN2'
 
-#: "At least that release", and the first build that is.
+#: "At least this release", and the first build of the release.
 _RELEASES = {
     'CUSTOM_HYPERV_WS2012R2': versions.Version('6.3.9600'),
     'CUSTOM_HYPERV_WS2016': versions.Version('10.0.14393'),
@@ -22,42 +21,45 @@ _RELEASES = {
     'CUSTOM_HYPERV_WS2025': versions.Version('10.0.26100'),
 }
 
-#: The traits that come and go here. All others are somebody else's.
+#: The traits that are added and removed here.
 OWNED = frozenset((GENERATION_2, *_RELEASES))
 
 
-def of(host: objects.HostCapability, windows: object,
-       policy: compatibility.Policy) -> frozenset[str]:
-    """Tell the traits of OWNED that a host has.
+def host_traits(host: objects.HostCapability, windows_version: object,
+                policy: compatibility.Policy) -> frozenset[str]:
+    """Return the traits of OWNED that a host has.
 
-    :param windows: the version of Windows with its build, as
-        ``10.0.20348``; anything else where the driver does not know it.
+    :param windows_version: with its build, 10.0.20348 or similar; anything
+        else if the driver does not know the build
     """
     if not host.is_hyperv:
         return frozenset()
-    wanted = objects.ImageRequirement(
+    requirement = objects.ImageRequirement(
         generation=image_requirement.GENERATION_2, version_requires=None,
-        defect=None)
-    found = {GENERATION_2} if compatibility.judge(
-        wanted, host, policy) is None else set()
-    version = _build(windows) or _oldest(host.hypervisor_version)
+        invalid=None)
+    traits = set()
+    if compatibility.judge(requirement, host, policy) is None:
+        traits.add(GENERATION_2)
+    version = _build(windows_version) or _oldest_build(
+        host.hypervisor_version)
     if version is not None:
-        found.update(
+        traits.update(
             trait for trait, first in _RELEASES.items() if version >= first)
-    return frozenset(found)
+    return frozenset(traits)
 
 
-def _build(windows: object) -> versions.Version | None:
-    """The version, if it has a build."""
+def _build(windows_version: object) -> versions.Version | None:
+    """Parse a version; None if it has no build."""
     try:
-        version = versions.Version(str(windows))
+        version = versions.Version(str(windows_version))
     except packaging_version.InvalidVersion:
         return None
     return version if len(version.release) > 2 else None
 
 
-def _oldest(version: versions.Version | None) -> versions.Version | None:
-    """The oldest release that reports this version, which has no build."""
+def _oldest_build(version: versions.Version | None
+                  ) -> versions.Version | None:
+    """Return the first build of the oldest release with this version."""
     return min((first for first in _RELEASES.values()
                 if version and first.release[:2] == version.release),
                default=version)

@@ -16,7 +16,6 @@ import stat
 import struct
 import typing
 
-from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.disk import boot
 from hyperv_sched.disk import guest
@@ -26,6 +25,7 @@ from hyperv_sched.disk import vhd
 from hyperv_sched.disk import vhdx
 from hyperv_sched.disk.content import Content
 from hyperv_sched.disk.content import Damaged
+from hyperv_sched.text import internal_error
 
 __all__ = ['Content', 'Failed', 'Format', 'inspect', 'inspect_file',
            'inspect_source', 'open_file', 'read_format']
@@ -120,7 +120,7 @@ def inspect_source(source: reader.Source) -> Content:
     except reader.ExhaustedError as exc:
         found.note('inspection-stopped', str(exc))
     except _MISTAKES as exc:
-        raise Failed(rules.mistake(exc)) from exc
+        raise Failed(internal_error(exc)) from exc
     found.bytes_read = image.bytes_read
     return found
 

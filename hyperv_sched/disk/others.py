@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Formats that Hyper-V does not run, recognised so that a finding can say so.
+"""Formats that Hyper-V does not run, recognized so that a finding can say so.
 
 ========= ================================== ==========================
 format    mark                               virtual size

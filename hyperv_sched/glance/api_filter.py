@@ -33,6 +33,7 @@ from hyperv_sched import validators
 from hyperv_sched.glance import patch
 from hyperv_sched.glance import stored
 from hyperv_sched.glance import verdict
+from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
 
@@ -178,9 +179,10 @@ class HyperVGeneration(wsgi.Middleware):
                 return self._judge_upload(req, image)
             if method == 'POST' and action == 'import':
                 return _judge_image(image, _errors)
-        except (image_document.InvalidDocument, patch.NotUnderstood) as exc:
+        except (image_document.InvalidDocumentError,
+                patch.NotUnderstood) as exc:
             LOG.info('Left to Glance: %(method)s %(path)s: %(reason)s',
-                     {'reason': rules.printable(exc), **_shown(req)})
+                     {'reason': escape(exc), **_shown(req)})
         return ()
 
     def _judge_patch(self, req: webob.Request,
@@ -236,7 +238,7 @@ class HyperVGeneration(wsgi.Middleware):
     def _body(self, req: webob.Request) -> Any:
         """Return the JSON document of a request, which stays readable.
 
-        :raises InvalidDocument: it has none.
+        :raises InvalidDocumentError: it has none.
         :raises _BodyTooLargeError: it is larger than max_body.
         """
         _dechunk(req)
@@ -244,7 +246,7 @@ class HyperVGeneration(wsgi.Middleware):
         if length is not None and length > self._max_body:
             raise _BodyTooLargeError
         if not req.is_body_readable:
-            raise image_document.InvalidDocument('there is no body')
+            raise image_document.InvalidDocumentError('there is no body')
         data = _read_start(
             req, self._max_body + 1 if length is None else length)
         if len(data) > self._max_body:
@@ -253,7 +255,7 @@ class HyperVGeneration(wsgi.Middleware):
             # As Glance reads it, all of it and as UTF-8.
             return jsonutils.loads(data)
         except (ValueError, RecursionError) as exc:
-            raise image_document.InvalidDocument(str(exc)) from None
+            raise image_document.InvalidDocumentError(str(exc)) from None
 
 
 def _route(req: webob.Request) -> _Route | None:
@@ -285,8 +287,8 @@ def _method(req: webob.Request) -> str:
 
 def _shown(req: webob.Request) -> dict[str, str]:
     """Return the method and path of a request for the log."""
-    return {'method': rules.printable(req.method),
-            'path': rules.printable(req.environ.get('PATH_INFO', ''))}
+    return {'method': escape(req.method),
+            'path': escape(req.environ.get('PATH_INFO', ''))}
 
 
 def _dechunk(req: webob.Request) -> None:
@@ -325,7 +327,7 @@ def _judge_again(image: stored.StoredImage, known: list[rules.Finding],
         LOG.warning(
             'Image %(image)s is wrong after a change: another change came '
             'between, or this one was not judged. %(reason)s',
-            {'image': rules.printable(raw.get('id')),
+            {'image': escape(raw.get('id')),
              'reason': verdict.words(findings)})
 
 
@@ -366,7 +368,7 @@ def _content(image: stored.StoredImage,
         return image.content(size)
     except stored.UnreadContentError as exc:
         LOG.warning('The content of an image is not judged with its new '
-                    'properties: %s', rules.printable(exc))
+                    'properties: %s', escape(exc))
         return None
 
 

@@ -25,10 +25,11 @@ from taskflow.types import failure
 from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.glance import verdict
-from hyperv_sched.validators import learned
+from hyperv_sched.text import internal_error
 
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class JudgeImage(task.Task):
             # Glance's own words for it are "Internal Error".
             LOG.exception('Image %s', self._image_id)
             raise exception.UploadException(
-                f'The image is not judged: {rules.mistake(exc)}') from exc
+                f'The image is not judged: {internal_error(exc)}') from exc
         if lacking:
             LOG.info('Image %(image)s gets %(properties)s',
                      {'image': self._image_id, 'properties': lacking})
@@ -195,11 +196,12 @@ def _judge(whole: dict[str, Any], readable: dict[str, Any], path: str,
             f'{exc.strerror or exc}') from exc
     try:
         document = verdict.document(whole)
-    except image_document.InvalidDocument as exc:
+    except image_document.InvalidDocumentError as exc:
         raise exception.UploadException(str(exc)) from exc
     lacking = {
         name: value
-        for name, value in learned.missing(document, content).items()
+        for name, value in inferred.missing_properties(
+                document, content).items()
         if name in wanted}
 
     def judge(raw: dict[str, Any]) -> list[rules.Finding]:

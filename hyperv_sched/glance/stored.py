@@ -60,8 +60,8 @@ class StoredImage:
         :param as_admin: also those that the caller may not read
             (``property_protection_file``). Call it without first: whether
             the image exists for the caller is Glance's to decide.
-        :raises hyperv_sched.document.InvalidDocument: the caller cannot read
-            the image; Glance says so in its own response.
+        :raises hyperv_sched.document.InvalidDocumentError: the caller cannot
+            read the image; Glance says so in its own response.
         """
         attributes = self._attributes
         if as_admin and 'context' in attributes:
@@ -71,7 +71,7 @@ class StoredImage:
         end = '\n' if self._path.endswith('\n') else ''
         response = self._get(f'{self._path}{end}', attributes)
         if response.status_int != 200:
-            raise image_document.InvalidDocument(response.status)
+            raise image_document.InvalidDocumentError(response.status)
         record: dict[str, Any] = response.json
         return record
 

@@ -17,6 +17,7 @@ from hyperv_sched import conf
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched import validators
+from hyperv_sched.text import escape
 
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
@@ -33,12 +34,12 @@ def document(raw: Any) -> dict[str, Any]:
 
     Glance knows no nesting: "properties" is a property like any other.
 
-    :raises hyperv_sched.document.InvalidDocument: it is none.
+    :raises hyperv_sched.document.InvalidDocumentError: it is none.
     """
     if isinstance(raw, Mapping):
         raw = {name: value for name, value in raw.items()
                if name != 'properties'}
-    return image_document.normalise(raw)
+    return image_document.normalize(raw)
 
 
 def errors(document: Mapping[str, Any]) -> list[rules.Finding]:
@@ -46,15 +47,15 @@ def errors(document: Mapping[str, Any]) -> list[rules.Finding]:
 
     What could not be decided is refused, too.
 
-    :param document: as :func:`hyperv_sched.document.normalise` returns it.
+    :param document: as :func:`hyperv_sched.document.normalize` returns it.
     """
     if not validators.concerns_hyperv(document):
         return []
-    findings = rules.weigh(validators.validate(document), *weights())
+    findings = rules.apply_overrides(validators.validate(document), *weights())
     for finding in findings:
         if finding.severity not in _REFUSED:
             LOG.warning('Image %(image)s: %(finding)s',
-                        {'image': rules.printable(finding.image),
+                        {'image': escape(finding.image),
                          'finding': finding})
     return [f for f in findings if f.severity in _REFUSED]
 

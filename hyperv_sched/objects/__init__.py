@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versioned objects: what an image asks, what a host offers, a refusal."""
+"""Versioned objects: image requirement, host capability, refusal."""
 
 from hyperv_sched.objects.host_capability import HYPERV
 from hyperv_sched.objects.host_capability import HostCapability

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a host offers."""
+"""The capability of a host."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ HYPERV = 'hyperv'
 
 @base.register
 class HostCapability(base.HyperVSchedObject):
-    """A host's hypervisor, as its driver reports it.
+    """The hypervisor of a host, as its driver reports it.
 
-    hypervisor_version is known only for Hyper-V: other hypervisors count on
-    scales of their own.
+    hypervisor_version is set only for Hyper-V: other hypervisors number their
+    versions differently.
     """
 
     # Version 1.0: Initial version

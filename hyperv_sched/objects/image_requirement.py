@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image asks of a host."""
+"""The requirement of an image on its host."""
 
 from __future__ import annotations
 
@@ -8,63 +8,75 @@ from typing import Any
 
 from oslo_versionedobjects import fields
 
+from hyperv_sched import inferred
+from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched import versions
 from hyperv_sched.objects import base
 from hyperv_sched.objects import fields as own_fields
 from hyperv_sched.objects import host_capability
 
-GENERATION_1 = 'hyperv-gen1'
-GENERATION_2 = 'hyperv-gen2'
+GENERATION_1 = inferred.GENERATION_1
+GENERATION_2 = inferred.GENERATION_2
+
+#: Rules without which an image has no requirement that a host can meet.
+_INVALID = rules.preventing('scheduling')
 
 #: The members of an image document that make demands on a host.
-PROPERTIES = ('hw_machine_type', 'hypervisor_type',
-              'hypervisor_version_requires')
-
-#: Errors of properties that leave nothing to ask a host for. The others are
-#: the linter's to report: a host can still be found.
-_DEFECTS = frozenset(('HV101', 'HV103', 'HV104'))
+PROPERTIES = tuple(sorted(
+    {'hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires'}
+    | rules.members(_INVALID)))
 
 
 @base.register
 class ImageRequirement(base.HyperVSchedObject):
-    """An image's demands on Hyper-V.
+    """The requirement of an image on Hyper-V.
 
-    generation is None for an image that asks nothing of Hyper-V, and for a
-    defective one; defect says why no host can meet it.
+    generation is None for an image that asks nothing of Hyper-V, and for one
+    that no host can meet; invalid says why.
     """
 
     # Version 1.0: Initial version
-    VERSION = '1.0'
+    # Version 1.1: Replace defect by invalid
+    VERSION = '1.1'
 
     generation: str | None
     version_requires: versions.Specifiers | None
-    defect: str | None
+    invalid: rules.Finding | None
 
     fields = {
         'generation': fields.EnumField(
             (GENERATION_1, GENERATION_2), nullable=True),
         'version_requires': own_fields.VersionSpecifierField(nullable=True),
-        'defect': fields.StringField(nullable=True),
+        'invalid': own_fields.FindingField(nullable=True),
     }
+
+    @property
+    def is_for_hyperv(self) -> bool:
+        """Whether the image asks for Hyper-V, in a valid way or not."""
+        return self.generation is not None or self.invalid is not None
 
     @classmethod
     def unreadable(cls) -> ImageRequirement:
-        """For a request whose image cannot be read: no host will do."""
+        """Return the requirement of an image that cannot be read."""
         return cls(generation=None, version_requires=None,
-                   defect='its properties cannot be read')
+                   invalid=rules.CATALOGUE['HV405'].finding(
+                       actual='its properties cannot be read'))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ImageRequirement:
-        """Read the PROPERTIES of a normalised image document.
+        """Read the PROPERTIES of a normalized image document.
 
-        Never fails: what cannot be read is a defect.
+        Never fails: an image that cannot be read is invalid.
         """
-        requirement = cls(generation=None, version_requires=None, defect=None)
-        document = {k: document[k] for k in PROPERTIES if k in document}
-        for finding in validators.validate(document):
-            if finding.code in _DEFECTS:
-                requirement.defect = f'{finding.code} {finding.message}'
+        requirement = cls(generation=None, version_requires=None,
+                          invalid=None)
+        asked = {name: document[name] for name in PROPERTIES
+                 if name in document}
+        for finding in validators.validate(asked):
+            if finding.code in _INVALID:
+                requirement.invalid = rules.CATALOGUE['HV405'].finding(
+                    cause=finding)
                 return requirement
         machine_type = document.get('hw_machine_type')
         if machine_type in (GENERATION_1, GENERATION_2):

@@ -10,23 +10,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import dataclasses
+import functools
 
+from hyperv_sched.rules import conditions
+from hyperv_sched.rules import definitions
 from hyperv_sched.rules import disk
 from hyperv_sched.rules import hosts
 from hyperv_sched.rules import properties
 from hyperv_sched.rules.model import COMMAND
-from hyperv_sched.rules.model import MAX_SHOWN
+from hyperv_sched.rules.model import Check
 from hyperv_sched.rules.model import Finding
 from hyperv_sched.rules.model import Rule
 from hyperv_sched.rules.model import Severity
-from hyperv_sched.rules.model import mistake
-from hyperv_sched.rules.model import printable
+from hyperv_sched.rules.model import Stage
+from hyperv_sched.text import escape
 
-__all__ = ['CATALOGUE', 'COMMAND', 'Finding', 'MAX_SHOWN', 'Rule',
-           'Severity', 'UnknownRule', 'mistake', 'printable', 'weigh']
+__all__ = ['CATALOGUE', 'COMMAND', 'Check', 'Finding', 'Rule', 'Severity',
+           'Stage', 'UnknownRuleError', 'apply_overrides', 'members',
+           'preventing', 'text_members']
 
 
-class UnknownRule(ValueError):
+class UnknownRuleError(ValueError):
     """A code that no rule has."""
 
 
@@ -35,19 +39,52 @@ CATALOGUE = {rule.code: rule for rule in (
     *properties.RULES, *disk.RULES, *hosts.RULES)}
 
 
-def weigh(findings: Iterable[Finding], ignored: Iterable[str] = (),
-          errors: Iterable[str] = ()) -> list[Finding]:
-    """Apply what an operator thinks of the rules.
+#: Members that are no properties, but made from properties or from the file.
+DERIVED = frozenset(('content', 'misspelt', 'overridden', 'refused'))
+
+
+def preventing(*stages: Stage) -> frozenset[str]:
+    """Return the codes of rules over images that prevent one of the stages."""
+    return frozenset(
+        rule.code for rule in CATALOGUE.values()
+        if rule.checks and rule.prevents in stages)
+
+
+def members(codes: Iterable[str]) -> frozenset[str]:
+    """Return the members of an image that rules read, without its content."""
+    return _members(check for code in codes
+                    for check in CATALOGUE[code].clauses)
+
+
+@functools.cache
+def text_members() -> frozenset[str]:
+    """Return the members of an image that rules read as text."""
+    return _members(check for rule in CATALOGUE.values()
+                    for check in rule.clauses if check.text)
+
+
+def _members(checks: Iterable[Check]) -> frozenset[str]:
+    found: frozenset[str] = frozenset()
+    for check in checks:
+        for schema in (check.applies, check.condition):
+            found |= conditions.members(schema, definitions.DEFINITIONS)
+    return found - DERIVED
+
+
+def apply_overrides(
+        findings: Iterable[Finding], ignored: Iterable[str] = (),
+        errors: Iterable[str] = ()) -> list[Finding]:
+    """Apply an operator's overrides of rules to findings.
 
     :param ignored: codes whose findings are dropped, except for those of
         severity unknown: what could not be decided is never a pass
     :param errors: codes whose findings count as errors
-    :raises UnknownRule: a code is misspelt: silence would be no answer.
+    :raises UnknownRuleError: a code is misspelt: silence would be no answer.
     """
     ignored, errors = frozenset(ignored), frozenset(errors)
     for code in sorted(ignored | errors):
         if code not in CATALOGUE:
-            raise UnknownRule(f'{printable(code)}: no such rule')
+            raise UnknownRuleError(f'{escape(code)}: no such rule')
     return [
         dataclasses.replace(finding, severity='error')
         if finding.code in errors else finding

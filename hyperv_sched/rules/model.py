@@ -1,12 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a rule and a finding are."""
+"""The types of rules and findings."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import re
 import typing
+from typing import Any
+
+from hyperv_sched.rules import definitions
+from hyperv_sched.rules.conditions import Schema
+from hyperv_sched.rules.conditions import all_of
+from hyperv_sched.rules.conditions import member
+from hyperv_sched.rules.conditions import not_
+from hyperv_sched.rules.conditions import ref
+from hyperv_sched.text import escape
 
 Severity = typing.Literal['error', 'warning', 'info', 'unknown']
 
@@ -15,25 +27,6 @@ Severity = typing.Literal['error', 'warning', 'info', 'unknown']
 COMMAND = re.compile(
     r'\b(?:grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
     r'qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
-
-#: Values from an image are shown up to this many characters.
-MAX_SHOWN = 120
-
-
-def printable(value: object, limit: int | None = MAX_SHOWN) -> str:
-    """Show a hostile value on one line, bounded, without control codes."""
-    text = str(value)
-    if limit is not None and len(text) > limit:
-        text = text[:limit - 3] + '...'
-    return ''.join(
-        c if c.isprintable() else c.encode('unicode_escape').decode('ascii')
-        for c in text)
-
-
-def mistake(exc: Exception) -> str:
-    """Say of an exception that nobody foresaw whose fault it is."""
-    return ('hyperv-sched fails on it, which is a mistake to report '
-            f'({type(exc).__name__}: {printable(exc)})')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -55,9 +48,21 @@ class Finding:
     required: str
     fix: str
     reference: str
+    cause: Finding | None = None
+    """The finding that this one follows from."""
 
     def __str__(self) -> str:
         return f'{self.code} {self.name}: {self.message}. {self.fix}'
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the members by name, as JSON has them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, members: Mapping[str, Any]) -> Finding:
+        """Make a finding of what :meth:`as_dict` has returned."""
+        cause = members['cause']
+        return cls(**{**members, 'cause': cause and cls.from_dict(cause)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,27 +74,205 @@ class Variant:
     """None for the message of the rule."""
 
 
+#: The images that a rule applies to, or for rules over an image and a host
+#: the place where it applies.
+Scope = typing.Literal[
+    'any', 'hyperv', 'generation-1', 'generation-2', 'host', 'server']
+
+#: What an error prevents. ``scheduling``: no host is eligible, and none builds
+#: the server. ``build``: no host builds the server. ``build-before-10.0``: no
+#: host of an older version builds it.
+Stage = typing.Literal['scheduling', 'build', 'build-before-10.0']
+
+Document = Mapping[str, Any]
+
+#: Returns the right values of properties by name; none where they would be
+#: guesses.
+Remedy = Callable[[Document], dict[str, str]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Check:
+    """A condition on image documents: one clause of the image schema.
+
+    Examples name only what differs from the document of the scope
+    (:data:`hyperv_sched.rules.definitions.EXAMPLES`); None removes a member.
+    """
+
+    why: str
+    actual: str = ''
+    """The path of the member that a finding shows."""
+    value: Schema | bool | None = None
+    """Holds for the value of this member, where it is present."""
+    then: Schema | None = None
+    """Holds for the document, if no condition on one value does it."""
+    when: Schema | None = None
+    """Restricts the check to documents for which this holds."""
+    scope: Scope | None = None
+    """None for the scope of the rule."""
+    severity: Severity | None = None
+    """None for the severity of the rule."""
+    variant: str | None = None
+    """The variant of the rule whose texts a finding has."""
+    required: str | None = None
+    """The text that a finding shows as required; None for the rule's."""
+    required_paths: Sequence[str] = ()
+    """Paths of members: a finding shows the largest as required."""
+    each: str | None = None
+    """A member whose own members have a finding each."""
+    text: bool = True
+    """Whether the members that it reads are text, as most properties are."""
+    wrong: Sequence[Document]
+    right: Sequence[Document]
+
+    def clauses(self, rule: Rule) -> Iterator[Check]:
+        """Return the check with the scope and the severity of its rule."""
+        yield dataclasses.replace(
+            self, scope=self.scope or rule.scope,
+            severity=self.severity or rule.severity)
+
+    def example(self, changes: Document) -> dict[str, Any]:
+        """Return an example as a whole document."""
+        document = {**definitions.EXAMPLES[self.scope or 'any'], **changes}
+        return {name: value for name, value in document.items()
+                if value is not None}
+
+    @property
+    def applies(self) -> Schema | None:
+        """The documents that the check applies to; None for all."""
+        if self.scope is None or self.scope == 'any':
+            return self.when
+        if self.when is None:
+            return ref(self.scope)
+        return all_of(ref(self.scope), self.when)
+
+    @property
+    def condition(self) -> Schema:
+        """The schema that holds for the document."""
+        if self.then is not None:
+            return self.then
+        assert self.value is not None  # noqa: S101
+        return member(self.actual, self.value)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Defect:
+    """A check that the content is free of the defect of the rule's name."""
+
+    why: str
+    example: str
+    """What the disk reader reports."""
+    starts: str | None = None
+    """What it reports of a disk that firmware starts nevertheless. That is a
+    warning, with the texts of the rule's variant "starts" if there is one.
+    None: no such disk starts."""
+    scope: Scope | None = None
+    severity: Severity | None = None
+
+    def clauses(self, rule: Rule) -> Iterator[Check]:
+        """Return the checks that a defect stands for."""
+        scope = self.scope or rule.scope
+
+        def check(example: str, severity: Severity | None = None,
+                  variant: str | None = None, when: Schema | None = None,
+                  **facts: str) -> Check:
+            content = {
+                'format': 'vhd' if scope == 'generation-1' else 'vhdx',
+                'file_size': 4194304, **facts}
+            return Check(
+                why=self.why, actual=f'content.defects.{rule.name}',
+                value=False, scope=scope, severity=severity or rule.severity,
+                variant=variant, when=when,
+                wrong=[{'content': {
+                    **content, 'defects': {rule.name: example}}}],
+                right=[{'content': {**content, 'defects': {}}}])
+
+        if self.starts is None:
+            yield check(self.example, self.severity)
+            return
+        yield check(self.example, when=not_(_STARTS), firmware='none')
+        yield check(self.starts, 'warning',
+                    'starts' if 'starts' in rule.variants else None,
+                    _STARTS, firmware='uefi')
+
+
+_STARTS = ref('starts-by-uefi')
+
+
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What a code means, and the way out."""
+    """All that is known of a rule.
+
+    CONTRIBUTING.rst describes how to add one.
+    """
 
     code: str
     name: str
     severity: Severity
     message: str
-    """May name ``{actual}``, ``{required}`` and ``{property}``."""
+    """May name ``{actual}``, ``{required}``, ``{property}`` and ``{reason}``,
+    which is the code and the message of the cause, else the actual value."""
     required: str
     """What holds where the rule holds, unless the finding knows better."""
     fix: str
     reference: str
     variants: Mapping[str, Variant] = dataclasses.field(
         default_factory=dict)
-    """By the name that a clause of the schema gives (``x-variant``)."""
+    """By the name that a check gives."""
+    _: dataclasses.KW_ONLY
+    scope: Scope
+    why: str = ''
+    """The reason for the rule, where no check gives one."""
+    checks: Sequence[Check | Defect] = ()
+    """Empty for rules that other code evaluates."""
+    prevents: Stage | None = None
+    remedy: Remedy | None = None
+    """Corrects the properties of a document that breaks the rule."""
+
+    @property
+    def clauses(self) -> tuple[Check, ...]:
+        """The checks, with the scope and the severity of each."""
+        return tuple(clause for check in self.checks
+                     for clause in check.clauses(self))
+
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons of the rule and its checks, each once."""
+        reasons = [self.why, *(check.why for check in self.clauses)]
+        return [*dict.fromkeys(filter(None, reasons))]
+
+    @property
+    def examples(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """The wrong and the right examples of all checks, each once."""
+        wrong: list[dict[str, Any]] = []
+        right: list[dict[str, Any]] = []
+        for check in self.clauses:
+            for examples, changes in ((wrong, check.wrong),
+                                      (right, check.right)):
+                examples += (example for example in map(check.example, changes)
+                             if example not in examples)
+        return wrong, right
+
+    @property
+    def severities(self) -> tuple[Severity, ...]:
+        """The severity of the rule, and those of its checks that differ."""
+        return tuple(dict.fromkeys((
+            self.severity,
+            *(check.severity or self.severity for check in self.clauses))))
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The scopes of the checks, else that of the rule."""
+        return tuple(dict.fromkeys(
+            check.scope or self.scope for check in self.clauses)
+        ) or (self.scope,)
 
     def finding(self, image: str = '-', actual: object = None,
                 required: object = None, prop: str = '',
                 severity: Severity | None = None,
-                variant: str | None = None) -> Finding:
+                variant: str | None = None, *,
+                cause: Finding | None = None, fix: str | None = None,
+                message: str | None = None) -> Finding:
         """Make the finding, with its values bounded and printable.
 
         :param image: the file as given, else the image's id, its name, -
@@ -98,19 +281,31 @@ class Rule:
         :param prop: the property that it was found in
         :param severity: None for the rule's own
         :param variant: None for the rule's own words
+        :param cause: the finding that this one follows from. Its values are
+            those of the new finding, unless others are given
+        :param fix: text to use as it is; None for the rule's
+        :param message: text to use as it is; None for the rule's
         :raises KeyError: the rule has no such variant.
         """
-        message, fix = self.message, self.fix
+        own_message, own_fix = self.message, self.fix
         if variant is not None:
-            message = self.variants[variant].message or message
-            fix = self.variants[variant].fix
-        shown = None if actual is None else printable(actual)
-        needed = printable(self.required if required is None else required)
+            own_message = self.variants[variant].message or own_message
+            own_fix = self.variants[variant].fix
+        if cause is not None:
+            actual = cause.actual if actual is None else actual
+            required = cause.required if required is None else required
+        shown = None if actual is None else escape(actual)
+        needed = escape(self.required if required is None else required)
         words = {'actual': 'not set' if shown is None else shown,
-                 'required': needed, 'property': printable(prop)}
+                 'required': needed, 'property': escape(prop)}
+        words['reason'] = (
+            words['actual'] if cause is None
+            else f'{cause.code} {cause.message}')
         return Finding(
             image=image, code=self.code, name=self.name,
             severity=severity or self.severity,
-            message=message.format_map(words),
-            actual=shown, required=needed, fix=fix.format_map(words),
-            reference=self.reference)
+            message=own_message.format_map(words) if message is None
+            else message,
+            actual=shown, required=needed,
+            fix=own_fix.format_map(words) if fix is None else fix,
+            reference=self.reference, cause=cause)

@@ -75,7 +75,7 @@ def validate(document: Mapping[str, Any],
              image: str | None = None) -> list[rules.Finding]:
     """Judge an image document, every rule at once.
 
-    :param document: as :func:`hyperv_sched.document.normalise` returns it.
+    :param document: as :func:`hyperv_sched.document.normalize` returns it.
     :param image: what to call the image; by default its id or name.
     :returns: findings in the order of the catalogue, one a rule and
         property.
@@ -89,7 +89,7 @@ def validate(document: Mapping[str, Any],
             findings.setdefault((code, prop), rules.CATALOGUE[code].finding(
                 image=name, actual=actual, required=required,
                 prop=prop.removeprefix('overridden.'),
-                severity=clause.get('x-severity'),
+                severity=clause['x-severity'],
                 variant=clause.get('x-variant')))
     return [findings[key] for key in sorted(findings)]
 
@@ -111,8 +111,8 @@ def _broken_by(document: Mapping[str, Any],
         document, clause['x-actual']), required
 
 
-def _required(document: Mapping[str, Any], paths: str | list[str]) -> Any:
-    """Look up what a finding shows as required: of a list, the largest."""
-    if isinstance(paths, list):
+def _required(document: Mapping[str, Any], paths: list[str]) -> Any:
+    """Look up the value that a finding shows as required."""
+    if len(paths) > 1:
         return keywords.largest(document, paths)
-    return keywords.lookup(document, paths)
+    return keywords.lookup(document, paths[0])

@@ -112,13 +112,6 @@ def _min_disk_holds(_validator: Any, paths: list[str], document: Any,
         yield jsonschema.ValidationError('min_disk is too small')
 
 
-def _disk_format_is(_validator: Any, path: str, document: Any,
-                    _schema: Any) -> Iterator[jsonschema.ValidationError]:
-    """x-disk-format-is: disk_format has the value of another member."""
-    if lookup(document, 'disk_format') != lookup(document, path):
-        yield jsonschema.ValidationError('disk_format is another')
-
-
 def _any_of(validator: Any, schemas: list[Any], document: Any,
             _schema: Any) -> Iterator[jsonschema.ValidationError]:
     """anyOf, with an error that has no context.
@@ -141,5 +134,4 @@ def _not(validator: Any, schema: Any, document: Any,
 
 #: JSON Schema 2020-12 with the keywords of this module.
 Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {
-    'anyOf': _any_of, 'not': _not, 'x-disk-format-is': _disk_format_is,
-    'x-min-disk-holds': _min_disk_holds})
+    'anyOf': _any_of, 'not': _not, 'x-min-disk-holds': _min_disk_holds})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperv_sched.validators import schema as image_schema
+from hyperv_sched.rules import definitions
 
 NAMESPACE = 'OS::Compute::HyperVGeneration'
 
@@ -30,7 +30,7 @@ def namespace() -> dict[str, Any]:
     """Make the namespace document that ``glance-manage`` and the API take."""
     properties = {
         name: _property(schema)
-        for name, schema in image_schema.load()['properties'].items()
+        for name, schema in definitions.PROPERTIES.items()
         if 'x-metadef' in schema}
     return {
         'namespace': NAMESPACE,

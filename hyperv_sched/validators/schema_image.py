@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperv_sched.validators import schema as image_schema
+from hyperv_sched.rules import definitions
 
 
 def fragment() -> dict[str, Any]:
@@ -18,9 +18,8 @@ def fragment() -> dict[str, Any]:
 
     Machine types of other hypervisors stay what they are.
     """
-    schema = image_schema.load()
-    machine_type = schema['properties']['hw_machine_type']
-    like_ours = schema['$defs']['hyperv-machine-type']['properties']
+    machine_type = definitions.PROPERTIES['hw_machine_type']
+    like_ours = definitions.DEFINITIONS['hyperv-machine-type']['properties']
     return {
         'hw_machine_type': {
             'type': 'string',

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hyperv_sched.EnforcedDriver in front of the real drivers.
+"""hyperv_sched.EnforcedDriver on the real drivers.
 
-They are called as nova-compute's own source calls them. What acts on the
-host is recorded: nothing of it may be heard of by a refusal, and by all else
-what would have been heard without enforcement.
+They are called as in the source of nova-compute. The objects that act on the
+host are replaced by recorders: after a refusal they have no calls, otherwise
+the same calls as without enforcement.
 """
 
 import contextlib
@@ -32,6 +32,7 @@ from oslo_utils import importutils
 from oslo_utils.fixture import uuidsentinel
 import testtools
 
+from hyperv_sched.compute import compute_hyperv
 from hyperv_sched.compute import driver as enforced_driver
 from tests import calls
 from tests import samples
@@ -44,8 +45,8 @@ VHDX = samples.vhdx()
 GENERATION_1 = {'hw_machine_type': 'hyperv-gen1'}
 GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv'}
 
-#: The exception that Nova understands, where the host is at fault.
-ROADS = {
+#: The exception of each method if the host is at fault.
+REFUSALS = {
     'prepare_for_spawn': exception.ComputeResourcesUnavailable,
     'spawn': exception.ComputeResourcesUnavailable,
     'rebuild': exception.ImageUnacceptable,
@@ -59,13 +60,13 @@ ROADS = {
 
 
 class Server:
-    """A server, its image, and the rest that Nova tells a driver."""
+    """A server, its image, and the arguments of Nova's calls."""
 
     def __init__(self, bus=None, content=None, **properties):
         self.context = nova_context.get_admin_context()
-        #: A list is what comes in pieces.
+        #: In Glance; a list has the chunks.
         self.content = VHDX if content is None else content
-        #: As Nova's Glance API has it.
+        #: As Nova's Glance API returns it.
         self.record = {
             'id': uuidsentinel.image, 'disk_format': 'vhdx',
             'container_format': 'bare',
@@ -81,8 +82,8 @@ class Server:
             'swap': None, 'block_device_mapping': [
                 {'mount_device': '/dev/sdb', 'disk_bus': bus}]}
         image_meta = objects.ImageMeta.from_dict(self.record)
-        #: By the words that stand for them in Nova's source.
-        self.words = {
+        #: Arguments by their expressions in Nova's source.
+        self.arguments = {
             **dict.fromkeys(('context', 'ctxt'), self.context),
             'instance': self.instance,
             **dict.fromkeys(('image_meta', 'rescue_image_meta'), image_meta),
@@ -92,28 +93,30 @@ class Server:
             "self['disk_bus']": bus,
         }
 
-    def ask(self, driver, call):
-        """Let Nova call a driver.
+    def call(self, driver, call):
+        """Call a driver as Nova does.
 
-        :param call: the method, and the words of the arguments
+        :param call: the method, and the expressions of the arguments
         """
         method, args, kwargs = call
         return getattr(driver, method)(
-            *self.meant(args), **self.meant_by_name(kwargs))
+            *self.values(args), **self.keyword_values(kwargs))
 
-    def meant_by_name(self, words):
-        return dict(zip(words, self.meant(words.values()), strict=True))
+    def keyword_values(self, expressions):
+        return dict(zip(expressions, self.values(expressions.values()),
+                        strict=True))
 
-    def meant(self, words):
-        return [self._meant(word) for word in words]
+    def values(self, expressions):
+        return [self._value(expression) for expression in expressions]
 
-    def _meant(self, word):
-        # Whatever else Nova hands over is not a driver's mixin's to read.
-        return self.words.get(word, getattr(mock.sentinel, word))
+    def _value(self, expression):
+        # The mixin reads no other arguments.
+        return self.arguments.get(
+            expression, getattr(mock.sentinel, expression))
 
     @contextlib.contextmanager
     def in_glance(self):
-        """Whoever asks Glance for the image gets it."""
+        """Let Nova's Glance API return the image."""
         with mock.patch.multiple(
                 glance.API,
                 get=lambda *args, **kwargs: {
@@ -134,9 +137,9 @@ def calls_of(method):
 
 class DriverTestCase(testtools.TestCase):
 
-    #: As an operator names the driver.
+    #: The value of [hyperv_sched] compute_driver.
     name = ''
-    #: Whether it goes by what Glance says when it acts.
+    #: Whether the driver reads the image from Glance by itself.
     reads_glance = True
 
     def setUp(self):
@@ -145,17 +148,17 @@ class DriverTestCase(testtools.TestCase):
         self.useFixture(nova_fixtures.ConfFixture(nova.conf.CONF))
         self.useFixture(fixtures.FakeLogger())
         self.loaded = {}
-        self.told = self.useFixture(fixtures.MockPatchObject(
+        self.notified = self.useFixture(fixtures.MockPatchObject(
             rpc, 'get_versioned_notifier')).mock.return_value.error
         self.useFixture(fixtures.MockPatchObject(
             compute_utils, 'is_volume_backed_instance', return_value=False))
 
     def load(self, release):
-        """The driver on a release of Windows, and what it lets act."""
+        """Return the driver on a release of Windows, and its recorder."""
         return self._load(release, enforced.Windows.load_enforced)
 
     def load_plain(self, release):
-        """The same as if it stood in [DEFAULT] compute_driver itself."""
+        """Return the same without enforcement."""
         return self._load(release, enforced.Windows.load)
 
     def _load(self, release, load):
@@ -169,7 +172,7 @@ class DriverTestCase(testtools.TestCase):
         return driver, acted
 
     def going_to(self, version):
-        """The database, where it is asked where a guest goes to."""
+        """Patch the database with the destination of a migration."""
         stack = contextlib.ExitStack()
         for owner, name, found in (
                 (objects.Migration, 'get_by_instance_and_status',
@@ -183,23 +186,23 @@ class DriverTestCase(testtools.TestCase):
 
     def ask(self, driver, server, call, going_to=10000):
         with server.in_glance(), self.going_to(going_to):
-            return server.ask(driver, call)
+            return server.call(driver, call)
 
     def assert_refused(self, error, words, release, server, call,
                        cached=None, **kwargs):
         driver, acted = self.load(release)
         driver._imagecache._pathutils.get_image_path.return_value = cached
-        self.told.reset_mock()
+        self.notified.reset_mock()
         refusal = self.assertRaises(
             error, self.ask, driver, server, call, **kwargs)
         self.assertIn(words, str(refusal))
         self.assertEqual([], acted.mock_calls, call)
-        self.told.assert_called_once()
+        self.notified.assert_called_once()
 
     def assert_unchanged(self, release, server, method):
-        """What the driver hears is what it would hear by itself."""
+        """Assert the same calls and results as without enforcement."""
         for call in calls_of(method):
-            heard = []
+            recorded = []
             for driver, acted in (
                     self.load_plain(release), self.load(release)):
                 try:
@@ -207,29 +210,32 @@ class DriverTestCase(testtools.TestCase):
                 except NotImplementedError as exc:
                     # The rest is Nova's to do.
                     result = type(exc)
-                heard.append((_told_apart(result, acted), acted.mock_calls))
-            self.assertEqual(*heard)
-            self.told.assert_not_called()
-            yield heard[1][1]
+                recorded.append((_comparable(result, acted), acted.mock_calls))
+            self.assertEqual(*recorded)
+            self.notified.assert_not_called()
+            yield recorded[1][1]
 
 
 def _dict(argument):
     return argument if isinstance(argument, dict) else {}
 
 
-def _told_apart(result, acted):
-    """What a driver returns, whichever of two recorders it comes from."""
+def _comparable(result, acted):
+    """Return a result that two drivers with recorders have in common."""
     return 'recorded' if isinstance(result, mock.Mock) else result
 
 
-class Roads:
-    """What every driver has to stand; they differ in :attr:`name` alone."""
+class EnforcementMixin:
+    """Tests for every driver; subclasses set :attr:`name`."""
 
-    #: What it has no say in, or leaves to Nova.
+    #: Methods for which a driver that reads Glance gets what was checked.
+    replaced_images = {'spawn', 'rescue', 'finish_migration'}
+
+    #: Methods that do nothing, or leave the operation to Nova.
     without_operations = {'prepare_for_spawn', 'rebuild'}
 
-    def test_host_that_is_too_old_acts_on_nothing(self):
-        for method, error in ROADS.items():
+    def test_old_host_refuses_before_it_acts(self):
+        for method, error in REFUSALS.items():
             departing = method == 'migrate_disk_and_power_off'
             for call in calls_of(method):
                 self.assert_refused(
@@ -237,7 +243,7 @@ class Roads:
                     NEW if departing else OLD, Server(), call,
                     going_to=6002)
 
-    def test_image_that_no_host_can_run_is_acted_on_nowhere(self):
+    def test_unusable_image_is_refused_before_the_driver_acts(self):
         vhd = samples.dynamic_vhd()
         for method in ('spawn', 'rebuild', 'rescue'):
             for call in calls_of(method):
@@ -245,7 +251,7 @@ class Roads:
                     exception.ImageUnacceptable, 'HV202 the file is VHD',
                     NEW, Server(content=vhd), call)
 
-    def test_ide_is_acted_on_nowhere(self):
+    def test_ide_is_refused_before_the_driver_acts(self):
         for method, error in (
                 ('spawn', exception.InvalidDiskInfo),
                 ('rebuild', exception.ImageUnacceptable),
@@ -254,33 +260,41 @@ class Roads:
                 self.assert_refused(
                     error, 'HV503', NEW, Server(bus='ide'), call)
 
-    def test_good_server_goes_on_as_it_came(self):
-        for method in (*ROADS, 'attach_volume'):
+    def test_good_server_is_passed_on_unchanged(self):
+        for method in (*REFUSALS, 'attach_volume'):
             for release, image in (
                     (NEW, {}), (NEW, GENERATION_1), (OLD, GENERATION_1)):
-                for heard in self.assert_unchanged(
+                for made in self.assert_unchanged(
                         release, Server(**image), method):
                     self.assertEqual(
-                        method in self.without_operations, not heard, method)
+                        method in self.without_operations, not made, method)
 
-    def test_driver_gets_all_that_nova_says(self):
-        """Also what it makes no use of."""
+    def test_driver_gets_all_arguments_of_nova(self):
         base = importutils.import_class(f'nova.virt.{self.name}')
         driver, _ = self.load(NEW)
         server = Server(bus='SCSI')
-        for method in (*ROADS, 'attach_volume'):
+        for method in (*REFUSALS, 'attach_volume'):
             signature = inspect.signature(getattr(base, method))
             for call in calls_of(method):
                 with mock.patch.object(base, method, autospec=True) as own:
                     self.ask(driver, server, call)
                 args, kwargs = own.call_args
-                self.assertEqual(
-                    signature.bind(driver, *server.meant(call[1]),
-                                   **server.meant_by_name(call[2])).arguments,
-                    signature.bind(*args, **kwargs).arguments)
+                expected = signature.bind(
+                    driver, *server.values(call[1]),
+                    **server.keyword_values(call[2])).arguments
+                passed = signature.bind(*args, **kwargs).arguments
+                if self.reads_glance and method in self.replaced_images:
+                    # It does not ask Glance again.
+                    del expected['image_meta']
+                    image = passed.pop('image_meta')
+                    self.assertEqual(server.record['id'], image['id'])
+                    self.assertLessEqual(
+                        server.record['properties'].items(),
+                        image['properties'].items())
+                self.assertEqual(expected, passed)
 
-    def image_heard(self, server, call):
-        """The properties of the image that a driver acts by."""
+    def passed_image(self, server, call):
+        """Return the properties of the image that a driver passes on."""
         driver, acted = self.load(NEW)
         self.ask(driver, server, call)
         for _, args, _ in acted.mock_calls:
@@ -292,28 +306,29 @@ class Roads:
                     return argument['properties']
         raise AssertionError(f'no image among {acted.mock_calls}')
 
-    def test_image_that_changed_since_it_was_chosen_makes_no_server(self):
-        """compute-hyperv reads it again; Nova's own driver does not."""
+    def test_image_with_an_edited_generation_is_refused(self):
+        """compute-hyperv reads the image again; Nova's driver does not."""
         server = Server()
         server.record['properties']['hw_machine_type'] = 'hyperv-gen1'
         for call in calls_of('spawn'):
             if self.reads_glance:
                 self.assert_refused(
                     exception.ImageUnacceptable,
-                    'the image is hyperv-gen1 now', NEW, server, call)
+                    'the image is hyperv-gen1, the server was created as '
+                    'hyperv-gen2', NEW, server, call)
             else:
-                self.assertEqual('hyperv-gen2', self.image_heard(
+                self.assertEqual('hyperv-gen2', self.passed_image(
                     server, call)['hw_machine_type'])
 
-    def test_guest_that_moves_stays_what_it_was_made_as(self):
+    def test_migrated_guest_keeps_its_generation(self):
         server = Server()
         server.record['properties']['hw_machine_type'] = 'hyperv-gen1'
         for call in calls_of('finish_migration'):
-            self.assertEqual('hyperv-gen2', self.image_heard(
+            self.assertEqual('hyperv-gen2', self.passed_image(
                 server, call)['hw_machine_type'])
 
-    def test_revert_goes_by_what_the_server_is(self):
-        """compute-hyperv's asks Glance by a way of its own."""
+    def test_revert_uses_the_image_that_the_server_was_created_from(self):
+        """compute-hyperv reads the image by another function here."""
         driver = self.useFixture(
             enforced.Windows(NEW)).load_enforced(self.name)
         cache = driver._migrationops._imagecache
@@ -333,7 +348,7 @@ class Roads:
                 {'hyperv-gen2'},
                 {image['properties']['hw_machine_type'] for image in read})
 
-    def test_file_that_the_driver_has_is_what_is_judged(self):
+    def test_cached_file_is_checked_instead_of_glance(self):
         for content in (samples.dynamic_vhd(), samples.fixed_vhd()):
             with tempfile.NamedTemporaryFile(suffix='.vhd') as file:
                 file.write(content)
@@ -343,7 +358,7 @@ class Roads:
                         exception.ImageUnacceptable, 'HV202 the file is VHD',
                         NEW, Server(), call, cached=file.name)
 
-    def test_file_that_the_driver_has_lets_a_good_server_go_on(self):
+    def test_server_with_a_good_cached_file_is_spawned(self):
         driver, acted = self.load(NEW)
         with tempfile.NamedTemporaryFile(suffix='.vhdx') as file:
             file.write(VHDX)
@@ -355,7 +370,7 @@ class Roads:
                 acted._vmops.spawn.assert_called_once()
                 acted.reset_mock()
 
-    def test_file_that_cannot_be_read_is_this_hosts_trouble(self):
+    def test_unreadable_cached_file_is_tried_on_another_host(self):
         with tempfile.TemporaryDirectory() as directory:
             for call in calls_of('spawn'):
                 self.assert_refused(
@@ -363,7 +378,7 @@ class Roads:
                     'it cannot be read: No such file or directory. ',
                     NEW, Server(), call, cached=f'{directory}/image.vhdx')
 
-    def test_pieces_that_glance_is_read_in_make_no_difference(self):
+    def test_size_of_chunks_from_glance_does_not_matter(self):
         driver, acted = self.load(NEW)
         server = Server(content=[b'vhd', b'', b'x', VHDX[4:]])
         for call in calls_of('spawn'):
@@ -371,11 +386,11 @@ class Roads:
             acted._vmops.spawn.assert_called_once()
             acted.reset_mock()
 
-    def test_host_is_known_without_counting_its_resources(self):
-        """That takes Windows a dozen queries, each of some milliseconds."""
+    def test_version_is_read_without_a_query_of_all_resources(self):
+        """Those take Windows a dozen queries of some milliseconds each."""
         for release in (OLD, NEW):
             driver, _ = self.load(release)
-            for method in ROADS:
+            for method in REFUSALS:
                 for call in calls_of(method):
                     with mock.patch.object(
                             driver._hostops, 'get_available_resource',
@@ -384,23 +399,23 @@ class Roads:
                         self.ask(driver, Server(bus='scsi'), call)
                     counted.assert_not_called()
 
-    def test_guest_of_windows_gets_the_template_of_windows(self):
-        """Each driver knows it by these letters alone."""
+    def test_os_type_is_passed_in_lower_case(self):
+        """The drivers compare os_type with 'windows'."""
         for os_type in ('windows', 'Windows'):
             server = Server(os_type=os_type, os_secure_boot='required',
                             hypervisor_version_requires='>=10.0')
             for call in calls_of('spawn'):
                 self.assertEqual(
-                    'windows', self.image_heard(server, call)['os_type'])
+                    'windows', self.passed_image(server, call)['os_type'])
 
-    def test_bus_is_spelt_as_the_drivers_spell_it(self):
+    def test_disk_bus_is_passed_in_upper_case(self):
         driver, acted = self.load(NEW)
         for call in calls_of('spawn'):
             server = Server(bus='scsi')
             self.ask(driver, server, call)
-            heard = acted._vmops.spawn.call_args
-            self.assertIn(server.devices, (*heard.args,
-                                           *heard.kwargs.values()))
+            spawn = acted._vmops.spawn.call_args
+            self.assertIn(server.devices, (*spawn.args,
+                                           *spawn.kwargs.values()))
             device, = server.devices['block_device_mapping']
             self.assertEqual('SCSI', device['disk_bus'])
 
@@ -412,10 +427,10 @@ class Roads:
                 ('migrate_disk_and_power_off', 6003, NEW),
                 ('finish_migration', 10000, '6.3.9600')):
             for call in calls_of(method):
-                self.assert_refused(ROADS[method], 'RemoteFX', release,
+                self.assert_refused(REFUSALS[method], 'RemoteFX', release,
                                     server, call, going_to=going_to)
 
-    def test_guest_that_ran_is_started_again_and_no_more(self):
+    def test_refused_rescue_only_starts_the_guest_again(self):
         call, = calls_of('rescue')
         server = Server(content=samples.dynamic_vhd())
         server.instance.vm_state = vm_states.ACTIVE
@@ -427,7 +442,7 @@ class Roads:
                 server.instance, server.devices, mock.sentinel.network_info)],
             acted.mock_calls)
 
-    def test_reason_is_told_though_the_guest_does_not_start(self):
+    def test_refusal_is_raised_even_if_the_guest_does_not_start(self):
         call, = calls_of('rescue')
         server = Server(content=samples.dynamic_vhd())
         server.instance.vm_state = vm_states.ACTIVE
@@ -437,7 +452,7 @@ class Roads:
             exception.ImageUnacceptable, self.ask, driver, server, call)
         self.assertIn('HV202 the file is VHD', str(refusal))
 
-    def test_error_of_os_win_is_one_of_nova(self):
+    def test_errors_of_os_win_become_errors_of_nova(self):
         driver, acted = self.load(NEW)
         server = Server()
         for raised, expected in (
@@ -451,25 +466,30 @@ class Roads:
                 self.assertNotIsInstance(
                     error, os_win_exceptions.OSWinException)
 
-    def test_class_is_the_drivers_own_with_enforcement_first(self):
+    def test_mixins_are_first_in_the_mro(self):
         driver, _ = self.load(NEW)
         base = importutils.import_class(f'nova.virt.{self.name}')
         self.assertEqual(
-            (enforced_driver.EnforcedDriverMixin, *base.__mro__),
+            (enforced_driver.EnforcedDriverMixin, compute_hyperv.DriverMixin,
+             *base.__mro__),
             type(driver).__mro__[1:])
         self.assertIsInstance(driver, nova_driver.ComputeDriver)
 
-    def test_nothing_of_a_driver_is_hidden_by_accident(self):
+    def test_mixins_hide_no_other_attribute_of_a_driver(self):
         driver, _ = self.load(NEW)
-        private = {name for name in vars(enforced_driver.EnforcedDriverMixin)
-                   if name.startswith('_') and not name.startswith('__')}
+        ours = {
+            name for mixin in (enforced_driver.EnforcedDriverMixin,
+                               compute_hyperv.DriverMixin)
+            for name in vars(mixin)
+            if not name.startswith('__')
+            and not hasattr(nova_driver.ComputeDriver, name)}
         base = importutils.import_class(f'nova.virt.{self.name}')
         plain, _ = self.load_plain(NEW)
         self.assertLessEqual(
-            private & {*dir(base), *vars(plain)}, {'_recreate_image_meta'})
+            ours & {*dir(base), *vars(plain)}, {'_recreate_image_meta'})
 
 
-class TraitsOfDrivers:
+class TraitsMixin:
 
     SECURE_BOOT = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
 
@@ -482,7 +502,7 @@ class TraitsOfDrivers:
                                'WS2022', 'WS2025'}),
     }
 
-    def test_placement_is_told_what_the_host_can_run(self):
+    def test_traits_are_reported_to_placement(self):
         base = importutils.import_class(f'nova.virt.{self.name}')
         untouched = dict(base.capabilities)
         for release, (version, traits) in self.RELEASES.items():
@@ -500,26 +520,26 @@ class TraitsOfDrivers:
                              set(data.traits))
             self.assertEqual({'VCPU', 'MEMORY_MB', 'DISK_GB'},
                              set(data.inventory))
-            told = driver.capabilities_as_traits()
-            self.assertIs('GEN2' in traits, told[self.SECURE_BOOT])
+            reported = driver.capabilities_as_traits()
+            self.assertIs('GEN2' in traits, reported[self.SECURE_BOOT])
             plain, _ = self.load_plain(release)
-            del told[self.SECURE_BOOT]
-            self.assertLessEqual(told.items(),
+            del reported[self.SECURE_BOOT]
+            self.assertLessEqual(reported.items(),
                                  plain.capabilities_as_traits().items())
         self.assertEqual(untouched, base.capabilities)
 
 
-class ComputeHyperVTestCase(Roads, TraitsOfDrivers, DriverTestCase):
+class ComputeHyperVTestCase(EnforcementMixin, TraitsMixin, DriverTestCase):
 
     name = enforced.COMPUTE_HYPERV
 
 
-class ClusterTestCase(Roads, TraitsOfDrivers, DriverTestCase):
+class ClusterTestCase(EnforcementMixin, TraitsMixin, DriverTestCase):
 
     name = enforced.CLUSTER
 
 
-class DriverOfNovaTestCase(Roads, TraitsOfDrivers, DriverTestCase):
+class DriverOfNovaTestCase(EnforcementMixin, TraitsMixin, DriverTestCase):
 
     name = enforced.NOVA_28
     reads_glance = False

@@ -148,7 +148,7 @@ class SpawnTestCase(DriversTestCase):
     def findings(self, image, seen):
         """The codes for the image itself."""
         raw = {'disk_format': image['disk_format'], **image['properties']}
-        flat = document.normalise(raw)
+        flat = document.normalize(raw)
         if seen is not None:
             flat['content'] = self.contents[seen]
         return {f.code for f in validators.validate(flat)}
@@ -156,13 +156,13 @@ class SpawnTestCase(DriversTestCase):
     def verdict(self, image, host):
         """The code for the image on a host."""
         requirement = own_objects.ImageRequirement.from_document(
-            document.normalise(image['properties']))
-        found = compatibility.compile(
-            requirement, compatibility.Policy()).of(
+            document.normalize(image['properties']))
+        found = compatibility.HostMatcher(
+            requirement, compatibility.Policy()).match(
                 'hyperv', hosts.RELEASES[host.release])
         return set() if found is None else {found.code}
 
-    def unlabelled(self, image):
+    def unlabeled(self, image):
         """The file that its label promises, where it was not seen."""
         name = {'vhd': 'dynamic vhd'}.get(image['disk_format'],
                                           image['disk_format'])
@@ -177,13 +177,13 @@ class SpawnTestCase(DriversTestCase):
             label, seen = disks
             image = {'id': 'oracle', 'disk_format': label,
                      'properties': properties}
-            path = self.paths[seen or self.unlabelled(image)]
+            path = self.paths[seen or self.unlabeled(image)]
             codes = self.findings(image, seen)
             asked = [host for host in made
                      if host.gets(objects.ImageMeta.from_dict(image))]
             refused = [host for host in asked
                        if self.refused(host, image, path, codes)]
-            # The driver takes what is labelled iso for a DVD, unread.
+            # The driver takes what is labeled iso for a DVD, unread.
             foretold = codes & foretelling - (
                 {'HV202', 'HV203', 'HV204', 'HV205'} if label == 'iso'
                 else set())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a virtual machine is, told by the real drivers from os-win.
+"""The generation of virtual machines, read from os-win by real drivers.
 
 Nova's record of the image is that of an image that a rebuild was refused.
 """
@@ -44,14 +44,14 @@ class Guest(test_enforced.Server):
         metadata = self.instance.system_metadata
         metadata['image_base_image_ref'] = uuidsentinel.image
         if kept:
-            origin.keep(self.instance)
+            origin.record(self.instance)
         metadata.update(REFUSED)
 
     def recorded(self):
         return self.instance.system_metadata['image_hw_machine_type']
 
 
-class OriginOfGuests:
+class OriginMixin:
 
     def setUp(self):
         super().setUp()
@@ -70,8 +70,8 @@ class OriginOfGuests:
         vmutils.get_vm_generation.side_effect = [generation] * 9
         return driver, acted
 
-    def test_guest_is_what_the_virtual_machine_is(self):
-        """Those of an older release have no record of their own."""
+    def test_generation_of_the_virtual_machine_is_restored(self):
+        """Guests of an older release have no copy of the record."""
         for kept in (False, True):
             for method in OPERATIONS:
                 for call in test_enforced.calls_of(method):
@@ -82,7 +82,7 @@ class OriginOfGuests:
                     self.assertEqual('hyperv-gen1', server.recorded())
                     self.assertNotEqual([], acted.mock_calls)
 
-    def test_guest_that_is_elsewhere_is_what_was_kept(self):
+    def test_copied_record_is_restored_without_a_virtual_machine(self):
         for generation in (None, os_win_exceptions.OSWinException('no WMI')):
             for method in OPERATIONS:
                 for call in test_enforced.calls_of(method):
@@ -96,15 +96,15 @@ class OriginOfGuests:
                         server.instance.system_metadata)
                     self.assertNotEqual([], acted.mock_calls)
 
-    def test_refused_rebuild_leaves_the_record_as_it_was(self):
+    def test_refused_rebuild_restores_the_record(self):
         for kept in (False, True):
             for call in test_enforced.calls_of('rebuild'):
                 server = Guest(kept, content=samples.dynamic_vhd())
                 server.record['properties']['hw_machine_type'] = (
                     'hyperv-gen2')
-                server.words['image_meta'] = objects.ImageMeta.from_dict(
+                server.arguments['image_meta'] = objects.ImageMeta.from_dict(
                     server.record)
-                server.words['evacuate'] = False
+                server.arguments['evacuate'] = False
                 server.instance.image_ref = uuidsentinel.refused
                 driver, acted = self.with_machine(NEW, 1)
                 self.assertRaises(exception.ImageUnacceptable, self.ask,
@@ -117,12 +117,12 @@ class OriginOfGuests:
                     uuidsentinel.image if kept else uuidsentinel.refused,
                     server.instance.image_ref)
 
-    def test_evacuated_guest_is_made_as_it_was(self):
+    def test_evacuated_guest_keeps_its_generation(self):
         for call in test_enforced.calls_of('rebuild'):
             server = Guest(True)
-            server.words['evacuate'] = True
+            server.arguments['evacuate'] = True
             image_meta = objects.ImageMeta.from_instance(server.instance)
-            server.words['image_meta'] = image_meta
+            server.arguments['image_meta'] = image_meta
             driver, _ = self.with_machine(OLD, None)
             self.assertRaises(NotImplementedError, self.ask, driver, server,
                               call)
@@ -148,7 +148,7 @@ class OriginOfGuests:
                 self.assertEqual('this', properties['owner_set'])
                 driver._snapshotops.snapshot.assert_called_once()
 
-    def test_guest_of_an_older_release_is_kept_and_not_changed(self):
+    def test_record_of_a_guest_of_an_older_release_is_copied_once(self):
         server = test_enforced.Server(hw_machine_type='hyperv-gen1')
         before = dict(server.instance.system_metadata)
         driver, _ = self.with_machine(NEW, 1)
@@ -161,7 +161,7 @@ class OriginOfGuests:
         self.assertEqual('hyperv-gen1',
                          after['hyperv_sched:image_hw_machine_type'])
 
-    def test_guest_rebuilt_without_enforcement_is_the_new_one(self):
+    def test_guest_rebuilt_without_enforcement_keeps_its_new_record(self):
         server = Guest(True)
         server.instance.image_ref = uuidsentinel.refused
         driver, _ = self.with_machine(NEW, 2)
@@ -172,7 +172,7 @@ class OriginOfGuests:
             tuple(server.instance.system_metadata[f'hyperv_sched:{name}']
                   for name in ('ref', 'image_hw_machine_type')))
 
-    def test_host_is_asked_nothing_for_a_new_server(self):
+    def test_new_server_does_not_query_virtual_machines(self):
         driver, _ = self.with_machine(NEW, 1)
         for call in test_enforced.calls_of('spawn'):
             with contextlib.suppress(NotImplementedError):
@@ -180,17 +180,17 @@ class OriginOfGuests:
         driver._vmops._vmutils.vm_exists.assert_not_called()
 
 
-class ComputeHyperVTestCase(OriginOfGuests, test_enforced.DriverTestCase):
+class ComputeHyperVTestCase(OriginMixin, test_enforced.DriverTestCase):
 
     name = enforced.COMPUTE_HYPERV
 
 
-class ClusterTestCase(OriginOfGuests, test_enforced.DriverTestCase):
+class ClusterTestCase(OriginMixin, test_enforced.DriverTestCase):
 
     name = enforced.CLUSTER
 
 
-class DriverOfNovaTestCase(OriginOfGuests, test_enforced.DriverTestCase):
+class DriverOfNovaTestCase(OriginMixin, test_enforced.DriverTestCase):
 
     name = enforced.NOVA_28
     reads_glance = False

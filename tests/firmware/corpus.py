@@ -155,7 +155,7 @@ CONTAINERS = (
         'start=2048, size=40MiB, type=U'), images.fat(), GRUB, VHDX),
     starts('vhdx-no-zero-state', *GOOD,
            images.vhdx('block_state_zero=off')),
-    refused('vhdx-labelled-vhd', 'HV201', GLANCE, *GOOD, VHDX,
+    refused('vhdx-labeled-vhd', 'HV201', GLANCE, *GOOD, VHDX,
             properties={'disk_format': 'vhd'}),
     starts('min-disk-smaller-than-file', images.disk(1024), images.gpt(
         'start=2048, size=40MiB, type=U'), images.fat(), GRUB,
@@ -641,7 +641,7 @@ FILE_SYSTEMS = (
     starts('fat-without-jump', *fat_field('3s', 0, bytes(3))),
     starts('fat-one-copy', DISK, images.gpt(), images.fat(32, '-f', 1),
            GRUB, VHDX),
-    starts('fat-labelled', DISK, images.gpt(), images.fat(32, '-n', 'EFI'),
+    starts('fat-labeled', DISK, images.gpt(), images.fat(32, '-n', 'EFI'),
            GRUB, VHDX),
     starts('fat-dirty', *on_disk(link(1, 0x03ffffff))),
     starts('fat-larger-than-partition', *fat_field('<I', 32, 0x100000),

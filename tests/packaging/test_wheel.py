@@ -97,7 +97,7 @@ class WheelTestCase(WheelFixtureTestCase):
             [name for name in self.names() if name.startswith('nova')])
 
     def test_holds_the_schema_and_no_tests(self):
-        self.assertIn('hyperv_sched/validators/schemas/image-document.json',
+        self.assertIn('hyperv_sched/py.typed',
                       self.names())
         self.assertEqual(
             {'hyperv_sched', 'nova'},

@@ -21,10 +21,10 @@ MODERN = compatibility.Policy(generation_2_minimum=versions.Version('10.0'))
 
 def codes(properties, policy=STRICT, hosts=(
         WS2012, WS2012R2, WS2022, UNKNOWN, KVM, SILENT)):
-    """What each host is told, None where it can run the image."""
-    verdicts = compatibility.compile(
+    """Return the code for each host; None if it can run the image."""
+    matcher = compatibility.HostMatcher(
         objects.ImageRequirement.from_document(properties), policy)
-    found = [verdicts.of(*host) for host in hosts]
+    found = [matcher.match(*host) for host in hosts]
     return [finding and finding.code for finding in found]
 
 
@@ -36,12 +36,12 @@ class DecisionTableTestCase(base.TestCase):
             ['HV402', None, None, 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}))
 
-    def test_generation_2_where_an_unknown_version_is_accepted(self):
+    def test_generation_2_if_an_unknown_version_is_accepted(self):
         self.assertEqual(
             ['HV402', None, None, None, 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}, LENIENT))
 
-    def test_generation_2_where_the_operator_wants_newer_hosts(self):
+    def test_generation_2_if_the_minimum_version_is_raised(self):
         self.assertEqual(
             ['HV402', 'HV402', None, 'HV403', 'HV401', 'HV403'],
             codes({'hw_machine_type': 'hyperv-gen2'}, MODERN))
@@ -79,54 +79,62 @@ class DecisionTableTestCase(base.TestCase):
             self.assertEqual({'HV405'}, set(codes(properties)), properties)
 
 
-class CompileTestCase(base.TestCase):
+class HostMatcherTestCase(base.TestCase):
 
-    def test_nothing_is_asked_of_hyperv(self):
+    def test_image_that_asks_nothing_of_hyperv_runs_on_any_host(self):
         for properties in (
                 {}, {'hypervisor_version_requires': '>=6.3'},
                 {'hypervisor_type': 'qemu', 'hw_machine_type': 'q35'},
                 {'hw_machine_type': 'virt', 'disk_format': 'qcow2'}):
-            self.assertIsNone(compatibility.compile(
-                objects.ImageRequirement.from_document(properties), STRICT))
+            self.assertFalse(
+                compatibility.requirement(properties).is_for_hyperv)
+            self.assertEqual([None] * 6, codes(properties))
+        for properties in (
+                {'hypervisor_type': 'hyperv'},
+                {'hw_machine_type': 'hyperv-gen1'},
+                {'hw_machine_type': 'hyperv-gen3'}):
+            self.assertTrue(
+                compatibility.requirement(properties).is_for_hyperv)
 
-    def test_each_kind_of_host_is_judged_once(self):
-        verdicts = compatibility.compile(
+    def test_decision_on_a_kind_of_host_is_cached(self):
+        matcher = compatibility.HostMatcher(
             objects.ImageRequirement.from_document(
                 {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-        self.assertIs(verdicts.of(*WS2012), verdicts.of(*WS2012))
+        self.assertIs(matcher.match(*WS2012), matcher.match(*WS2012))
 
-    def test_usual_hosts_are_those_that_pass(self):
-        verdicts = compatibility.compile(
-            objects.ImageRequirement.from_document(
-                {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-        self.assertEqual({6003, 10000}, verdicts.usual)
+    def test_case_of_the_type_makes_no_difference(self):
+        self.assertEqual(
+            [None, 'HV402', 'HV401'],
+            codes({'hw_machine_type': 'hyperv-gen2'},
+                  hosts=(('HyperV', 6003), ('HYPERV', 6002),
+                         ('Hyper-V', 6003))))
 
     def test_number_that_only_looks_like_a_version_is_unknown(self):
         for good, bad in ((6003, 6003.0), (6003.0, 6003)):
-            verdicts = compatibility.compile(
+            matcher = compatibility.HostMatcher(
                 objects.ImageRequirement.from_document(
                     {'hw_machine_type': 'hyperv-gen2'}), STRICT)
-            verdicts.of('hyperv', good)
-            verdicts.of('hyperv', bad)
-            self.assertIsNone(verdicts.of('hyperv', 6003))
-            self.assertEqual('HV403', verdicts.of('hyperv', 6003.0).code)
+            matcher.match('hyperv', good)
+            matcher.match('hyperv', bad)
+            self.assertIsNone(matcher.match('hyperv', 6003))
+            self.assertEqual('HV403', matcher.match('hyperv', 6003.0).code)
 
 
 OFFERED = 'Of the hosts that placement offered (max_placement_results=1000): '
 
 
-class SummariseTestCase(base.TestCase):
+class SummarizeTestCase(base.TestCase):
 
     def rejected(self, properties, *hosts):
-        verdicts = compatibility.compile(
+        matcher = compatibility.HostMatcher(
             objects.ImageRequirement.from_document(properties), STRICT)
-        return collections.Counter(verdicts.of(*host) for host in hosts)
+        return collections.Counter(matcher.match(*host) for host in hosts)
 
     def summary(self, properties, *hosts, scope=''):
-        return compatibility.summarise(
+        return compatibility.summarize(
             self.rejected(properties, *hosts), scope)
 
-    def test_commonest_reason_has_words_and_fix(self):
+    def test_most_frequent_reason_has_message_and_fix(self):
         self.assertEqual(
             'HV402 host-too-old (2 hosts): the host runs Hyper-V 6.2, '
             'generation 2 needs >=6.3; HV403 host-version-unknown (1 host): '
@@ -135,7 +143,7 @@ class SummariseTestCase(base.TestCase):
             self.summary({'hw_machine_type': 'hyperv-gen2'},
                          UNKNOWN, WS2012, WS2012))
 
-    def test_joins_what_was_found_under_one_code(self):
+    def test_values_under_one_code_are_joined(self):
         self.assertEqual(
             'HV404 version-requirement-unmet (2 hosts): the host runs '
             'Hyper-V 10.0, 6.3, the image requires >=11.0 (hosts report '
@@ -145,7 +153,7 @@ class SummariseTestCase(base.TestCase):
                           'hypervisor_version_requires': '>=11.0'},
                          WS2012R2, WS2022))
 
-    def test_rarer_reason_takes_no_words_of_the_commonest(self):
+    def test_other_reasons_do_not_shorten_the_most_frequent_one(self):
         self.assertEqual(
             'HV404 (3 hosts): the host runs '
             'Hyper-V 10.0, 6.3, the image requires >=6.3,>=10.0.17763,'
@@ -172,7 +180,17 @@ class SummariseTestCase(base.TestCase):
                 self.assertEqual(scope, text[:len(scope)])
                 self.assertIn('...', text)
 
-    def test_every_code_is_named_and_the_commonest_explained(self):
+    def test_text_of_230_bytes_is_whole(self):
+        properties = {'hw_machine_type': 'hyperv-gen2'}
+        words = self.summary(properties, WS2012)
+        for size, whole in ((230, True), (231, False)):
+            # A character of three bytes, so that characters are fewer.
+            scope = '漢' + 'x' * (size - 3 - len(words))
+            text = self.summary(properties, WS2012, scope=scope)
+            self.assertEqual(whole, text == scope + words)
+            self.assertLessEqual(len(text.encode()), 230)
+
+    def test_every_code_is_named(self):
         text = self.summary(
             {'hw_machine_type': 'hyperv-gen2',
              'hypervisor_version_requires': '>=11.0,>=11.0.1,>=11.0.2'},
@@ -182,7 +200,7 @@ class SummariseTestCase(base.TestCase):
                       'Correct the requirement'):
             self.assertIn(words, text)
 
-    def test_operator_reads_all_words_and_some_names(self):
+    def test_operator_gets_full_messages_and_some_names(self):
         rejected = self.rejected(
             {'hw_machine_type': 'hyperv-gen2',
              'hypervisor_version_requires': '>=11.0'},

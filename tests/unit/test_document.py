@@ -9,35 +9,35 @@ class NormaliseTestCase(base.TestCase):
     def test_takes_the_shape_of_the_openstack_client(self):
         self.assertEqual(
             {'id': 'x', 'hw_machine_type': 'hyperv-gen2'},
-            document.normalise({
+            document.normalize({
                 'id': 'x', 'properties': {'hw_machine_type': 'hyperv-gen2'}}))
 
     def test_drops_what_is_not_set(self):
-        self.assertEqual({}, document.normalise({'disk_format': None}))
+        self.assertEqual({}, document.normalize({'disk_format': None}))
 
     def test_novas_name_wins_as_it_does_in_nova(self):
         self.assertEqual(
             {'hypervisor_type': 'hyperv',
              'overridden': {'hypervisor_type': 'qemu'}},
-            document.normalise({'hypervisor_type': 'qemu',
+            document.normalize({'hypervisor_type': 'qemu',
                                 'img_hv_type': 'HyperV'}))
 
     def test_both_names_of_one_mind_are_one(self):
         self.assertEqual(
             {'hypervisor_type': 'hyperv', 'architecture': 'x86_64',
              'hw_vm_mode': 'hvm'},
-            document.normalise({
+            document.normalize({
                 'hypervisor_type': 'HyperV', 'img_hv_type': 'hyperv',
                 'architecture': 'amd64', 'hw_architecture': 'X86_64',
                 'vm_mode': 'hv'}))
 
     def test_refuses_what_is_no_object(self):
         for raw in ([], 'text', 1, None):
-            self.assertRaises(document.InvalidDocument, document.normalise,
-                              raw)
+            self.assertRaises(
+                document.InvalidDocumentError, document.normalize, raw)
 
     def test_refuses_a_property_that_is_no_text(self):
-        self.assertRaises(document.InvalidDocument, document.normalise,
+        self.assertRaises(document.InvalidDocumentError, document.normalize,
                           {'hw_machine_type': 2})
 
     def test_value_that_nova_refuses_is_not_in_its_place(self):
@@ -45,28 +45,28 @@ class NormaliseTestCase(base.TestCase):
             {'os_type': 'linux',
              'refused': {'os_secure_boot': {
                  'actual': 'Required', 'required': 'required'}}},
-            document.normalise(
+            document.normalize(
                 {'os_type': 'linux', 'os_secure_boot': 'Required'}))
 
     def test_misspelt_name_is_told(self):
         self.assertEqual(
             {'os-type': 'linux', 'misspelt': {'os-type': {
                 'actual': 'linux', 'required': 'os_type'}}},
-            document.normalise({'os-type': 'linux'}))
+            document.normalize({'os-type': 'linux'}))
 
     def test_any_value_can_be_refused(self):
         for value in (float('inf'), float('nan'), [], {}, '9' * 5000, 'x'):
             for name in ('hw_cpu_cores', 'hw_video_model'):
-                self.assertIn(name, document.normalise(
+                self.assertIn(name, document.normalize(
                     {name: value})['refused'], value)
 
     def test_no_property_is_a_member_of_ours(self):
-        self.assertEqual({}, document.normalise(dict.fromkeys(
+        self.assertEqual({}, document.normalize(dict.fromkeys(
             ('content', 'misspelt', 'overridden', 'refused'), 'x')))
 
     def test_leaves_the_callers_document_alone(self):
         raw = {'img_hv_type': 'hyperv'}
-        document.normalise(raw)
+        document.normalize(raw)
         self.assertEqual({'img_hv_type': 'hyperv'}, raw)
 
 

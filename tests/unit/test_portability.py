@@ -14,5 +14,5 @@ class PortabilityTestCase(base.TestCase):
              'hyperv_sched.text', 'hyperv_sched.cli.main',
              'hyperv_sched.cli.upload', 'hyperv_sched.cli.formatters',
              'hyperv_sched.validators', 'hyperv_sched.disk',
-             'hyperv_sched.compute.judgement',
+             'hyperv_sched.compute.operations',
              'hyperv_sched.compute.traits')))

@@ -6,6 +6,8 @@ import hypothesis
 from hypothesis import strategies as st
 
 from hyperv_sched import rules
+from hyperv_sched.text import MAX_SHOWN
+from hyperv_sched.text import escape
 from hyperv_sched.validators import schema
 from tests.unit import base
 
@@ -14,13 +16,13 @@ class PrintableTestCase(base.TestCase):
 
     @hypothesis.given(st.text())
     def test_is_one_bounded_line_without_control_codes(self, text):
-        shown = rules.printable(text)
+        shown = escape(text)
         self.assertTrue(shown.isprintable())
         # An escape takes up to ten characters.
-        self.assertLessEqual(len(shown), 10 * rules.MAX_SHOWN)
+        self.assertLessEqual(len(shown), 10 * MAX_SHOWN)
 
     def test_leaves_plain_text_alone(self):
-        self.assertEqual('Größe 10.0', rules.printable('Größe 10.0'))
+        self.assertEqual('Größe 10.0', escape('Größe 10.0'))
 
 
 class CatalogueTestCase(base.TestCase):
@@ -34,7 +36,8 @@ class CatalogueTestCase(base.TestCase):
                 names = {name for _, name, _, _
                          in string.Formatter().parse(text) if name}
                 self.assertLessEqual(
-                    names, {'actual', 'required', 'property'}, rule.code)
+                    names, {'actual', 'required', 'property', 'reason'},
+                    rule.code)
 
     def test_names_are_told_apart(self):
         names = [rule.name for rule in rules.CATALOGUE.values()]
@@ -56,10 +59,10 @@ class WeighTestCase(base.TestCase):
 
     def test_drops_nothing_that_could_not_be_decided(self):
         error = rules.CATALOGUE['HV204'].finding()
-        undecided = rules.CATALOGUE['HV204'].finding(severity='unknown')
+        undecided = rules.CATALOGUE['HV226'].finding()
         stopped = rules.CATALOGUE['HV228'].finding()
-        self.assertEqual([undecided, stopped], rules.weigh(
-            [error, undecided, stopped], ignored=['HV204', 'HV228']))
+        self.assertEqual([undecided, stopped], rules.apply_overrides(
+            [error, undecided, stopped], ignored=['HV204', 'HV226', 'HV228']))
 
 
 class CommandTestCase(base.TestCase):

@@ -19,7 +19,6 @@ from typing import cast
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
-from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli.status import configuration_checks
 from hyperv_sched.cli.status import environment
@@ -27,6 +26,7 @@ from hyperv_sched.cli.status import glance_checks
 from hyperv_sched.cli.status import nova_checks
 from hyperv_sched.cli.status import problems
 from hyperv_sched.cli.status import sources
+from hyperv_sched.text import escape
 
 #: Apart from the results: nothing was checked.
 EXIT_UNEXPECTED = 255
@@ -204,7 +204,7 @@ def _run(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
             args.nova_conf, args.glance_conf, args.glance_paste)
     except (problems.BadInput, problems.InvalidOption) as exc:
         with base.aside() as stream:
-            print(f'{top.prog}: {rules.printable(exc, limit=1000)}',
+            print(f'{top.prog}: {escape(exc, limit=1000)}',
                   file=stream)
         return EXIT_UNEXPECTED
     report = io.StringIO()

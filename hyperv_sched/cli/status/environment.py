@@ -21,9 +21,9 @@ import warnings
 import packaging.version
 
 import hyperv_sched
-from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli.status import problems
+from hyperv_sched.text import escape
 
 DISTRIBUTION = 'hyperv-sched'
 
@@ -171,10 +171,10 @@ def try_import(what: str, service: str, load: Callable[[], object],
     except MisplacedError as exc:
         yield problems.failure(
             f'{what} is not found by {service}: '
-            f'{rules.printable(exc, limit=None)}. Run:\n'
+            f'{escape(exc, limit=None)}. Run:\n'
             f'{problems.VERBATIM}{exc.command}')
     except (Exception, SystemExit) as exc:
         yield problems.failure(
             f'{what} cannot be imported: {type(exc).__name__}: '
-            f'{rules.printable(exc)}. Install what is missing into the Python '
+            f'{escape(exc)}. Install what is missing into the Python '
             f'environment that {service} runs in.')

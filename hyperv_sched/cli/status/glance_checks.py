@@ -160,7 +160,7 @@ def format_match(
     if not glance.get('image_format', 'require_image_format_match'):
         yield problems.failure(
             f'{glance.title("image_format", "require_image_format_match")} '
-            'is false: Glance stores a VHD labelled vhdx and the reverse. '
+            'is false: Glance stores a VHD labeled vhdx and the reverse. '
             'Set it to true.')
 
 

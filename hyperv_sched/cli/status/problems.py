@@ -11,7 +11,7 @@ import re
 
 from oslo_upgradecheck import upgradecheck
 
-from hyperv_sched import rules
+from hyperv_sched.text import escape
 
 #: How alike two names are that are taken for one, misspelt. Nova's own
 #: filters and Glance's own plugins are all less like ours.
@@ -63,7 +63,7 @@ def shown(value: object) -> str:
     """Show what a configuration says, bounded and on one line."""
     if isinstance(value, list):
         value = ', '.join(value)
-    return rules.printable(value, limit=MAX_SHOWN)
+    return escape(value, limit=MAX_SHOWN)
 
 
 def misspelt(wanted: str, names: Iterable[str]) -> str | None:

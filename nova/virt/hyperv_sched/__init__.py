@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where nova-compute looks for ``compute_driver`` classes: below nova.virt."""
+"""The driver below nova.virt, where Nova looks for ``compute_driver``."""
 
 from hyperv_sched.compute.driver import EnforcedDriver
 

@@ -75,7 +75,7 @@ class RoutingTestCase(testtools.TestCase):
                 # The filter asks for the same image.
                 self.routed.clear()
                 self.assertRaises(
-                    image_document.InvalidDocument, stored.StoredImage(
+                    image_document.InvalidDocumentError, stored.StoredImage(
                         self.application, environ, route.path).record)
                 self.assertEqual([('show', image_id)], self.routed, environ)
         self.assertEqual({*ACTIONS}, seen)

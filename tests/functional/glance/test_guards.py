@@ -31,14 +31,14 @@ GENERATION_2 = {
     'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
 #: What is uploaded or imported: the members of the image, and its content.
 FILES = {
-    'generation 2 labelled vhd': (
+    'generation 2 labeled vhd': (
         {**GENERATION_2, 'disk_format': 'vhd'},
         samples.vhdx(block_size=samples.MIB, guest=guests.bootable())),
-    'a raw disk labelled vhdx': (GENERATION_2, guests.bootable()),
-    'a fixed VHD labelled vhdx': (
+    'a raw disk labeled vhdx': (GENERATION_2, guests.bootable()),
+    'a fixed VHD labeled vhdx': (
         GENERATION_2, samples.fixed_vhd(guest=guests.bootable())),
-    'junk labelled vhdx': (GENERATION_2, b'A' * 100000),
-    'a raw disk labelled vhd': (
+    'junk labeled vhdx': (GENERATION_2, b'A' * 100000),
+    'a raw disk labeled vhd': (
         {'disk_format': 'vhd', 'hypervisor_type': 'hyperv'},
         guests.bios_bootable()),
     'a disk that does not start': (GENERATION_2, samples.vhdx(

@@ -26,12 +26,12 @@ GENERATION_2 = {
 
 
 class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
-    """API, conductor, scheduler and placement, and hosts of one's choice."""
+    """API, conductor, scheduler, placement and the compute hosts in hosts."""
 
     compute_driver = fakes.COMPUTE_DRIVER
     hosts = ('ws2012', 'ws2012r2', 'ws2022', 'kvm')
-    # Ours before Nova's own: only the filter that removes the last host can
-    # say why.
+    # Before Nova's own: only the filter that removes the last host can give
+    # the reason.
     filters = ('ComputeFilter', FILTER, 'ImagePropertiesFilter')
 
     def setUp(self):
@@ -39,6 +39,8 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         # not look.
         self.flags(group='wsgi', api_paste_config=(
             f'{sys.prefix}/etc/nova/api-paste.ini'))
+        # Test cases share a cloud, in any order and number.
+        self.flags(group='quota', instances=-1, cores=-1, ram=-1)
         self.flags(
             group='filter_scheduler',
             available_filters=['nova.scheduler.filters.all_filters',
@@ -55,7 +57,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
             self._start_compute(host)
 
     def runTest(self):
-        """Do nothing: Nova builds clouds for tests alone."""
+        """Do nothing: Nova's base class is a test case."""
 
     def _download(self, context, image_id, data=None, dst_path=None,
                   trusted_certs=None):
@@ -101,11 +103,11 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         return self.settle(self.api.post_server({'server': server}))
 
     def settle(self, server):
-        """Wait until the API has made up its mind about a server."""
+        """Wait until a server is built or in ERROR, and return it."""
         return self._wait_for_server(server, lambda status: status != 'BUILD')
 
     def _wait_for_state_change(self, server, expected_status, *args, **kwargs):
-        """As Nova's own, for longer."""
+        """Wait as Nova's own method, with a longer timeout."""
         return self._wait_for_server(
             server, lambda status: status == expected_status)
 
@@ -128,7 +130,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         return server['OS-EXT-SRV-ATTR:host']
 
     def attempts(self, server):
-        """The hosts that have tried to build the server, in order."""
+        """Return the hosts that have tried to build the server, in order."""
         actions = self.api.api_get(
             f'/servers/{server["id"]}/os-instance-actions').body
         request = actions['instanceActions'][0]['request_id']
@@ -139,7 +141,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
 
 
 class EnforcedCloud(HyperVCloud):
-    """The scheduler lets everything through: the compute host decides."""
+    """The scheduler filters nothing: compute hosts refuse."""
 
     compute_driver = 'hyperv_sched.EnforcedDriver'
     filters = ('ComputeFilter',)

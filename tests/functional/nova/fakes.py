@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Computes that report what Windows would: the one thing not real here."""
+"""Drivers that report a hypervisor of choice: the only fakes here."""
 
 import sys
 from unittest import mock
@@ -8,7 +8,7 @@ from nova.objects import fields as obj_fields
 from nova.scheduler import weights
 from nova.virt import fake
 
-#: What each host of the test clouds reports.
+#: hypervisor_type and hypervisor_version of each host.
 REPORTS = {
     'ws2012': ('hyperv', 6002),
     'ws2012r2': ('hyperv', 6003),
@@ -18,12 +18,12 @@ REPORTS = {
 }
 
 
-#: What os-win knows of some of them.
+#: The build of Windows, for hosts whose driver has os-win.
 WINDOWS = {'ws2019': '10.0.17763', 'ws2022': '10.0.20348'}
 
 
 class FakeHostDriver(fake.FakeDriver):
-    """Nova's fake driver under the name and version of another."""
+    """Nova's fake driver that reports another hypervisor and version."""
 
     def init_host(self, host):
         super().init_host(host)
@@ -49,13 +49,13 @@ class FakeHostDriver(fake.FakeDriver):
     def finish_migration(self, context, migration, instance, disk_info,
                          network_info, image_meta, resize_instance,
                          allocations, *args, **kwargs):
-        """Unlike Nova's, no driver for Hyper-V spawns to do this."""
+        """Create the guest without spawn, as drivers for Hyper-V do."""
         fake.FakeDriver.spawn(self, context, instance, image_meta, [], None,
                               allocations)
 
 
 class OldestFirstWeigher(weights.BaseHostWeigher):
-    """The oldest host first."""
+    """Prefer the host with the oldest version."""
 
     def _weigh_object(self, host_state, weight_properties):
         return -host_state.hypervisor_version

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nova's calls of its driver, read by hyperv_sched.EnforcedDriver.
+"""Calls of a driver in Nova's source, and the signatures of the mixin.
 
-Signatures differ from release to release, and so does what is handed over
-by name. What enforcement judges must be found wherever it stands.
+Signatures differ between releases, and so do the arguments that Nova passes
+by name. The mixin must receive those that it checks in any case.
 """
 
 import inspect
@@ -13,8 +13,8 @@ import testtools
 from hyperv_sched.compute import driver
 from tests import calls
 
-#: The parameters that are judged, by the words that Nova's source has there.
-JUDGED = {
+#: Expressions in Nova's source by the parameter of the mixin.
+EXPRESSIONS = {
     'context': {'context', 'ctxt', 'ctx', 'orig_context'},
     'instance': {'instance'},
     'image_meta': {'image_meta', 'rescue_image_meta'},
@@ -28,8 +28,8 @@ JUDGED = {
     'nodename': {'nodename'},
 }
 
-#: What each method cannot judge without.
-NEEDED = {
+#: The parameters that each method of the mixin reads.
+READ = {
     'prepare_for_spawn': {'instance'},
     'spawn': {'context', 'instance', 'image_meta', 'block_device_info'},
     'rebuild': {'context', 'instance', 'image_meta', 'block_device_info'},
@@ -50,13 +50,13 @@ NEEDED = {
 
 class CallsTestCase(testtools.TestCase):
 
-    def test_every_method_that_is_enforced_is_looked_at(self):
-        self.assertEqual(set(NEEDED), {
+    def test_every_enforced_method_is_in_the_table(self):
+        self.assertEqual(set(READ), {
             name for name in vars(driver.EnforcedDriverMixin)
             if not name.startswith('_') and name != 'capabilities'})
 
-    def test_what_is_judged_is_found_in_every_call(self):
-        for method, needed in NEEDED.items():
+    def test_checked_arguments_are_in_every_call_of_nova(self):
+        for method, needed in READ.items():
             signature = inspect.signature(
                 getattr(driver.EnforcedDriverMixin, method))
             sites = calls.of(method)
@@ -65,11 +65,11 @@ class CallsTestCase(testtools.TestCase):
                 bound = signature.bind('self', *args, **kwargs).arguments
                 bound.update(bound.pop('kwargs', {}))
                 for name in needed:
-                    self.assertIn(bound.get(name), JUDGED[name],
+                    self.assertIn(bound.get(name), EXPRESSIONS[name],
                                   (method, args, kwargs))
 
-    def test_arguments_go_on_in_the_order_of_nova_itself(self):
-        for method in NEEDED:
+    def test_parameters_have_the_order_of_nova(self):
+        for method in READ:
             ours = [
                 name for name, parameter in _parameters(
                     driver.EnforcedDriverMixin, method).items()
@@ -77,14 +77,14 @@ class CallsTestCase(testtools.TestCase):
             nova = list(_parameters(nova_driver.ComputeDriver, method))
             self.assertEqual(nova[:len(ours)], ours, method)
 
-    def test_guest_is_started_again_as_nova_starts_it(self):
+    def test_power_on_is_called_with_the_arguments_of_nova(self):
         sites = calls.of('power_on')
         self.assertNotEqual([], sites)
         for args, _ in sites:
             for name, word in zip(
                     ('context', 'instance', 'network_info',
                      'block_device_info'), args, strict=False):
-                self.assertIn(word, JUDGED[name], args)
+                self.assertIn(word, EXPRESSIONS[name], args)
 
 
 def _parameters(owner, method):

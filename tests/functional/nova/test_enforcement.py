@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hyperv_sched.EnforcedDriver in front of a driver, in nova-compute."""
+"""hyperv_sched.EnforcedDriver in nova-compute, with a real cloud."""
 
+import dataclasses
 import functools
 import json
 from unittest import mock
@@ -15,8 +16,8 @@ from nova.tests.functional.api import client
 from nova.volume import cinder
 
 from hyperv_sched import objects
-from hyperv_sched.compute import enforcement
-from hyperv_sched.compute import refusals
+from hyperv_sched.compute import notifications
+from hyperv_sched.compute import operations
 from hyperv_sched.disk import boot
 from tests import hostile
 from tests.functional.nova import cloud
@@ -33,24 +34,24 @@ class OldestFirstCloud(cloud.EnforcedCloud):
 
 
 class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
-    """The image decides whether it runs, and Nova says why not."""
+    """A build is refused with the reason in the fault of the server."""
 
-    def test_driver_is_the_configured_one_enforced(self):
+    def test_driver_is_a_subclass_of_the_configured_one(self):
         driver = self.computes['ws2022'].manager.driver
         self.assertIsInstance(driver, fakes.FakeHostDriver)
         self.assertEqual('EnforcedFakeHostDriver', type(driver).__name__)
 
-    def test_generation_2_runs_where_it_can(self):
+    def test_generation_2_is_spawned_on_a_capable_host(self):
         image = self.image('gen2', data=b'vhdxfile', **cloud.GENERATION_2)
         server = self.boot(image, host='ws2022')
         self.assertEqual('ACTIVE', server['status'])
 
-    def test_vhdx_with_the_label_vhd_runs(self):
+    def test_vhdx_with_disk_format_vhd_is_spawned(self):
         image = self.image('label', 'vhd', data=b'vhdxfile',
                            **cloud.GENERATION_2)
         self.assertEqual('ACTIVE', self.boot(image, host='ws2022')['status'])
 
-    def test_generation_2_from_a_vhd_fails_once_with_the_reason(self):
+    def test_generation_2_from_vhd_fails_after_one_attempt(self):
         image = self.image('vhd', 'vhd', data=b'conectix' + bytes(504),
                            **cloud.GENERATION_2)
         # Whatever host it is that comes first.
@@ -62,7 +63,7 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
             server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
 
-    def test_vhd_with_the_label_vhdx_is_not_downloaded(self):
+    def test_vhd_with_disk_format_vhdx_is_refused_before_the_spawn(self):
         image = self.image('vhd', data=b'conectix' + bytes(504),
                            **cloud.GENERATION_2)
         with mock.patch.object(fakes.FakeHostDriver, 'spawn') as spawned:
@@ -71,7 +72,7 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
         self.assertIn('HV202 the file is VHD', server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
 
-    def test_image_without_a_label_is_what_it_is(self):
+    def test_file_decides_without_a_disk_format(self):
         for name, data, status in (
                 ('vhdx', b'vhdxfile' + bytes(504), 'ACTIVE'),
                 ('vhd', b'conectix' + bytes(504), 'ERROR')):
@@ -83,7 +84,7 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
         return mock.patch.object(
             self.glance, 'download', mock.Mock(side_effect=error))
 
-    def test_generation_2_waits_for_a_glance_that_answers(self):
+    def test_generation_2_is_refused_while_glance_is_down(self):
         image = self.image('gen2', **cloud.GENERATION_2)
         with self.no_glance(OSError('Glance is down')):
             server = self.boot(image, az='nova:ws2022')
@@ -91,7 +92,7 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
             'HV501: this host cannot run the image: it cannot be read: '
             'Glance is down. Try again later', server['fault']['message'])
 
-    def test_generation_1_does_without_glance(self):
+    def test_generation_1_is_spawned_while_glance_is_down(self):
         with self.no_glance(OSError('Glance is down')):
             for name, properties in (
                     ('plain', {}), ('gen1', {'hypervisor_type': 'hyperv'})):
@@ -99,16 +100,16 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
                                    host='ws2022')
                 self.assertEqual('ACTIVE', server['status'])
 
-    def test_image_that_is_gone_is_asked_for_once(self):
+    def test_deleted_or_deactivated_image_fails_after_one_attempt(self):
         image = self.image('gen2', **cloud.GENERATION_2)
         for error, words in (
                 (exception.ImageNotFound(image_id=image),
-                 'HV502 image-unusable: Glance has no such image for this '
-                 'project. Use another image'),
+                 'HV502 image-unusable: the image is deleted, or not visible '
+                 'to this project. Use another image'),
                 (exception.ImageNotAuthorized(image_id=image),
                  'HV502 image-unusable: Glance does not let this project '
-                 'download the image, as while it is deactivated. Reactivate '
-                 'it, or use another image')):
+                 'download the image (for example, while the image is '
+                 'deactivated). Reactivate the image, or use another one')):
             with self.no_glance(error):
                 server = self.boot(image)
             self.assertEqual(
@@ -116,7 +117,7 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
                 server['fault']['message'])
             self.assertEqual(1, len(self.attempts(server)))
 
-    def test_secure_boot_that_no_host_can_do_fails_once(self):
+    def test_impossible_secure_boot_fails_after_one_attempt(self):
         for name, properties, code in (
                 ('gen1', {'hypervisor_type': 'hyperv'}, 'HV110'),
                 ('no_os', cloud.GENERATION_2, 'HV111')):
@@ -127,14 +128,14 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
                           server['fault']['message'])
             self.assertEqual(1, len(self.attempts(server)))
 
-    def test_secure_boot_by_the_flavor_is_judged_alike(self):
+    def test_secure_boot_of_the_flavor_is_checked(self):
         flavor = self._create_flavor(
             extra_spec={'os:secure_boot': 'required'})
         server = self.boot(self.image('gen2', **cloud.GENERATION_2),
                            flavor_id=flavor)
         self.assertIn('HV111', server['fault']['message'])
 
-    def test_qcow2_with_the_label_vhd_is_called_by_its_name(self):
+    def test_qcow2_with_disk_format_vhd_is_refused_as_qcow2(self):
         image = self.image('qcow2', 'vhd', data=b'QFI\xfb' + bytes(508),
                            **cloud.GENERATION_2)
         server = self.boot(image)
@@ -151,13 +152,13 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
         inspected.assert_not_called()
         self.assertIn('HV203 the file is raw', server['fault']['message'])
 
-    def test_fixed_vhd_is_a_vhd_though_its_mark_was_not_seen(self):
+    def test_fixed_vhd_is_recognized_by_its_disk_format(self):
         image = self.image('fixed', 'vhd', data=bytes(4096),
                            **cloud.GENERATION_2)
         server = self.boot(image)
         self.assertIn('HV202 the file is VHD', server['fault']['message'])
 
-    def test_forced_host_that_is_too_old_refuses(self):
+    def test_forced_host_that_is_too_old_refuses_with_the_reason(self):
         image = self.image('gen2', **cloud.GENERATION_2)
         server = self.boot(image, az='nova:ws2012')
         self.assertEqual('ERROR', server['status'])
@@ -165,12 +166,12 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
             'HV501: HV402 the host runs Hyper-V 6.2, generation 2 needs '
             '>=6.3. Another host may do', server['fault']['message'])
 
-    def test_generation_1_is_left_alone(self):
+    def test_generation_1_is_spawned_on_an_old_host(self):
         image = self.image('gen1', 'vhd', hw_machine_type='hyperv-gen1')
         server = self.boot(image, host='ws2012')
         self.assertEqual('ACTIVE', server['status'])
 
-    def test_image_that_asks_nothing_is_left_alone(self):
+    def test_image_without_properties_is_spawned_on_kvm(self):
         server = self.boot(self.image('cirros', 'qcow2'), host='kvm')
         self.assertEqual('ACTIVE', server['status'])
 
@@ -180,7 +181,7 @@ class RootVolumeTestCase(cloud.EnforcedCloud):
 
     hosts = ('ws2022',)
 
-    def test_root_on_a_volume_of_an_image_without_data(self):
+    def test_volume_of_an_image_without_data_is_spawned(self):
         # What a snapshot of a server with such a root is.
         volume = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
         image = self.image('snapshot', None, b'', **cloud.GENERATION_2, **{
@@ -192,7 +193,7 @@ class RootVolumeTestCase(cloud.EnforcedCloud):
         server = self.boot(image, host='ws2022')
         self.assertEqual('ACTIVE', server['status'])
 
-    def test_root_on_a_volume_has_no_disk_format(self):
+    def test_disk_format_of_a_volume_is_not_checked(self):
         image = self.image('raw', 'raw', **cloud.GENERATION_2)
         server = self._build_server(image_uuid='', networks='none',
                                     host='ws2022')
@@ -209,7 +210,7 @@ class RootVolumeTestCase(cloud.EnforcedCloud):
 
 
 class AnotherHostTestCase(cloud.SharedCloudTestCase):
-    """A host that is too old passes the server on."""
+    """After the refusal of an old host Nova tries the next one."""
 
     class Cloud(OldestFirstCloud):
         hosts = ('ws2012', 'ws2022')
@@ -221,14 +222,14 @@ class AnotherHostTestCase(cloud.SharedCloudTestCase):
         self.assertEqual('ws2022', self.host_of(server))
         self.assertEqual(['ws2012', 'ws2022'], self.attempts(server))
 
-    def test_nothing_is_made_on_a_host_that_passes_it_on(self):
+    def test_host_that_refuses_prepares_no_networks(self):
         old = self.computes['ws2012'].manager.driver
         with mock.patch.object(
                 old, 'prepare_networks_before_block_device_mapping') as made:
             self.boot(self.image('gen2', **cloud.GENERATION_2))
         made.assert_not_called()
 
-    def test_image_at_fault_stops_at_the_first(self):
+    def test_image_at_fault_is_tried_on_one_host(self):
         server = self.boot(self.image(
             'vhd', data=b'conectix' + bytes(504), **cloud.GENERATION_2))
         self.assertEqual(['ws2012'], self.attempts(server))
@@ -236,7 +237,7 @@ class AnotherHostTestCase(cloud.SharedCloudTestCase):
 
 
 class VersionTestCase(cloud.SharedCloudTestCase):
-    """What generation 2 has on newer hosts alone."""
+    """Features of generation 2 that need a newer host."""
 
     class Cloud(OldestFirstCloud):
         hosts = ('ws2012r2', 'ws2022')
@@ -245,12 +246,12 @@ class VersionTestCase(cloud.SharedCloudTestCase):
         self.assertEqual('ACTIVE', server['status'])
         self.assertEqual(['ws2012r2', 'ws2022'], self.attempts(server))
 
-    def test_secure_boot_of_linux(self):
+    def test_secure_boot_of_linux_needs_a_newer_host(self):
         self.assert_newer(self.boot(self.image(
             'linux', os_secure_boot='required', os_type='linux',
             **cloud.GENERATION_2)))
 
-    def test_remotefx(self):
+    def test_remotefx_on_generation_2_needs_a_newer_host(self):
         # Newer releases of the API do not know it any more.
         with mock.patch.object(self.api, 'microversion', '2.60'):
             flavor = self._create_flavor(
@@ -263,16 +264,16 @@ class VersionTestCase(cloud.SharedCloudTestCase):
 
 
 class RefusalTestCase(cloud.SharedCloudTestCase):
-    """An operator hears of each refusal once, in one shape."""
+    """Each refusal is one log line and one notification."""
 
     class Cloud(cloud.EnforcedCloud):
         hosts = ('ws2012',)
 
     def refuse(self):
-        """The log of a refusal, its server and its image."""
+        """Return the log of a refusal, its server and its image."""
         image = self.image('gen2', **cloud.GENERATION_2)
         with fixtures.FakeLogger(
-                'hyperv_sched.compute.refusals', format='%(message)s') as log:
+                notifications.__name__, format='%(message)s') as log:
             server = self.boot(image, az='nova:ws2012')
         return log.output, server, image
 
@@ -282,13 +283,14 @@ class RefusalTestCase(cloud.SharedCloudTestCase):
             'operation': 'prepare_for_spawn', 'image': image,
             'code': 'HV501', 'name': 'generation-unsupported-here'}
 
-    def test_log_has_one_line_of_json(self):
+    def test_log_has_one_line_of_json_for_a_refusal(self):
         log, server, image = self.refuse()
         line, = log.splitlines()
         refusal = json.loads(line.partition('Refused: ')[2])
         self.assertEqual(
             self.expected(server, image),
             {name: refusal[name] for name in self.expected(server, image)})
+        self.assertEqual('HV402', refusal['cause']['code'])
 
     def test_notification_carries_a_versioned_object(self):
         _, server, image = self.refuse()
@@ -306,19 +308,19 @@ class RefusalTestCase(cloud.SharedCloudTestCase):
             {name: getattr(refusal, name)
              for name in self.expected(server, image)})
 
-    def test_bus_that_is_away_changes_no_refusal(self):
-        with mock.patch.object(refusals, 'rpc') as rpc:
+    def test_refusal_does_not_depend_on_the_message_bus(self):
+        with mock.patch.object(notifications, 'rpc') as rpc:
             rpc.get_versioned_notifier.side_effect = OSError('no bus')
             log, server, _ = self.refuse()
         self.assertIn('HV501', server['fault']['message'])
-        self.assertIn('Cannot notify of the refusal', log)
+        self.assertIn('Cannot send the notification of a refusal', log)
 
 
 class MoveTestCase(cloud.EnforcedCloud):
 
     hosts = ('ws2012r2', 'ws2022')
 
-    def test_evacuation_asks_the_host_that_it_goes_to(self):
+    def test_evacuation_checks_the_destination(self):
         image = self.image('gen2', **cloud.GENERATION_2)
         server = self.boot(image, host='ws2012r2')
         self.computes['ws2012r2'].stop()
@@ -331,11 +333,11 @@ class MoveTestCase(cloud.EnforcedCloud):
 
 
 class ForcedEvacuationTestCase(cloud.EnforcedCloud):
-    """Up to API 2.67 an evacuation can go round the scheduler."""
+    """Up to API 2.67 an evacuation can bypass the scheduler."""
 
     hosts = ('ws2012', 'ws2022')
 
-    def test_host_that_cannot_run_it_refuses(self):
+    def test_incapable_destination_refuses(self):
         server = self.boot(self.image('gen2', **cloud.GENERATION_2),
                            host='ws2022')
         self.computes['ws2022'].stop()
@@ -362,7 +364,7 @@ class ForcedEvacuationTestCase(cloud.EnforcedCloud):
 
 
 class UnshelveTestCase(cloud.EnforcedCloud):
-    """A shelved server comes back from its snapshot as what it was."""
+    """An unshelve keeps the generation of the server."""
 
     hosts = ('ws2022',)
 
@@ -378,11 +380,11 @@ class UnshelveTestCase(cloud.EnforcedCloud):
         self.glance._imagedata[self.snapshot['id']] = (
             b'vhdxfile' + bytes(504))
 
-    def test_snapshot_as_it_was_made_runs(self):
+    def test_unchanged_snapshot_is_unshelved(self):
         self._unshelve_server(self.server)
 
     def refused(self):
-        """The words of a refusal that leaves the server where it was."""
+        """Return the reason of a refusal that leaves the server shelved."""
         self.api.post_server_action(self.server['id'], {'unshelve': None})
         event = self._wait_for_action_fail_completion(
             self.server, 'unshelve', 'compute_unshelve_instance')
@@ -398,17 +400,17 @@ class UnshelveTestCase(cloud.EnforcedCloud):
     def test_snapshot_of_another_generation_is_refused(self):
         self.snapshot['properties']['hw_machine_type'] = 'hyperv-gen1'
         self.assertIn(
-            'HV502 image-unusable: the image is hyperv-gen1 now, the server '
-            'was asked for as hyperv-gen2. Set hw_machine_type=hyperv-gen2 '
-            'on the image', self.refused())
+            'HV502 image-unusable: the image is hyperv-gen1, the server was '
+            'created as hyperv-gen2. Set hw_machine_type=hyperv-gen2 on the '
+            'image, or create a new server', self.refused())
 
-    def test_snapshot_that_is_no_vhdx_is_refused(self):
+    def test_snapshot_in_vhd_format_is_refused(self):
         self.glance._imagedata[self.snapshot['id']] = b'conectix' + bytes(504)
         self.assertIn('HV502: HV202 the file is VHD', self.refused())
 
 
 class LiveMigrationTestCase(cloud.EnforcedCloud):
-    """A running guest goes where it can run, or stays."""
+    """A live migration is refused by an incapable destination."""
 
     hosts = ('ws2012', 'ws2019', 'ws2022')
 
@@ -449,13 +451,13 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
         self.assert_unmoved()
         return refusal.response.text
 
-    def test_forced_host_that_cannot_run_it_refuses_with_the_reason(self):
+    def test_forced_destination_refuses_with_the_reason(self):
         self.assertIn(
             'Migration pre-check error: HV501 generation-unsupported-here: '
             'this host cannot run the image: HV402',
             self.refusal(host='ws2012', force=True))
 
-    def test_host_that_cannot_run_it_is_no_valid_host(self):
+    def test_incapable_destination_ends_in_no_valid_host(self):
         self.assertIn('No valid host was found', self.refusal(host='ws2012'))
 
     def test_next_host_is_tried(self):
@@ -465,7 +467,7 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
         self.assertEqual('ACTIVE', server['status'])
         self.assertEqual('ws2019', self.host_of(server))
 
-    def test_host_that_has_changed_since_the_check_is_refused(self):
+    def test_destination_is_checked_again_before_the_move(self):
         driver = self.computes['ws2012'].manager.driver
         unchecked = functools.partial(
             fakes.FakeHostDriver.check_can_live_migrate_destination, driver)
@@ -477,7 +479,7 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
             self.server, {'OS-EXT-STS:task_state': None})
         self.assert_unmoved()
 
-    def test_guest_that_asks_for_nothing_goes_anywhere(self):
+    def test_guest_without_properties_moves_to_any_host(self):
         self.server = self.boot(self.image('cirros'), az='nova:ws2022')
         self.migrate(host='ws2012', force=True)
         self._wait_for_migration_status(self.server, ['completed'])
@@ -486,12 +488,12 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
 
 
 class RebuildTestCase(cloud.EnforcedCloud):
-    """No filter runs for the image that the server has."""
+    """Nova runs no filter for a rebuild with the same image."""
 
     hosts = ('ws2012',)
 
     def refused_rebuild(self):
-        """A server whose image has become one that the host cannot run."""
+        """Return a server whose image was edited before the rebuild."""
         image = self.image('gen1', hw_machine_type='hyperv-gen1')
         server = self.boot(image)
         self.glance.images[image]['properties'] = dict(cloud.GENERATION_2)
@@ -499,7 +501,7 @@ class RebuildTestCase(cloud.EnforcedCloud):
             server['id'], {'rebuild': {'imageRef': image}})
         return self._wait_for_state_change(server, 'ERROR')
 
-    def test_guest_survives_an_image_that_cannot_run_any_more(self):
+    def test_guest_survives_a_rebuild_with_an_edited_image(self):
         server = self.refused_rebuild()
         self.assertIn('HV505 rebuild-generation: the guest could not come '
                       'back: HV402 the host runs Hyper-V 6.2, generation 2 '
@@ -508,7 +510,7 @@ class RebuildTestCase(cloud.EnforcedCloud):
         driver = self.computes['ws2012'].manager.driver
         self.assertEqual([server['id']], driver.list_instance_uuids())
 
-    def test_documented_repair_brings_state_and_allocation_back(self):
+    def test_documented_repair_restores_state_and_allocation(self):
         server = self.refused_rebuild()
         self.assertEqual({}, self._get_allocations_by_server_uuid(
             server['id']))
@@ -529,7 +531,7 @@ class RebuildTestCase(cloud.EnforcedCloud):
 
 
 class ColdMigrationTestCase(cloud.EnforcedCloud):
-    """Both hosts are asked, the first while the guest still runs there."""
+    """The source and the destination both check a cold migration."""
 
     hosts = ('ws2012', 'ws2022')
 
@@ -543,21 +545,24 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
     def node(self, host):
         return self._get_provider_uuid_by_host(host)
 
-    def undestroyed(self):
-        """Fail if a driver is told to remove a guest or its disks."""
+    def assert_not_destroyed(self):
+        """Fail if a driver removes a guest or its disks."""
         for name in ('destroy', 'cleanup'):
             patch = self.useFixture(fixtures.MockPatchObject(
                 fakes.FakeHostDriver, name))
             self.addCleanup(patch.mock.assert_not_called)
 
-    def undeparted(self):
-        """As if the old host enforced nothing."""
-        return mock.patch.object(enforcement, 'check_departure')
+    def unchecked_at_source(self):
+        """Let the source of a cold migration enforce nothing."""
+        name = 'migrate_disk_and_power_off'
+        return mock.patch.dict(operations.OPERATIONS, {
+            name: dataclasses.replace(
+                operations.OPERATIONS[name], checks=())})
 
-    def test_guest_is_not_stopped_for_a_host_that_cannot_run_it(self):
+    def test_source_refuses_an_incapable_destination_before_the_stop(self):
         server = self.boot(self.image_id, host='ws2022')
         before = self._get_allocations_by_server_uuid(server['id'])
-        self.undestroyed()
+        self.assert_not_destroyed()
         with mock.patch.object(fakes.FakeHostDriver,
                                'migrate_disk_and_power_off') as moved:
             self.api.post_server_action(
@@ -578,33 +583,33 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
             {node: used['resources'] for node, used in
              self._get_allocations_by_server_uuid(server['id']).items()}))
 
-    def test_host_that_can_run_it_gets_it(self):
+    def test_guest_migrates_to_a_capable_host(self):
         server = self.boot(self.image('gen1'), host='ws2012')
         server = self._migrate_server(server, host='ws2022')
         self.assertEqual('ws2022', self.host_of(server))
 
-    def test_new_host_refuses_what_the_old_one_lets_go(self):
+    def test_destination_refuses_if_the_source_does_not_check(self):
         server = self.boot(self.image_id, host='ws2022')
-        self.undestroyed()
-        with self.undeparted():
+        self.assert_not_destroyed()
+        with self.unchecked_at_source():
             self.api.post_server_action(
                 server['id'], {'migrate': {'host': 'ws2012'}})
             server = self._wait_for_state_change(server, 'ERROR')
         self.assertEqual(
             'HV501 generation-unsupported-here: this host cannot run the '
             'image: HV402 the host runs Hyper-V 6.2, generation 2 needs '
-            '>=6.3. The disk of the guest is on this host: ask the '
-            'administrator of the cloud', server['fault']['message'])
+            '>=6.3. Ask the administrator of the cloud: the disk of the '
+            'guest is on this host', server['fault']['message'])
         self.assertEqual([], self.driver('ws2012').list_instance_uuids())
         # The server is where its disk is.
         self.assertEqual('ws2012', self.host_of(server))
         self.assertEqual({self.node('ws2012')}, set(
             self._get_allocations_by_server_uuid(server['id'])))
 
-    def test_host_that_has_changed_takes_nothing_back(self):
+    def test_revert_to_a_host_that_has_changed_is_refused(self):
         server = self.boot(self.image_id, az='nova:ws2022')
         self.driver('ws2012').host_status_base['hypervisor_version'] = 10000
-        with self.undeparted():
+        with self.unchecked_at_source():
             self._migrate_server(server, host='ws2012')
         self.driver('ws2022').host_status_base['hypervisor_version'] = 6002
         with mock.patch.object(fakes.FakeHostDriver,
@@ -618,7 +623,7 @@ class ColdMigrationTestCase(cloud.EnforcedCloud):
 
 
 class DeviceBusTestCase(cloud.EnforcedCloud):
-    """Generation 2 has no IDE."""
+    """Devices on IDE are refused for generation 2."""
 
     hosts = ('ws2022',)
 
@@ -648,7 +653,7 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
             'destination_type': 'volume', **bus})
 
     def attach(self, server, bus):
-        """The public API of volumes lets Nova choose the bus."""
+        """Attach a volume; the public API has no parameter for the bus."""
         attach = compute_api.API.attach_volume
         with mock.patch.object(
                 compute_api.API, 'attach_volume',
@@ -656,14 +661,14 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
             self.api.post_server_volume(server['id'], {
                 'volumeAttachment': {'volumeId': self.VOLUME}})
 
-    def test_volume_on_ide_ends_the_build_with_the_reason(self):
+    def test_volume_on_ide_fails_the_build_with_the_reason(self):
         server = self.boot_with_volume(self.gen2, disk_bus='ide')
         self.assertEqual('ERROR', server['status'])
         self.assertIn(self.HV503.format('ide'), server['fault']['message'])
         self.assertEqual(1, len(self.attempts(server)))
         self.assertEqual([], self.driver.list_instance_uuids())
 
-    def test_local_disk_on_ide_ends_the_build(self):
+    def test_local_disk_on_ide_fails_the_build(self):
         blank = {'source_type': 'blank', 'destination_type': 'local',
                  'volume_size': 1, 'disk_bus': 'ide'}
         for server in (
@@ -672,14 +677,14 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
                 self.boot_with(self.gen2, disk_bus='ide')):
             self.assertIn(self.HV503.format('ide'), server['fault']['message'])
 
-    def test_other_buses_and_generation_1_are_left_alone(self):
+    def test_other_buses_and_generation_1_are_accepted(self):
         for image, bus in ((self.gen2, {'disk_bus': 'scsi'}),
                            (self.gen2, {}), (self.gen1, {'disk_bus': 'ide'})):
             server = self.boot_with_volume(image, **bus)
             self.assertEqual('ACTIVE', server['status'])
             self._delete_server(server)
 
-    def test_guest_survives_a_rebuild_that_would_put_a_device_on_ide(self):
+    def test_guest_survives_a_rebuild_with_a_device_on_ide(self):
         server = self.boot_with_volume(self.gen1, disk_bus='ide')
         self.api.post_server_action(
             server['id'], {'rebuild': {'imageRef': self.gen2}})
@@ -702,10 +707,10 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
         self.assertEqual(
             'ACTIVE', self.api.get_server(server['id'])['status'])
 
-    def test_volume_is_not_attached_to_ide(self):
+    def test_attaching_a_volume_to_ide_is_refused(self):
         self.refused('ide')
 
-    def test_case_makes_no_difference(self):
+    def test_attaching_a_volume_to_ide_in_upper_case_is_refused(self):
         self.refused('IDE')
 
     def test_volume_is_attached_to_scsi(self):
@@ -716,7 +721,7 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
 
 
 class RescueTestCase(cloud.SharedCloudTestCase):
-    """A virtual machine starts from images of its own generation."""
+    """A rescue image needs the generation of the server."""
 
     class Cloud(cloud.EnforcedCloud):
         hosts = ('ws2022', 'kvm')
@@ -735,11 +740,11 @@ class RescueTestCase(cloud.SharedCloudTestCase):
         return self._wait_for_state_change(server, status)
 
     def power(self, server):
-        """What the guest is doing, whatever Nova makes of it."""
+        """Return the power state of the guest."""
         return self.driver.instances[server['id']].state
 
     def refused(self, server, image):
-        """The words of a refusal that the driver has not heard of."""
+        """Return the reason of a refusal before the driver is called."""
         with mock.patch.object(fakes.FakeHostDriver, 'rescue') as rescue:
             words = self.rescue(server, image, 'ERROR')['fault']['message']
         rescue.assert_not_called()
@@ -760,7 +765,7 @@ class RescueTestCase(cloud.SharedCloudTestCase):
                 'hw_machine_type=hyperv-gen1',
                 self.refused(self.boot(image, host='ws2022'), self.gen2))
 
-    def test_guest_that_ran_runs_on(self):
+    def test_running_guest_is_started_again_after_a_refusal(self):
         server = self.boot(self.gen2, host='ws2022')
         self.refused(server, self.gen1)
         self.assertEqual(power_state.RUNNING, self.power(server))
@@ -768,14 +773,14 @@ class RescueTestCase(cloud.SharedCloudTestCase):
             {self._get_provider_uuid_by_host('ws2022')},
             set(self._get_allocations_by_server_uuid(server['id'])))
 
-    def test_guest_that_was_off_stays_off(self):
+    def test_stopped_guest_stays_stopped_after_a_refusal(self):
         server = self.boot(self.gen2, host='ws2022')
         self.api.post_server_action(server['id'], {'os-stop': None})
         self._wait_for_state_change(server, 'SHUTOFF')
         self.refused(server, self.gen1)
         self.assertEqual(power_state.SHUTDOWN, self.power(server))
 
-    def test_image_that_no_guest_can_start_from_is_refused(self):
+    def test_rescue_image_in_vhd_format_is_refused(self):
         image = self.image('vhd', 'vhd', data=b'conectix' + bytes(504),
                            **cloud.GENERATION_2)
         self.assertIn('HV502: HV202 the file is VHD',
@@ -786,7 +791,7 @@ class RescueTestCase(cloud.SharedCloudTestCase):
         self.assertIn('HV501 generation-unsupported-here: this host cannot '
                       'run the image: HV401', self.refused(server, self.gen2))
 
-    def test_same_generation_rescues(self):
+    def test_image_of_the_same_generation_rescues(self):
         for booted, image in ((self.gen2, self.gen2), (self.gen1, self.gen1),
                               (self.untagged, self.gen1),
                               (self.gen1, self.untagged)):
@@ -794,14 +799,14 @@ class RescueTestCase(cloud.SharedCloudTestCase):
 
 
 class TraitsTestCase(cloud.EnforcedCloud):
-    """Placement knows what each host can run."""
+    """Hosts report traits to placement."""
 
     def traits(self, host, prefix='CUSTOM_'):
         uuid = self._get_provider_uuid_by_host(host)
         return {trait for trait in self._get_provider_traits(uuid)
                 if trait.startswith(prefix)}
 
-    def test_each_host_reports_its_own(self):
+    def test_each_host_reports_its_traits(self):
         self.assertEqual(set(), self.traits('ws2012'))
         self.assertEqual(set(), self.traits('kvm'))
         self.assertEqual({'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2'},
@@ -811,7 +816,7 @@ class TraitsTestCase(cloud.EnforcedCloud):
              'CUSTOM_HYPERV_WS2016', 'CUSTOM_HYPERV_WS2019',
              'CUSTOM_HYPERV_WS2022'}, self.traits('ws2022'))
 
-    def test_what_is_not_true_goes_and_all_else_stays(self):
+    def test_outdated_traits_are_removed_and_others_are_kept(self):
         uuid = self._get_provider_uuid_by_host('ws2012')
         others = set(self._get_provider_traits(uuid))
         self._create_trait('CUSTOM_OF_AN_OPERATOR')
@@ -823,20 +828,20 @@ class TraitsTestCase(cloud.EnforcedCloud):
         self.assertEqual({*others, 'CUSTOM_OF_AN_OPERATOR'},
                          set(self._get_provider_traits(uuid)))
 
-    def test_policy_takes_the_trait_back(self):
+    def test_trait_is_removed_if_the_minimum_version_is_raised(self):
         self.flags(gen2_minimum_version='10.0', group='hyperv_sched')
         self.computes['ws2012r2'] = self.restart_compute_service(
             self.computes['ws2012r2'], keep_hypervisor_state=False)
         self._run_periodics()
         self.assertEqual({'CUSTOM_HYPERV_WS2012R2'}, self.traits('ws2012r2'))
 
-    def test_image_that_asks_for_the_trait_goes_to_a_host_that_has_it(self):
+    def test_image_that_requires_a_trait_is_placed_on_a_host_with_it(self):
         image = self.image('gen2', **cloud.GENERATION_2, **{
             'trait:CUSTOM_HYPERV_WS2019': 'required'})
         server = self.boot(image)
         self.assertEqual('ws2022', self.host_of(server))
 
-    def test_secure_boot_is_offered_where_generation_2_is(self):
+    def test_secure_boot_trait_is_reported_with_generation_2(self):
         trait = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
         self.assertEqual(
             ['ws2012r2', 'ws2022'],
@@ -844,7 +849,7 @@ class TraitsTestCase(cloud.EnforcedCloud):
         self.assertNotIn('supports_secure_boot',
                          fakes.FakeHostDriver.capabilities)
 
-    def test_secure_boot_is_scheduled(self):
+    def test_image_that_requires_secure_boot_is_scheduled(self):
         image = self.image('secure', os_secure_boot='required',
                            os_type='windows', **cloud.GENERATION_2)
         server = self.boot(image)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Nova keeps of the reasons that users read: whole sentences."""
+"""The messages of faults that Nova stores are whole sentences."""
 
 import inspect
 
@@ -12,8 +12,9 @@ import testtools
 
 from hyperv_sched import compatibility
 from hyperv_sched import rules
+from hyperv_sched.compute import checks
 from hyperv_sched.compute import enforcement
-from hyperv_sched.compute import judgement
+from hyperv_sched.compute import operations
 
 #: Three bytes a character, and more characters than any message repeats.
 LONGEST = '漢' * 300
@@ -25,7 +26,7 @@ USUAL = '>=10.0'
 PROPERTY = 'hypervisor_version_requires'
 
 #: Rules on images that refuse today; the others may come to it.
-USED = judgement._UNUSABLE | judgement._BY_VERSION
+USED = checks._UNUSABLE | checks._BY_VERSION
 
 
 def aborted(error):
@@ -56,12 +57,13 @@ def itself(error):
     return error
 
 
-#: What Nova makes of the exception of a driver.
+#: What Nova makes of the exception that refuses each operation.
 WRAPPED = {
     'prepare_for_spawn': aborted,
     'spawn': aborted,
     'rescue': not_rescuable,
     'rebuild': itself,
+    'evacuate': itself,
     'attach_volume': itself,
     'migrate_disk_and_power_off': itself,
     'finish_migration': itself,
@@ -74,7 +76,7 @@ WRAPPED = {
 class FaultTestCase(testtools.TestCase):
 
     def fault(self, method, finding):
-        """The message that Nova keeps, which has to be whole."""
+        """Return the message that Nova stores, which must not be cut."""
         error = enforcement.error(method, finding)
         wrap = WRAPPED[method]
         if isinstance(error, exception.ComputeResourcesUnavailable):
@@ -86,29 +88,29 @@ class FaultTestCase(testtools.TestCase):
 
     @staticmethod
     def here(cause):
-        return judgement.because(
-            'HV501', cause.image, f'{cause.code} {cause.message}')
+        return rules.CATALOGUE['HV501'].finding(cause.image, cause=cause)
 
     def findings(self, value):
-        """Every refusal, for every rule that can be its cause."""
+        """Yield each rule that can be a cause, and the refusals with it."""
         for rule in rules.CATALOGUE.values():
             cause = rule.finding(uuidsentinel.image, value, value, PROPERTY)
             if rule.code in ('HV503', 'HV504'):
                 yield cause, cause
             elif rule.code < 'HV500':
-                unusable = judgement.unusable_because(cause)
+                unusable = checks.image_unusable(cause)
                 here = self.here(cause)
                 for finding in (unusable, here,
-                                judgement.destructive(unusable),
-                                judgement.destructive(here)):
+                                checks.rebuild_refused(unusable),
+                                checks.rebuild_refused(here)):
                     yield cause, finding
         for finding in (
-                judgement.gone(uuidsentinel.image),
-                judgement.withheld(uuidsentinel.image),
-                judgement.unread(uuidsentinel.image, RuntimeError(value))):
+                checks.image_not_found(uuidsentinel.image),
+                checks.image_not_downloadable(uuidsentinel.image),
+                checks.image_unreadable(
+                    uuidsentinel.image, RuntimeError(value))):
             yield finding, finding
 
-    def test_longest_values_leave_code_cause_and_way_out(self):
+    def test_longest_values_leave_room_for_code_cause_and_fix(self):
         for cause, finding in self.findings(LONGEST):
             for method in WRAPPED:
                 fault = self.fault(method, finding)
@@ -123,7 +125,7 @@ class FaultTestCase(testtools.TestCase):
                         f' More: hyperv-sched rule show {cause.code}'),
                     fault)
 
-    def test_usual_values_leave_the_whole_cause(self):
+    def test_usual_values_leave_room_for_the_whole_cause(self):
         for cause, finding in self.findings(USUAL):
             for method in WRAPPED:
                 if method in ('prepare_for_spawn', 'spawn') and (
@@ -136,21 +138,17 @@ class FaultTestCase(testtools.TestCase):
                 self.assertIn(cause.message, fault)
                 self.assertNotIn('...', fault)
 
-    def test_cause_of_a_host_fits_behind_the_words_of_all_attempts(self):
+    def test_cause_of_a_host_fits_after_the_prefix_of_the_last_attempt(self):
         for code, value in (('HV401', 'QEMU'), ('HV402', '6.2'),
                             ('HV403', None), ('HV404', '6.3')):
             cause = rules.CATALOGUE[code].finding('-', value, '>=10.0')
             self.assertIn(f'{code} {cause.message}. Another host may do',
                           self.fault('spawn', self.here(cause)))
 
-    def test_every_method_that_refuses_is_walked(self):
-        source = inspect.getsource(enforcement)
-        self.assertLessEqual(set(enforcement._PREFIXES), set(WRAPPED))
-        for method in WRAPPED:
-            self.assertIn(method, source + inspect.getsource(judgement)
-                          + 'rebuild')
+    def test_every_operation_is_wrapped(self):
+        self.assertEqual(set(operations.OPERATIONS), set(WRAPPED))
 
-    def test_wrapping_is_what_the_manager_does(self):
+    def test_source_of_the_manager_wraps_errors_like_these_tests(self):
         source = inspect.getsource(manager)
         for words in (
                 'raise exception.BuildAbortException('
@@ -162,7 +160,7 @@ class FaultTestCase(testtools.TestCase):
 
 class NoValidHostTestCase(testtools.TestCase):
 
-    def test_summary_and_the_words_of_nova_fill_the_room(self):
+    def test_summary_and_prefix_of_nova_fill_255_bytes(self):
         reason = 'x' * compatibility.MAX_SUMMARY
         for size, whole in ((0, True), (1, False)):
             fault = exception.NoValidHost(reason=reason + 'x' * size)

@@ -73,7 +73,7 @@ class HostRecordTestCase(FilterTestCase):
     @hypothesis.settings(
         suppress_health_check=[hypothesis.HealthCheck.differing_executors])
     @hypothesis.given(st.lists(st.tuples(_JUNK, _JUNK), max_size=5))
-    def test_broken_ones_do_no_harm_to_others(self, records):
+    def test_broken_records_do_not_affect_other_hosts(self, records):
         hosts = [host(*record) for record in records]
         passed = self.passed(request(**cloud.GENERATION_2), GOOD[0], *hosts,
                              GOOD[1])
@@ -84,29 +84,35 @@ class HostRecordTestCase(FilterTestCase):
             self.assertIs(int, type(state.hypervisor_version))
             self.assertGreaterEqual(state.hypervisor_version, 6003)
 
-    def test_unreadable_one_is_rejected_alone(self):
+    def test_unreadable_record_rejects_one_host_only(self):
         self.assertEqual(
             [*GOOD], self.passed(request(hypervisor_type='hyperv'),
                                  GOOD[0], Broken(), GOOD[1]))
 
-    def test_versions_to_come_pass_in_their_place(self):
+    def test_newer_versions_pass_and_the_order_is_kept(self):
         newer = host('hyperv', 11000)
         self.assertEqual(
             [GOOD[0], newer, GOOD[1]],
             self.passed(request(**cloud.GENERATION_2), GOOD[0], newer,
                         host('hyperv', 6002), GOOD[1]))
 
-    def test_host_passes_agrees(self):
+    def test_filter_all_and_host_passes_agree(self):
         spec = request(**cloud.GENERATION_2)
-        self.assertTrue(self.filter.host_passes(GOOD[0], spec))
-        self.assertFalse(self.filter.host_passes(host('hyperv', 6002), spec))
-        self.assertFalse(self.filter.host_passes(Broken(), spec))
+        for passes, state in (
+                (True, host('hyperv', 6003)), (True, host('HyperV', 10000)),
+                (False, host('hyperv', 6002)), (False, host('hyperv', 6003.0)),
+                (False, host('hyperv', '6003')), (False, host('hyperv', [])),
+                (False, host(['hyperv'], 6003)), (False, host('QEMU', 6003)),
+                (False, Broken())):
+            self.assertIs(passes, self.filter.host_passes(state, spec))
+            self.assertEqual([GOOD[0], state][:1 + passes],
+                             self.passed(spec, GOOD[0], state))
         self.assertTrue(self.filter.host_passes(Broken(), request()))
 
 
 class RequestTestCase(FilterTestCase):
 
-    def test_asking_nothing_hands_back_the_very_list(self):
+    def test_request_that_asks_nothing_returns_the_same_list(self):
         hosts = [*GOOD, Broken()]
         for spec in (request(), request(hw_machine_type='q35'),
                      objects.RequestSpec(image=None),
@@ -114,7 +120,7 @@ class RequestTestCase(FilterTestCase):
                      request(hypervisor_version_requires='>=6.3')):
             self.assertIs(hosts, self.filter.filter_all(hosts, spec))
 
-    def test_unreadable_one_is_refused_with_a_reason(self):
+    def test_unreadable_request_is_refused_with_a_reason(self):
         for spec in (Broken(), None, types.SimpleNamespace(image='x'),
                      objects.RequestSpec()):
             exc = self.assertRaises(exception.NoValidHost, self.passed, spec,
@@ -126,7 +132,7 @@ class RequestTestCase(FilterTestCase):
     @hypothesis.given(st.dictionaries(st.sampled_from(
         ['hw_machine_type', 'img_hv_type', 'img_hv_requested_version']),
         _JUNK))
-    def test_anything_ends_in_hosts_or_no_valid_host(self, properties):
+    def test_any_request_ends_in_hosts_or_no_valid_host(self, properties):
         image = types.SimpleNamespace(
             id='x', obj_attr_is_set=lambda name: name in ('id', 'properties'),
             properties=types.SimpleNamespace(
@@ -138,7 +144,7 @@ class RequestTestCase(FilterTestCase):
         else:
             self.assertLessEqual(set(passed), set(GOOD))
 
-    def test_no_hosts_are_no_reason(self):
+    def test_empty_list_raises_nothing(self):
         self.assertEqual([], self.passed(request(**cloud.GENERATION_2)))
 
 
@@ -147,7 +153,7 @@ class LogTestCase(FilterTestCase):
     def messages(self, level):
         return [r.getMessage() for r in self.logs if r.levelno == level]
 
-    def test_request_that_succeeds_is_told_to_who_debugs(self):
+    def test_successful_request_is_logged_at_debug_level(self):
         hosts = (*GOOD, host('hyperv', 6002, 'old'),
                  host('QEMU', 8002000, 'kvm'))
         self.passed(request(**cloud.GENERATION_2), *hosts)
@@ -189,7 +195,7 @@ class LogTestCase(FilterTestCase):
 
 class ThreadsTestCase(FilterTestCase):
 
-    def test_requests_side_by_side_get_their_own_answers(self):
+    def test_concurrent_requests_do_not_affect_each_other(self):
         old = host('hyperv', 6002)
         wrong = []
 
@@ -214,21 +220,21 @@ class ThreadsTestCase(FilterTestCase):
 
 class MemoryTestCase(FilterTestCase):
 
-    def test_ever_new_requests_and_records_do_not_pile_up(self):
+    def test_caches_are_bounded(self):
         for number in range(2000):
             self.passed(
                 request(hw_machine_type='hyperv-gen1',
                         hypervisor_version_requires=f'>={number}.0,<99999.0'),
                 host('hyperv', 20_000_000))
         self.assertLessEqual(
-            hyperv_generation_filter._compile_properties.cache_info().currsize,
+            hyperv_generation_filter._cached_matcher.cache_info().currsize,
             caching.MAX_ENTRIES)
         spec = request(**cloud.GENERATION_2)
         for number in range(2000):
             self.passed(spec, *GOOD, host('hyperv', -number, f'h{number}'))
-        verdicts = hyperv_generation_filter._compile(
+        matcher = hyperv_generation_filter._matcher(
             spec, self.filter._policy)
-        self.assertLessEqual(len(verdicts), 1000)
+        self.assertLessEqual(len(matcher._decisions), 1000)
 
 
 class OptionsTestCase(FilterTestCase):
@@ -252,7 +258,7 @@ class OptionsTestCase(FilterTestCase):
         self.assertEqual(
             [GOOD[1]], self.passed(request(**cloud.GENERATION_2), *GOOD))
 
-    def test_reason_can_be_withheld(self):
+    def test_reason_is_not_given_if_disabled(self):
         self.override('explain_no_valid_host', False)
         self.assertEqual([], self.passed(request(**cloud.GENERATION_2),
                                          host('hyperv', 6002)))

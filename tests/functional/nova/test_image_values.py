@@ -45,7 +45,7 @@ def refuses(properties):
 
 
 def as_document(name):
-    return document.NAMES.get(name, name)
+    return names.USED.get(name, name)
 
 
 class NamesTestCase(testtools.TestCase):
@@ -135,7 +135,7 @@ class ValuesTestCase(testtools.TestCase):
                 ('hw_architecture', 'x64'), ('hw_firmware_type', 'UEFI'),
                 ('hw_cpu_cores', 'two'), ('vmware_image_version', 'x')):
             self.assertTrue(refuses({name: value}))
-            found = validators.validate(document.normalise({
+            found = validators.validate(document.normalize({
                 'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
                 'hypervisor_version_requires': '>=6.3', name: value}))
             self.assertEqual(
@@ -192,7 +192,7 @@ class AskedOfHostsTestCase(test.NoDBTestCase):
                 if self.asks(name, value):
                     asking.add((name, value))
                 codes = {f.code for f in validators.validate(
-                    document.normalise({
+                    document.normalize({
                         'hw_machine_type': 'hyperv-gen2',
                         'hypervisor_type': 'hyperv',
                         'hw_firmware_type': 'uefi', name: value}))}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest is what it was made as, after a rebuild that was refused."""
+"""The record of a guest's image after a refused rebuild."""
 
 from unittest import mock
 
@@ -14,7 +14,7 @@ GENERATION_1 = {'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv'}
 
 
 class RefusedCloud(cloud.EnforcedCloud):
-    """A guest of generation 1, and Nova's record of an image that is not."""
+    """A guest of generation 1 whose record in Nova has generation 2."""
 
     hosts = ('ws2012', 'ws2022')
     filters = ('ComputeFilter', cloud.FILTER)
@@ -62,20 +62,20 @@ class RefusedCloud(cloud.EnforcedCloud):
                 and image['properties'].get('image_type') == 'snapshot']
 
     def record_spawns(self):
-        """Return the generations that the driver is told to make."""
-        told = []
+        """Return the list of the generations that are spawned."""
+        spawned = []
         spawn = fakes.FakeHostDriver.spawn
 
         def record(driver, context, instance, image_meta, *args, **kwargs):
-            told.append((image_meta.properties.hw_machine_type,
-                         instance.system_metadata['image_hw_machine_type']))
+            spawned.append((image_meta.properties.hw_machine_type,
+                            instance.system_metadata['image_hw_machine_type']))
             return spawn(driver, context, instance, image_meta, *args,
                          **kwargs)
 
         patch = mock.patch.object(fakes.FakeHostDriver, 'spawn', record)
         patch.start()
         self.addCleanup(patch.stop)
-        return told
+        return spawned
 
 
 class AfterRefusalTestCase(RefusedCloud):
@@ -126,7 +126,7 @@ class AfterRefusalTestCase(RefusedCloud):
         self.assert_restored(self.server)
 
     def test_shelve_and_unshelve(self):
-        told = self.record_spawns()
+        spawned = self.record_spawns()
         self._shelve_server(self.server)
         snapshot, = (image for image in self.glance.images.values()
                      if image['name'].endswith('-shelved'))
@@ -134,27 +134,27 @@ class AfterRefusalTestCase(RefusedCloud):
                          snapshot['properties']['hw_machine_type'])
         snapshot.update(status='active', disk_format='vhdx')
         self._unshelve_server(self.server)
-        self.assertEqual([('hyperv-gen1', 'hyperv-gen1')], told)
+        self.assertEqual([('hyperv-gen1', 'hyperv-gen1')], spawned)
         self.assert_restored(self.server)
 
     def test_evacuation(self):
-        told = self.record_spawns()
+        spawned = self.record_spawns()
         self.computes['ws2012'].stop()
         service, = self.api.get_services(host='ws2012')
         self.api.put_service_force_down(service['id'], True)
         self.act(self.server, {'evacuate': {}})
         self._wait_for_migration_status(self.server, ['done'])
-        self.assertEqual([('hyperv-gen1', 'hyperv-gen1')], told)
+        self.assertEqual([('hyperv-gen1', 'hyperv-gen1')], spawned)
         self.assert_restored(self.server)
 
     def test_rebuild_with_the_right_image_and_with_one_of_generation_2(self):
-        told = self.record_spawns()
+        spawned = self.record_spawns()
         self.refuse(self._rebuild_server(self.server, self.gen1))
         self._rebuild_server(self.server, self.gen1)
-        self.assertEqual([('hyperv-gen1', 'hyperv-gen1')] * 2, told)
+        self.assertEqual([('hyperv-gen1', 'hyperv-gen1')] * 2, spawned)
         self.assert_restored(self.server)
 
-    def test_administrator_brings_the_request_back_without_a_rebuild(self):
+    def test_administrator_restores_the_request_spec_without_a_rebuild(self):
         self.act(self.server, {'reboot': {'type': 'HARD'}})
         self._wait_for_assert(lambda: self.assert_restored(self.server))
         self._wait_for_server_parameter(
@@ -169,20 +169,20 @@ class AfterRefusalTestCase(RefusedCloud):
                          spec.image.properties.hw_machine_type)
         self.assertNotIn('img_hv_requested_version', spec.image.properties)
 
-    def test_rebuild_that_is_accepted_makes_another_guest(self):
+    def test_accepted_rebuild_changes_the_generation(self):
         self._migrate_server(self.server)
         self.act(self.server, {'confirmResize': None})
         self._wait_for_state_change(self.server, 'ACTIVE')
-        told = self.record_spawns()
+        spawned = self.record_spawns()
         self._rebuild_server(self.server, self.gen2)
         self.act(self.server, {'reboot': {'type': 'HARD'}})
         self._wait_for_state_change(self.server, 'ACTIVE')
-        self.assertEqual([('hyperv-gen2', 'hyperv-gen2')], told)
+        self.assertEqual([('hyperv-gen2', 'hyperv-gen2')], spawned)
         self.assertEqual('hyperv-gen2', self.recorded(self.server))
 
 
 class RefusedByTheHostTestCase(RefusedCloud):
-    """The host itself refuses, and puts the record back at once."""
+    """The host refuses the rebuild, and restores the record at once."""
 
     filters = ('ComputeFilter',)
 
@@ -193,12 +193,12 @@ class RefusedByTheHostTestCase(RefusedCloud):
         self.assertIn('HV505', server['fault']['message'])
         return server
 
-    def test_record_and_image_go_back(self):
+    def test_refused_rebuild_restores_record_and_image(self):
         self.assert_restored(self.server)
         self.assertEqual(
             self.gen1, self.api.get_server(self.server['id'])['image']['id'])
 
-    def test_image_that_was_edited(self):
+    def test_refused_rebuild_with_an_edited_image_restores_the_record(self):
         self.act(self.server, {'reboot': {'type': 'HARD'}})
         self._wait_for_state_change(self.server, 'ACTIVE')
         self.glance.images[self.gen1]['properties'].update(

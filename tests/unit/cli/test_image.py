@@ -114,7 +114,7 @@ class LintTestCase(CommandTestCase):
         _, findings = self.lint('--property', 'hw_machine_type=hyperv-gen3')
         self.assertEqual(
             ['image', 'code', 'name', 'severity', 'message', 'actual',
-             'required', 'fix', 'reference'], list(findings[0]))
+             'required', 'fix', 'reference', 'cause'], list(findings[0]))
 
     def test_unreadable_file_exits_2_and_the_others_are_judged(self):
         bad = self.file('bad.vhd', VHD)

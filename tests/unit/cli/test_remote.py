@@ -83,7 +83,7 @@ class SubjectsTestCase(base.TestCase):
                 self.assertIsNone(subject.content)
                 finding, = subject.findings()
                 self.assertEqual(
-                    ('HV204', 'unknown', '0'),
+                    ('HV226', 'unknown', '0'),
                     (finding.code, finding.severity, finding.image))
                 self.assertIn(str(refusal), finding.message)
 

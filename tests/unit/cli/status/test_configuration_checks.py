@@ -102,11 +102,11 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
 
     def test_other_unknown_option(self):
         self.assertProblem(base.WARNING, 'Remove it.', self.judge_options(
-            '[hyperv_sched]\ncolour = blue\n'))
+            '[hyperv_sched]\ncolor = blue\n'))
 
     def test_case_of_the_group_does_not_matter(self):
-        self.assertProblem(base.WARNING, 'colour', self.judge_options(
-            '[Hyperv_Sched]\ncolour = blue\n'))
+        self.assertProblem(base.WARNING, 'color', self.judge_options(
+            '[Hyperv_Sched]\ncolor = blue\n'))
 
     def test_group_of_the_driver_is_none_of_ours(self):
         self.assertEqual([], self.judge_options(
@@ -114,5 +114,5 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
 
     def test_in_glances_files(self):
         found = list(configuration_checks.options(self.read(
-            glance='[hyperv_sched]\ncolour = blue\n')))
+            glance='[hyperv_sched]\ncolor = blue\n')))
         self.assertProblem(base.WARNING, 'glance-api.conf', found)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the catalogue promises, word for word.
+
+Severities decide exit codes, and codes never change their meaning: a line is
+changed on purpose, or not at all.
+"""
+
+from hyperv_sched import document as image_document
+from hyperv_sched import rules
+from hyperv_sched import validators
+from hyperv_sched.validators import fixes
+from tests.unit import base
+
+#: Code, name, severity (and the second one), scope, what the rule prevents.
+TABLE = """
+HV101 unknown-generation          error         hyperv      scheduling
+HV102 hypervisor-type-missing     error         hyperv      -
+HV103 hypervisor-type-conflict    error         hyperv      scheduling
+HV104 version-syntax              error         hyperv      scheduling
+HV105 version-unsatisfiable       error         hyperv/gen2 -
+HV106 version-admits-old-hosts    warning       gen2        -
+HV107 disk-format-unsupported     error         hyperv      build
+HV108 disk-format-vhd             warning       gen2        -
+HV109 architecture-not-64bit      error         gen2        build
+HV110 secure-boot-generation      error         gen1        build
+HV111 secure-boot-os-type         error         gen2        build
+HV112 secure-boot-linux-version   error         gen2        build-before-10.0
+HV113 vtpm-prerequisites          error         hyperv      build-before-10.0
+HV114 firmware-type-conflict      error         gen2/gen1   -
+HV115 disk-bus-ide                error         gen2        -
+HV116 os-type-case                warning       hyperv      -
+HV117 serial-port-number          error         hyperv      build
+HV118 names-disagree              error         hyperv      -
+HV119 property-ignored            info          hyperv      -
+HV120 version-not-portable        warning       hyperv      -
+HV121 vm-mode                     error         hyperv      -
+HV123 property-misspelt           warning       any         -
+HV124 value-refused-by-nova       error         hyperv      -
+HV125 trait-unavailable           error         hyperv      -
+HV126 version-ignored             warning       any         -
+HV128 architecture-unavailable    error         hyperv      build
+HV201 label-mismatch              error         hyperv      -
+HV202 container-vhd               error         gen2        build
+HV203 container-not-vhdx          error         hyperv      build
+HV204 format-unknown              error         hyperv      build
+HV205 empty-file                  error         hyperv      build
+HV206 vhdx-has-parent             error         hyperv      -
+HV207 vhdx-dirty-log              error         hyperv      -
+HV208 vhdx-truncated              error         hyperv      -
+HV209 vhdx-no-valid-header        error         hyperv      -
+HV210 vhdx-header-copy-damaged    warning       hyperv      -
+HV211 vhdx-no-valid-region-table  error         hyperv      -
+HV212 vhdx-region-copy-damaged    warning       hyperv      -
+HV213 vhdx-unsupported-version    error         hyperv      -
+HV214 vhdx-unknown-required       error         hyperv      -
+HV215 vhdx-malformed              error         hyperv      -
+HV216 vhdx-bat-overlap            error         hyperv      -
+HV217 vhdx-incomplete             error         hyperv      -
+HV218 vhdx-header-equal-sequence  warning       hyperv      -
+HV219 vhdx-no-log-region          warning       hyperv      -
+HV220 sector-4k                   warning       gen2        -
+HV221 trailing-vhd-footer         warning       hyperv      -
+HV222 iso-not-a-disk              warning       hyperv      -
+HV223 fixed-vhd                   warning       gen1        -
+HV224 min-disk-too-small          warning       hyperv      -
+HV225 vhd-malformed               error         hyperv      -
+HV226 content-not-read            unknown       hyperv      -
+HV228 inspection-stopped          unknown       hyperv      -
+HV229 vhd-footer-copy             warning/error gen1/gen2   -
+HV301 no-partition-table          error/warning gen2        -
+HV302 mbr-partitioned             error/warning gen2        -
+HV303 gpt-missing                 error/warning gen2        -
+HV304 gpt-damaged                 error/warning gen2        -
+HV305 gpt-primary-damaged         warning       gen2        -
+HV306 gpt-backup-damaged          warning       gen2        -
+HV307 gpt-no-protective-mbr       error         gen2        -
+HV308 gpt-overlap                 error         gen2        -
+HV309 gpt-partition-out-of-range  error         gen2        -
+HV310 gpt-beyond-disk             warning       gen2        -
+HV311 hybrid-mbr                  warning       gen2        -
+HV312 gpt-pmbr-active             warning       gen2        -
+HV313 gpt-pmbr-signature          warning       gen2        -
+HV314 gpt-many-entries            warning       gen2        -
+HV315 partition-cut-off           error         hyperv      -
+HV321 esp-missing                 error         gen2        -
+HV322 esp-type-missing            warning       gen2        -
+HV323 esp-hidden-from-firmware    error         gen2        -
+HV324 esp-not-fat                 error         gen2        -
+HV325 fat32-too-few-clusters      error         gen2        -
+HV326 fat-damaged                 error         gen2        -
+HV327 fat-sector-size             warning       gen2        -
+HV328 fat-larger-than-partition   warning       gen2        -
+HV331 loader-missing              error         gen2        -
+HV332 loader-wrong-arch           error         gen2        -
+HV333 loader-not-efi-app          error         gen2        -
+HV334 shim-second-stage-missing   error         gen2        -
+HV335 loader-unsigned             error         gen2        -
+HV341 generation-mismatch         error/warning gen1        -
+HV346 nothing-to-boot             warning       gen1        -
+HV401 host-not-hyperv             error         host        -
+HV402 host-too-old                error         host        -
+HV403 host-version-unknown        error         host        -
+HV404 version-requirement-unmet   error         host        -
+HV405 request-invalid             error         host        scheduling
+HV501 generation-unsupported-here error         server      build
+HV502 image-unusable              error         server      build
+HV503 device-bus-ide              error         server      build
+HV504 rescue-generation           error         server      build
+HV505 rebuild-generation          error         server      build
+"""
+
+
+class CatalogueTestCase(base.TestCase):
+
+    def test_catalogue_is_the_table(self):
+        self.assertEqual(
+            [tuple(line.split()) for line in TABLE.strip().splitlines()],
+            [(rule.code, rule.name, '/'.join(rule.severities),
+              '/'.join(rule.scopes).replace('generation-', 'gen'),
+              rule.prevents or '-')
+             for rule in rules.CATALOGUE.values()])
+
+    def test_second_severities(self):
+        self.assertEqual(
+            {'HV229': ('warning', 'error'), **dict.fromkeys(
+                ('HV301', 'HV302', 'HV303', 'HV304', 'HV341'),
+                ('error', 'warning'))},
+            {rule.code: rule.severities for rule in rules.CATALOGUE.values()
+             if len(rule.severities) > 1})
+
+    def test_every_rule_says_why(self):
+        for rule in rules.CATALOGUE.values():
+            self.assertTrue(rule.reasons, rule.code)
+
+    def test_rules_over_images_have_checks(self):
+        self.assertEqual(
+            {'HV226'},
+            {rule.code for rule in rules.CATALOGUE.values()
+             if rule.code < 'HV4' and not rule.checks})
+
+    def test_remedies_correct_the_wrong_examples(self):
+        corrected = set()
+        for rule in rules.CATALOGUE.values():
+            if rule.remedy is None:
+                continue
+            for example in rule.examples[0]:
+                content = example.pop('content', None)
+                values = fixes.properties(
+                    example, validators.validate, content)
+                if not values:
+                    # The right value would be a guess.
+                    continue
+                document = image_document.normalize({**example, **values})
+                document['min_disk'] = int(document.get('min_disk', 0))
+                self.assertNotIn(rule.code, {
+                    finding.code for finding in validators.validate({
+                        **document, **({'content': content} if content
+                                       else {})})}, example)
+                corrected.add(rule.code)
+        self.assertLessEqual(
+            {'HV101', 'HV102', 'HV103', 'HV106', 'HV112', 'HV115', 'HV116',
+             'HV118', 'HV121', 'HV124', 'HV224', 'HV341'}, corrected)
