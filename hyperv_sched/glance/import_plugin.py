@@ -22,7 +22,6 @@ from taskflow import task
 from taskflow.patterns import linear_flow
 from taskflow.types import failure
 
-from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched import inferred
@@ -88,7 +87,6 @@ class JudgeImage(task.Task):
             be judged. Of all exceptions this is the one whose text Glance
             shows to the user.
         """
-        conf.register_opts(CONF)
         try:
             verdict.weights()
             wanted = CONF.hyperv_sched.import_sets_properties
