@@ -110,7 +110,7 @@ def _accepted_values(document: Document) -> dict[str, str]:
     """Return the values that are spelled in a way that Nova refuses."""
     return {
         name: value for name, refused in document['refused'].items()
-        if (value := nova_values.meant(name, refused['actual'])) is not None}
+        if (value := nova_values.corrected(name, refused['actual'])) is not None}
 
 
 def _unavailable(name: str, demand: str, *values: str,
