@@ -53,7 +53,7 @@ def judge(requirement: objects.ImageRequirement,
         names no image: many images have the same requirement
     """
     def finding(code: str, actual: object = None,
-              required: object = None) -> rules.Finding:
+                required: object = None) -> rules.Finding:
         return rules.CATALOGUE[code].finding('-', actual, required)
 
     if requirement.invalid is not None:
