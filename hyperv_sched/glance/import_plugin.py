@@ -196,11 +196,9 @@ def _judge(whole: dict[str, Any], readable: dict[str, Any], path: str,
         document = verdict.document(whole)
     except image_document.InvalidDocumentError as exc:
         raise exception.UploadException(str(exc)) from exc
-    lacking = {
-        name: value
-        for name, value in inferred.missing_properties(
-                document, content).items()
-        if name in wanted}
+    missing = inferred.missing_properties(document, content)
+    lacking = {name: value for name, value in missing.items()
+               if name in wanted}
 
     def judge(raw: dict[str, Any]) -> list[rules.Finding]:
         return verdict.errors(
