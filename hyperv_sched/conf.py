@@ -18,8 +18,10 @@ from hyperv_sched.text import escape
 GROUP = cfg.OptGroup(
     'hyperv_sched',
     title='Hyper-V generations',
-    help='Hyper-V generation 2 rules in the scheduler, on compute hosts and '
-         'in Glance.')
+    help="""
+Rules for Hyper-V images, above all of generation 2, in nova-scheduler,
+nova-compute, glance-api and the commands.
+""")
 
 
 SCHEDULER_OPTS = [
@@ -27,36 +29,82 @@ SCHEDULER_OPTS = [
         'gen2_minimum_version', default=str(versions.GENERATION_2_MINIMUM),
         choices=[
             (str(versions.GENERATION_2_MINIMUM),
-             'Windows Server 2012 R2 and newer.'),
+             'Windows Server 2012 R2 and newer'),
             (str(versions.WINDOWS_SERVER_2016),
-             'Windows Server 2016 and newer.')],
-        help='The oldest Hyper-V version that is given generation 2 VMs.'),
+             'Windows Server 2016 and newer')],
+        help="""
+The oldest Hyper-V version that runs servers of generation 2.
+
+HyperVGenerationFilter rejects hosts of an older version for images of
+generation 2, and EnforcedDriver refuses to build from them.
+
+This option is read by nova-scheduler and nova-compute.
+
+The default is the oldest version that knows generation 2. Set ``10.0`` to
+keep generation 2 away from hosts of Windows Server 2012 R2.
+"""),
     cfg.StrOpt(
         'unknown_host_version', default='reject',
         choices=[
-            ('reject', 'The host gets no VM that depends on its version.'),
-            ('accept', 'The host is taken to be new enough.')],
-        help='What to do with a Hyper-V host that has not reported its '
-             'version.'),
+            ('reject', 'The host gets no server that depends on its version'),
+            ('accept', 'The host counts as new enough')],
+        help="""
+How HyperVGenerationFilter treats a Hyper-V host without a known version.
+
+A host has no known version until nova-compute has reported one. A server
+depends on the version if its image is of generation 2 or requires a version.
+
+This option is read by nova-scheduler.
+
+The default is ``reject``, since a host that is too old fails the build.
+"""),
     cfg.BoolOpt(
         'explain_no_valid_host', default=True,
-        help='Tell the user why, in the fault of the server, where '
-             'HyperVGenerationFilter removed the last host: rule codes and '
-             'numbers of hosts, no names.'),
+        help="""
+Add the reason to the fault of a server for which HyperVGenerationFilter has
+rejected the last host.
+
+The reason has rule codes and numbers of hosts, and no names of hosts.
+
+This option is read by nova-scheduler.
+
+Possible values:
+
+* ``true``: the user reads the reason in the fault.
+* ``false``: the user reads "No valid host was found". Only the log of
+  nova-scheduler has the reason.
+
+The default is ``true``, since users can correct images, and read no logs.
+"""),
 ]
 
 COMPUTE_OPTS = [
     cfg.StrOpt(
         'compute_driver', default='compute_hyperv.driver.HyperVDriver',
-        help='The driver that hyperv_sched.EnforcedDriver enforces the rules '
-             'on, as it would stand in [DEFAULT] compute_driver.'),
+        help="""
+The driver that hyperv_sched.EnforcedDriver enforces the rules on.
+
+This option is read by nova-compute, where ``[DEFAULT] compute_driver`` is
+``hyperv_sched.EnforcedDriver``.
+
+Possible values:
+
+* The name of a driver, as ``[DEFAULT] compute_driver`` takes it.
+
+The default is the driver of compute-hyperv, which is the one that is
+maintained for Hyper-V.
+
+Related options:
+
+* ``[DEFAULT] compute_driver``
+"""),
 ]
 
 
 class RuleCode(types.String):
-    """The code of a rule, as HV106.
+    """The code of a rule, for example HV106.
 
-    :raises ValueError: no rule has it; silence would be no answer.
+    :raises ValueError: no rule has the code.
     """
 
     def __init__(self) -> None:
@@ -69,32 +117,66 @@ class RuleCode(types.String):
         return code
 
 
+_CODES_READ_BY = """
+This option is read by glance-api (import plugin and API filter) and, with
+--config-file, by hyperv-sched image lint and image upload.
+"""
+
 LINT_OPTS = [
     cfg.ListOpt(
         'ignored_rules', default=[], item_type=RuleCode(),
-        help='Codes of rules whose findings "hyperv-sched image lint" and '
-             '"image upload", with --config-file, and the plugins of Glance '
-             'drop, as HV106.'),
+        help=f"""
+Rules whose findings are ignored.
+
+Findings of severity unknown are not: they say that an image was not judged.
+{_CODES_READ_BY}
+Possible values:
+
+* A list of rule codes, for example ``HV106,HV119``. All are in the output
+  of ``hyperv-sched rule list``. A code that no rule has is refused.
+
+The default is an empty list: no finding is ignored.
+"""),
     cfg.ListOpt(
         'error_rules', default=[], item_type=RuleCode(),
-        help='Codes of rules whose findings count as errors there, although '
-             'they are warnings by themselves.'),
+        help=f"""
+Rules whose findings count as errors, although the rules are warnings.
+
+glance-api refuses an image with an error, and image lint exits with 1.
+{_CODES_READ_BY}
+Possible values:
+
+* A list of rule codes, for example ``HV108``.
+
+The default is an empty list: each rule has its own severity.
+"""),
 ]
 
 GLANCE_OPTS = [
     cfg.ListOpt(
         'import_sets_properties', default=[],
         item_type=types.String(choices=inferred.NAMES),
-        help='Properties that the import plugin of Glance sets on an image '
-             'that lacks them, by what its disk is: '
-             f'{", ".join(inferred.NAMES)}. It never changes a value.'),
+        help=f"""
+Properties that the import plugin sets on an image that lacks them.
+
+The values are inferred from the disk of the image. A property that the image
+has is not changed.
+
+This option is read by glance-api (import plugin).
+
+Possible values:
+
+* A list of some of {', '.join(inferred.NAMES)}.
+
+The default is an empty list: the plugin sets nothing.
+"""),
 ]
 
 _ALL = SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
-    """Make the options known to a service's configuration."""
+    """Register the options. Modules of a service do so when imported."""
     conf.register_group(GROUP)
     conf.register_opts(_ALL, group=GROUP)
 
@@ -104,10 +186,10 @@ class InvalidOptionError(ValueError):
 
 
 def read(conf: cfg.ConfigOpts, *names: str) -> Sequence[Any]:
-    """Read options of the group, at the start of a service.
+    """Return the values of options of the group, at the start of a service.
 
-    A service that reads an option only when it needs it starts with a
-    misspelt value, and fails every request.
+    A service that reads an option at its first use starts with an invalid
+    value, and fails every request.
 
     :raises InvalidOptionError: with the option, its group, the file and the
         valid values
@@ -143,5 +225,5 @@ def location(conf: cfg.ConfigOpts, name: str) -> str:
 
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
-    """For oslo-config-generator and the like."""
+    """Return the options for oslo-config-generator."""
     return [(GROUP, _ALL)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The image document: what Glance says of an image, and what its file shows.
+"""The image document: the properties of an image, and its content.
 
 A flat mapping as ``GET /v2/images/{id}`` returns it, with one key more:
 ``content``, the answer of :func:`hyperv_sched.disk.inspect`.
@@ -28,12 +28,11 @@ _CANONICAL = {
 #: Members of every image that are text.
 _OWN_TEXT = frozenset(('container_format', 'disk_format', 'id', 'name'))
 
-#: What is made here or by those who read the file; an image's property of
-#: such a name is none of it.
+#: Members that this package makes; a property of such a name is dropped.
 _OURS = frozenset((
     'content', 'misspelt', 'overridden', 'properties', 'refused'))
 
-#: Misspelt names are listed up to this number: who mends these sees the rest.
+#: Misspelt names are listed up to this number.
 MAX_MISSPELT = 20
 
 
@@ -53,9 +52,9 @@ def _text() -> frozenset[str]:
 
 
 def flatten(raw: object) -> dict[str, Any]:
-    """Make one level of the document as the openstack client prints it.
+    """Return the nested document of the openstack client in one level.
 
-    Takes the flat document of the Image API, too; unset (null) members are
+    The document of the Image API is flat already. Unset (null) members are
     dropped.
 
     :raises InvalidDocumentError: a member that must be text is not, or the
@@ -86,14 +85,14 @@ def flatten(raw: object) -> dict[str, Any]:
 
 
 def normalize(raw: object) -> dict[str, Any]:
-    """Bring a document into the one shape that the rules judge.
+    """Return a document in the form that the rules apply to.
 
-    Each property comes under one name, with the value that Nova reads; what
-    an old name says and a new one contradicts comes under ``overridden``.
-    A property whose value Nova refuses is not in its place but under
-    ``refused``. Properties whose names resemble one that is read are under
-    ``misspelt``, too. Both map a name to its value, ``actual``, and to what
-    it should be, ``required``.
+    Each property has one name, and the value that Nova reads. The value of an
+    old name is in ``overridden`` if the new name has another one. A property
+    whose value Nova refuses is in ``refused`` only. Properties whose names
+    resemble one that is read are in ``misspelt``, too. The latter two map a
+    name to its value, ``actual``, and to the right value or name,
+    ``required``.
 
     :raises InvalidDocumentError: see :func:`flatten`.
     """
@@ -135,22 +134,21 @@ def _misspelt(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _canonical(name: str, value: Any) -> Any:
-    """What Nova reads where this is written."""
+    """Return the value that Nova reads."""
     return (_CANONICAL[name].get(value.lower(), value)
             if name in _CANONICAL else value)
 
 
 def is_image(document: Mapping[str, Any]) -> bool:
-    """Whether a flat document can be one of an image.
+    """Return whether a flat document can be that of an image.
 
-    What a list prints (``openstack image list``) has other names, and would
-    pass for an image that asks nothing.
+    The members of ``openstack image list`` have other names.
     """
     return not _text().isdisjoint(document) and 'Name' not in document
 
 
 def label(document: Mapping[str, Any]) -> str:
-    """What to call the image in a finding, as far as Glance has room."""
+    """Return the name of the image for findings, of bounded length."""
     name = document.get('id') or document.get('name') or '-'
     return str(name)[:MAX_LABEL]
 

@@ -122,8 +122,8 @@ def refuses(name: str, value: Any) -> bool:
     return value not in ENUMERATIONS[name]
 
 
-def meant(name: str, value: Any) -> str | None:
-    """Return the value that a refused one spells in another way.
+def corrected(name: str, value: Any) -> str | None:
+    """Return the accepted value that a refused one stands for.
 
     :returns: None where that would be a guess.
     """
@@ -142,9 +142,9 @@ def accepted(name: str, value: Any) -> str:
     """Return, in words, what Nova takes instead of a refused value."""
     if name in INTEGERS:
         return 'a whole number'
-    spelt = meant(name, value)
-    if spelt is not None:
-        return spelt
+    spelled = corrected(name, value)
+    if spelled is not None:
+        return spelled
     listed = ', '.join(ENUMERATIONS[name])
     if len(listed) > _MAX_LISTED:
         listed = listed[:listed.rindex(', ', 0, _MAX_LISTED)] + ', ...'

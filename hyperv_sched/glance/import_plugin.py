@@ -22,7 +22,6 @@ from taskflow import task
 from taskflow.patterns import linear_flow
 from taskflow.types import failure
 
-from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched import inferred
@@ -88,7 +87,6 @@ class JudgeImage(task.Task):
             be judged. Of all exceptions this is the one whose text Glance
             shows to the user.
         """
-        conf.register_opts(CONF)
         try:
             verdict.weights()
             wanted = CONF.hyperv_sched.import_sets_properties
@@ -198,11 +196,9 @@ def _judge(whole: dict[str, Any], readable: dict[str, Any], path: str,
         document = verdict.document(whole)
     except image_document.InvalidDocumentError as exc:
         raise exception.UploadException(str(exc)) from exc
-    lacking = {
-        name: value
-        for name, value in inferred.missing_properties(
-                document, content).items()
-        if name in wanted}
+    missing = inferred.missing_properties(document, content)
+    lacking = {name: value for name, value in missing.items()
+               if name in wanted}
 
     def judge(raw: dict[str, Any]) -> list[rules.Finding]:
         return verdict.errors(

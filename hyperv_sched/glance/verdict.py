@@ -20,6 +20,7 @@ from hyperv_sched import validators
 from hyperv_sched.text import escape
 
 CONF = cfg.CONF
+conf.register_opts(CONF)
 LOG = logging.getLogger(__name__)
 
 #: Reasons that are given at once: answers and tasks have little room.
@@ -92,7 +93,6 @@ def weights() -> tuple[list[str], list[str]]:
 
     :raises oslo_config.cfg.Error: a code is misspelt.
     """
-    conf.register_opts(CONF)
     options = CONF.hyperv_sched
     return options.ignored_rules, options.error_rules
 

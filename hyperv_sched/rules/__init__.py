@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rule catalogue: one record a rule, the same words on every surface.
+"""The catalogue of rules: one record a rule.
 
-A code never changes its meaning and is never used again. HV1xx judge the
-image's properties, HV2xx the file, HV4xx an image against a host, HV5xx the
-compute host's own last word.
+A code never changes its meaning and is never used again. HV1xx are about the
+properties of an image, HV2xx about its file, HV3xx about the disk in it, HV4xx
+about an image and a host, HV5xx about a server on a compute host.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class UnknownRuleError(ValueError):
     """A code that no rule has."""
 
 
-#: Every rule by its code, in the order in which they are explained.
+#: Every rule by its code, in the order of the codes.
 CATALOGUE = {rule.code: rule for rule in (
     *properties.RULES, *disk.RULES, *hosts.RULES)}
 
@@ -74,12 +74,12 @@ def _members(checks: Iterable[Check]) -> frozenset[str]:
 def apply_overrides(
         findings: Iterable[Finding], ignored: Iterable[str] = (),
         errors: Iterable[str] = ()) -> list[Finding]:
-    """Apply an operator's overrides of rules to findings.
+    """Apply an operator's overrides of severities to findings.
 
     :param ignored: codes whose findings are dropped, except for those of
         severity unknown: what could not be decided is never a pass
     :param errors: codes whose findings count as errors
-    :raises UnknownRuleError: a code is misspelt: silence would be no answer.
+    :raises UnknownRuleError: no rule has one of the codes
     """
     ignored, errors = frozenset(ignored), frozenset(errors)
     for code in sorted(ignored | errors):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules over the file: HV2xx, its format; HV3xx, what is on the disk."""
+"""Rules over the file (HV2xx) and over the disk in it (HV3xx)."""
 
 from __future__ import annotations
 

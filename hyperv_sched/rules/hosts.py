@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules over an image and a host: HV4xx; the host's own last word: HV5xx."""
+"""Rules over an image and a host (HV4xx), and over a server (HV5xx)."""
 
 from __future__ import annotations
 

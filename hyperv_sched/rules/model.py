@@ -31,20 +31,20 @@ COMMAND = re.compile(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Finding:
-    """One rule that does not hold, in the words that everybody sees.
+    """A rule that an image breaks.
 
-    Told apart by identity: the scheduler counts them, one a host.
+    Findings are equal by identity: the scheduler counts them by host.
     """
 
     image: str
-    """The file as given, else the image's id, its name, or ``-``; as it is,
-    unlike all else."""
+    """The file as given, else the id or the name of the image, or ``-``.
+    Unlike the other members it is not escaped."""
     code: str
     name: str
     severity: Severity
     message: str
     actual: str | None
-    """What was found; None where something is missing."""
+    """The value that breaks the rule; None if a member is missing."""
     required: str
     fix: str
     reference: str
@@ -67,7 +67,7 @@ class Finding:
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """The words of a rule for one kind of image."""
+    """The texts of a rule for one kind of image."""
 
     fix: str
     message: str | None = None
@@ -273,14 +273,14 @@ class Rule:
                 variant: str | None = None, *,
                 cause: Finding | None = None, fix: str | None = None,
                 message: str | None = None) -> Finding:
-        """Make the finding, with its values bounded and printable.
+        """Return a finding with values of bounded length, escaped.
 
         :param image: the file as given, else the image's id, its name, -
-        :param actual: what was found; None where something is missing
-        :param required: None for what the rule always requires
-        :param prop: the property that it was found in
+        :param actual: the value that breaks the rule; None if one is missing
+        :param required: None for the text of the rule
+        :param prop: the name of the property
         :param severity: None for the rule's own
-        :param variant: None for the rule's own words
+        :param variant: None for the rule's own texts
         :param cause: the finding that this one follows from. Its values are
             those of the new finding, unless others are given
         :param fix: text to use as it is; None for the rule's

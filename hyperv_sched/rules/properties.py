@@ -108,9 +108,11 @@ def _hvm(_document: Document) -> dict[str, str]:
 
 def _accepted_values(document: Document) -> dict[str, str]:
     """Return the values that are spelled in a way that Nova refuses."""
-    return {
-        name: value for name, refused in document['refused'].items()
-        if (value := nova_values.meant(name, refused['actual'])) is not None}
+    values = {
+        name: nova_values.corrected(name, refused['actual'])
+        for name, refused in document['refused'].items()}
+    return {name: value for name, value in values.items()
+            if value is not None}
 
 
 def _unavailable(name: str, demand: str, *values: str,

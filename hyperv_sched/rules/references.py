@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The documents that rules are from."""
+"""Links to the documents that rules are based on."""
 
 SCHEDULING = 'https://docs.openstack.org/nova/latest/admin/scheduling.html'
 PROPERTIES = (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an image document to findings."""
+"""Validate image documents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Clause = Mapping[str, Any]
 
 
 class _Judge:
-    """The clauses of the schema that speak of the same members."""
+    """The clauses of the schema that read the same members."""
 
     def __init__(self, members: frozenset[str], clauses: Iterable[Clause],
                  validator: Any) -> None:
@@ -32,7 +32,7 @@ class _Judge:
         self._cached = caching.cache_small(self._judge)
 
     def broken(self, document: Mapping[str, Any]) -> list[Clause]:
-        """The clauses that do not hold."""
+        """Return the clauses that the document breaks."""
         return self._cached(*map(document.get, self._members))
 
     def _judge(self, *values: Any) -> list[Clause]:
@@ -63,20 +63,20 @@ def _concerns() -> Any:
 
 
 def concerns_hyperv(document: Mapping[str, Any]) -> bool:
-    """Whether an image in a cloud of several hypervisors is for Hyper-V.
+    """Return whether an image of a cloud with any hypervisors is for Hyper-V.
 
-    :func:`validate` takes a file that nobody has assigned to a hypervisor
-    for Hyper-V's: somebody asks about it. In a cloud only VHD and VHDX are.
+    :func:`validate` applies to a file without a hypervisor_type, since the
+    user has named it. In a cloud, only VHD and VHDX files without one count.
     """
     return bool(_concerns().is_valid(document))
 
 
 def validate(document: Mapping[str, Any],
              image: str | None = None) -> list[rules.Finding]:
-    """Judge an image document, every rule at once.
+    """Return the findings of all rules for an image document.
 
     :param document: as :func:`hyperv_sched.document.normalize` returns it.
-    :param image: what to call the image; by default its id or name.
+    :param image: the name of the image in findings; None: its id or name
     :returns: findings in the order of the catalogue, one a rule and
         property.
     """

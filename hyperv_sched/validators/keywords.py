@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the image schema needs beyond JSON Schema's own vocabulary."""
+"""Formats and keywords of the image schema that JSON Schema lacks."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class WheelTestCase(WheelFixtureTestCase):
             ['nova/virt/hyperv_sched/__init__.py'],
             [name for name in self.names() if name.startswith('nova')])
 
-    def test_holds_the_schema_and_no_tests(self):
+    def test_holds_types_and_no_tests(self):
         self.assertIn('hyperv_sched/py.typed',
                       self.names())
         self.assertEqual(

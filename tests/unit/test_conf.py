@@ -94,5 +94,6 @@ class SampleTestCase(base.TestCase):
                    'etc/nova/hyperv_sched.conf.sample')
         with tempfile.NamedTemporaryFile('r') as fresh:
             generator.main(['--namespace', 'hyperv_sched',
+                            '--wrap-width', '79',
                             '--output-file', fresh.name])
             self.assertEqual(shipped.read_text(), fresh.read())

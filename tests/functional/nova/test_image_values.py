@@ -121,7 +121,7 @@ class ValuesTestCase(testtools.TestCase):
                             ('os_type', 'windows2022'),
                             ('hw_disk_bus', 'SCSI'),
                             ('os_secure_boot', 'Required')):
-            meant = nova_values.meant(name, value)
+            meant = nova_values.corrected(name, value)
             if meant is not None:
                 self.assertFalse(refuses({name: meant}))
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import json
+import subprocess
+import sys
 
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fixture
@@ -31,6 +33,17 @@ class VersionsTestCase(base.TestCase):
             {name: found for name, found in classes.items() if found})
         expected, actual = checker.test_hashes(FINGERPRINTS)
         self.assertEqual(expected, actual)
+
+
+class ImportTestCase(base.TestCase):
+
+    def test_commands_start_without_versioned_objects(self):
+        subprocess.run(
+            [sys.executable, '-W', 'ignore', '-c',
+             'import sys, hyperv_sched.cli.main, hyperv_sched.cli.image, '
+             'hyperv_sched.cli.upload, hyperv_sched.cli.rule, '
+             'hyperv_sched.validators, hyperv_sched.disk; '
+             'sys.exit("oslo_versionedobjects" in sys.modules)'], check=True)
 
 
 def over_the_wire(sent):
