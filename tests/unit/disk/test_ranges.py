@@ -78,15 +78,16 @@ class RangeSourceTestCase(base.TestCase):
     def test_costly_image_is_given_up_before_it_costs(self):
         server = Server(bytes(2 * ranges.MAX_BYTES))
         source = server.source()
-        self.assertRaises(ranges.TooCostly, self.read_all, source, MIB)
+        self.assertRaises(
+            ranges.BudgetExceededError, self.read_all, source, MIB)
         self.assertLessEqual(sum(n for _, n in server.asked),
                              ranges.MAX_BYTES)
 
     def test_scattered_image_is_given_up_before_it_costs(self):
         server = Server(bytes(100 * ranges.HEAD))
         source = server.source()
-        self.assertRaises(ranges.TooCostly, self.read_all, source, 1,
-                          ranges.HEAD)
+        self.assertRaises(
+            ranges.BudgetExceededError, self.read_all, source, 1, ranges.HEAD)
         self.assertEqual(ranges.MAX_REQUESTS, len(server.asked))
 
     def read_all(self, source, length, step=MIB):
