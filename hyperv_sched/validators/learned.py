@@ -19,7 +19,7 @@ NAMES = ('hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires',
 def properties(content: Mapping[str, Any]) -> dict[str, str]:
     """The properties that an image of this content needs.
 
-    :param content: as :meth:`hyperv_sched.disk.Content.as_dict` returns it
+    :param content: as :meth:`hyperv_sched.disk.Inspection.as_dict` returns it
     :returns: nothing, where the disk does not tell its generation, or is in
         a format that Hyper-V does not run.
     """

@@ -399,7 +399,7 @@ class PageTestCase(testtools.TestCase):
                    images.convert('vpc', 'force_size=on'),
                    vhd_edit.created_by(b'vbox'))
         (self.directory / 'BOOTX64.EFI').write_bytes(loaders.grub())
-        self.partitions = disk.inspect(image.disk).partitions
+        self.partitions = disk.inspect(image.disk).as_dict()['partitions']
         run = 0
         for block in self.blocks():
             if block.startswith(ELSEWHERE):

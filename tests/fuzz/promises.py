@@ -42,7 +42,7 @@ def keeps(file):
     if found.format == 'vhdx' and found.firmware not in _STARTS_BY_UEFI:
         assert found.defects, 'does not start, and nobody knows why'
     for partition in found.partitions or ():
-        assert partition['number'] > 0, partition
+        assert partition.number > 0, partition
     if 'inspection-stopped' in found.defects:
         assert found.firmware == 'unknown', found.firmware
         assert found.generation is None, found.generation

@@ -20,7 +20,7 @@ def checksums(file, sector=512):
         data = file.peek(offset, length)
         if data.startswith(signature):
             file.poke(offset + 4, struct.pack(
-                '<I', crc32c.checksum(data, hole=4)))
+                '<I', crc32c.checksum(data, 4)))
     for start, run in list(file.runs):
         for at in range(-start % 512, len(run), 512):
             _structure(file, start + at, sector)

@@ -23,13 +23,13 @@ class LoaderTestCase(base.TestCase):
         self.assertEqual(
             [{'partition': 1, 'path': '\\EFI\\BOOT\\BOOTX64.EFI',
               'machine': 'x64', 'subsystem': 'application', 'signed': True}],
-            found.loaders)
+            found.as_dict()['loaders'])
 
     def test_windows_is_told_by_its_boot_manager(self):
         found = self.assertStarts(guests.gpt([(guests.ESP, 64, guests.fat({
             LOADER: GRUB, 'EFI/Microsoft/Boot/bootmgfw.efi': GRUB}))]))
         self.assertEqual('\\EFI\\Microsoft\\Boot\\bootmgfw.efi',
-                         found.loaders[-1]['path'])
+                         found.loaders[-1].path)
 
     def test_missing(self):
         found = self.assertLoaderFails(
@@ -52,7 +52,7 @@ class LoaderTestCase(base.TestCase):
                                      (0xaa64, 0x20b, 'aa64')):
             found = self.assertLoaderFails('loader-wrong-arch', {
                 LOADER: guests.program(machine=machine, magic=magic)})
-            self.assertEqual(name, found.loaders[0]['machine'])
+            self.assertEqual(name, found.loaders[0].machine)
 
     def test_subsystem(self):
         for subsystem in (3, 11, 12):

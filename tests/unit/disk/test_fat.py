@@ -6,8 +6,8 @@ import hypothesis
 from hypothesis import strategies as st
 
 from hyperv_sched.disk import fat
-from hyperv_sched.disk import guest
 from hyperv_sched.disk import reader
+from hyperv_sched.disk import virtual_disk
 from tests import guests
 from tests.unit.disk import base
 from tests.unit.disk.test_partitions import Bytes
@@ -20,7 +20,7 @@ names = st.from_regex(r'[A-Za-z0-9_-]{1,30}(\.[A-Za-z]{1,4})?',
 
 
 def volume(data):
-    return fat.Volume(guest.RawDisk(reader.Reader(Bytes(data))))
+    return fat.Volume(virtual_disk.RawDisk(reader.Reader(Bytes(data))))
 
 
 def patched(offset, data, files=FILES, **options):
@@ -59,7 +59,7 @@ class FilesTestCase(base.TestCase):
 
     def test_are_not_found_by_letters_that_become_theirs(self):
         for name in ('BOOTX64.EF\u0131', 'BOOTX64.E\ufb01'):
-            entry = fat.Entry(name, 'BOOTX6~1.EFI', False, 2, 1024)
+            entry = fat.DirectoryEntry(name, 'BOOTX6~1.EFI', False, 2, 1024)
             self.assertFalse(entry.matches('BOOTX64.EFI'), name)
 
     def test_long_name_of_another_entry_is_none(self):
@@ -114,7 +114,7 @@ class LimitsTestCase(base.TestCase):
 
     def test_fat16_has_fewer_than_65525_clusters(self):
         self.assertIsNotNone(volume(guests.fat(FILES, 65524, bits=16)))
-        self.assertRaises(fat.NotFat, volume,
+        self.assertRaises(fat.NotFATError, volume,
                           guests.fat(FILES, 65525, bits=16))
 
     def test_boot_sector_that_firmware_does_not_take(self):
@@ -122,14 +122,14 @@ class LimitsTestCase(base.TestCase):
                              (13, b'\0'), (13, b'\3'), (14, b'\0\0'),
                              (16, b'\0'), (17, b'\0\0'), (19, b'\0\0'),
                              (21, b'\xf7'), (21, b'\x02')):
-            self.assertRaises(fat.NotFat, volume, patched(offset, data))
+            self.assertRaises(fat.NotFATError, volume, patched(offset, data))
 
     def test_fat32_that_firmware_does_not_take(self):
         good = bytearray(guests.fat(FILES, 65525, bits=32))
         for offset, data in ((40, b'\x80'), (42, b'\1'), (36, bytes(4))):
             bad = bytearray(good)
             bad[offset:offset + len(data)] = data
-            self.assertRaises(fat.NotFat, volume, bytes(bad))
+            self.assertRaises(fat.NotFATError, volume, bytes(bad))
 
 
 class SystemPartitionTestCase(base.TestCase):

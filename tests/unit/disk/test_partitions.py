@@ -52,7 +52,7 @@ class GPTTestCase(base.TestCase):
         self.assertEqual('gpt', found.partition_table)
         self.assertEqual(
             [{'number': 1, 'type': guests.ESP, 'offset': 64 * 512,
-              'size': len(LOADER)}], found.partitions)
+              'size': len(LOADER)}], found.as_dict()['partitions'])
 
     def test_primary_damaged(self):
         for disk in (wiped(1), wiped(2)):
@@ -210,13 +210,13 @@ class PartitionTestCase(base.TestCase):
         st.tuples(st.integers(30, 120), st.integers(30, 120)), max_size=12))
     def test_overlaps_as_firmware_finds_them(self, others):
         from hyperv_sched.disk import gpt
-        from hyperv_sched.disk import guest
         from hyperv_sched.disk import reader
+        from hyperv_sched.disk import virtual_disk
 
         disk = guests.gpt(
             [(guests.ESP, first, b'', last) for first, last in others])
-        raw = guest.RawDisk(reader.Reader(Bytes(disk)))
-        found = gpt.partitions(gpt.read(raw, 1), raw)
+        raw = virtual_disk.RawDisk(reader.Reader(Bytes(disk)))
+        found = gpt.used_entries(gpt.read(raw, 1), raw)
         expected = [False] * len(others)
         for one, (first, last) in enumerate(others):
             if not 34 <= first <= last:
@@ -233,7 +233,7 @@ class PartitionTestCase(base.TestCase):
         disk = guests.gpt([(guests.ESP, 64, b'\0' * 512),
                            (guests.ESP, 128, LOADER)])
         found = self.assertStarts(disk)
-        self.assertEqual([2], [p['partition'] for p in found.loaders])
+        self.assertEqual([2], [loader.partition for loader in found.loaders])
 
     def test_the_one_that_comes_furthest_tells_why(self):
         self.assertDoesNotStart('loader-wrong-arch', guests.gpt(
@@ -397,7 +397,7 @@ class MBRTestCase(base.TestCase):
         disk[132 * 512:133 * 512] = guests.mbr([(0x83, 1, 10)])
         self.assertEqual(
             [(1, 16), (5, 33), (6, 133), (4, 1500)],
-            [(p['number'], p['offset'] // 512)
+            [(p.number, p.offset // 512)
              for p in base.inspect(bytes(disk)).partitions])
 
     def test_logical_partition(self):

@@ -71,20 +71,20 @@ class HeaderTestCase(ProgramTestCase):
         end = SECTION + 40
         self.assertLoads(('<I', OPTIONAL + 60, end))
         for size in (0, 128, SECTION, end - 1):
-            self.assertRefused('too few', ('<I', OPTIONAL + 60, size))
-        self.assertRefused('among the headers',
+            self.assertRefused('too small', ('<I', OPTIONAL + 60, size))
+        self.assertRefused('overlaps the headers',
                            ('<I', OPTIONAL + 60, OFFSET + 1))
         self.assertRefused('cut off', ('<I', OPTIONAL + 60, 4096))
 
     def test_memory_has_room_for_the_headers(self):
         for memory in (0, 400, SECTION + 79):
-            self.assertRefused(f'takes {memory} bytes of memory',
+            self.assertRefused(f'size in memory is {memory} bytes',
                                ('<I', OPTIONAL + 56, memory))
 
     def test_code_comes_from_the_file(self):
         self.assertLoads(('<I', OPTIONAL + 16, ADDRESS + 511))
         for entry_point in (0, 64, ADDRESS - 1, ADDRESS + 512, MEMORY):
-            self.assertRefused('no code',
+            self.assertRefused('no code at the entry point',
                                ('<I', OPTIONAL + 16, entry_point))
 
     def test_sections_lie_side_by_side(self):
@@ -97,7 +97,7 @@ class HeaderTestCase(ProgramTestCase):
             if loads:
                 self.assertLoads(*changes)
             else:
-                self.assertRefused('lies over another', *changes)
+                self.assertRefused('overlaps another in memory', *changes)
 
     def test_signature_lies_in_the_file(self):
         self.assertLoads(('<II', SECURITY, 1016, 8))
@@ -114,7 +114,7 @@ class HeaderTestCase(ProgramTestCase):
         entry = struct.pack('<12xIIII', 2, 100, ADDRESS, 0)
         self.assertLoads(('<II', DEBUG, ADDRESS, 28), content=entry)
         self.assertRefused(
-            'debug data', ('<II', DEBUG, ADDRESS, 28),
+            'the debug data are at 0x2000', ('<II', DEBUG, ADDRESS, 28),
             content=struct.pack('<12xIIII', 2, 100, MEMORY, 0))
 
 
@@ -146,7 +146,7 @@ class RelocationsTestCase(ProgramTestCase):
     def test_directory_lies_in_memory(self):
         for address, size in ((MEMORY, 1), (ADDRESS, 4097),
                               (0xffffffff, 0xffffffff)):
-            self.assertRefused('its relocations end at', (
+            self.assertRefused('the relocations end at', (
                 '<II', RELOCATIONS, address, size))
         self.assertLoads(('<II', RELOCATIONS, 0x10000000, 0))
 
@@ -155,8 +155,9 @@ class RelocationsTestCase(ProgramTestCase):
             POINTER, b'\0') + struct.pack('<Q', ADDRESS)
         self.assertLoads(self.listed(20), content=content, name=b'.reloc')
         for size in (0, 1, 10):
-            self.assertRefused('no directory lists', self.listed(size),
-                               content=content, name=b'.reloc')
+            self.assertRefused(
+                'no directory lists the relocations', self.listed(size),
+                content=content, name=b'.reloc')
 
     def test_some_programs_do_without(self):
         """They have a section for form's sake, as systemd-boot and shim."""
@@ -165,9 +166,9 @@ class RelocationsTestCase(ProgramTestCase):
 
     def test_stripped(self):
         stripped = '<H', PE + 22, 0x23
-        self.assertRefused('at 0x0 alone', stripped)
+        self.assertRefused('base address 0x0 cannot be used', stripped)
         self.assertLoads(stripped, ('<Q', OPTIONAL + 24, 0x1000000))
-        self.assertRefused('at 0x1000800 alone', stripped,
+        self.assertRefused('base address 0x1000800 cannot be used', stripped,
                            ('<Q', OPTIONAL + 24, 0x1000800))
 
     def test_what_is_put_right_are_addresses_in_the_program(self):
@@ -177,7 +178,7 @@ class RelocationsTestCase(ProgramTestCase):
                          content=content)
         for place in (0, 0x2000000, 0x1000000 - MEMORY):
             self.assertRefused(
-                f'than {place:#x}', self.listed(10),
+                f'another base address than {place:#x}', self.listed(10),
                 ('<Q', OPTIONAL + 24, place), content=content)
 
 
@@ -201,12 +202,12 @@ class ResourcesTestCase(ProgramTestCase):
         self.assertLoads(self.listed(88), content=content)
         # Each step in its turn, the first that is too far.
         for size in (80, 79, 56, 48, 47, 24):
-            self.assertRefused('of its resources', self.listed(size),
-                               content=content)
+            self.assertRefused('invalid resources at 0x1000',
+                               self.listed(size), content=content)
 
     def test_entries_that_do_not_fit(self):
         for content, size in ((b'', 1), (b'', 15), (resources((0, 0)), 23),
                               (resources(others=0xffff), 100),
                               (resources((TEXT | 24, 0)), 24)):
-            self.assertRefused('of its resources', self.listed(size),
-                               content=content)
+            self.assertRefused('invalid resources at 0x1000',
+                               self.listed(size), content=content)
