@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import json
-
 from hyperv_sched import rules
 from hyperv_sched.disk.defects import Defect
-from hyperv_sched.disk.inspection import Inspection
 from hyperv_sched.validators import schema
 from tests.unit.disk import base
 
@@ -30,22 +27,3 @@ class DefectTestCase(base.TestCase):
         names = {rule.name for rule in rules.CATALOGUE.values()}
         self.assertEqual(
             set(), {defect.value for defect in Defect} - names)
-
-
-class InspectionTestCase(base.TestCase):
-
-    def test_first_detail_of_a_defect_is_kept(self):
-        result = Inspection()
-        result.add_defect(Defect.GPT_OVERLAP, 'partitions 1 and 2')
-        result.add_defect(Defect.GPT_OVERLAP, 'partitions 3 and 4')
-        self.assertEqual(
-            {'gpt-overlap': 'partitions 1 and 2'}, result.defects)
-
-    def test_defects_in_the_document_are_plain_names(self):
-        result = Inspection()
-        result.add_defect(Defect.ESP_MISSING, 'no ESP')
-        name, = result.as_dict()['defects']
-        self.assertIs(str, type(name))
-        self.assertEqual(
-            '{"esp-missing": "no ESP"}',
-            json.dumps(result.as_dict()['defects']))
