@@ -403,7 +403,7 @@ class Volume:
             length, next_cluster = self._run(cluster, count - index)
             self._check_cluster(cluster + length - 1, entry.name)
             if ends and ends[-1] == cluster:
-                # The run goes on in the next page.
+                # The run continues in the next page.
                 ends[-1] += length
             else:
                 runs[index] = cluster

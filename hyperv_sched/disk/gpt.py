@@ -121,6 +121,7 @@ class GPTEntry:
 
     @property
     def legacy_bootable(self) -> bool:
+        """Whether a BIOS boots the partition (attribute bit 2)."""
         return bool(self.attributes & _LEGACY_BOOTABLE)
 
 

@@ -61,10 +61,12 @@ class MBREntry:
 
     @property
     def active(self) -> bool:
+        """Whether a BIOS boots the partition."""
         return bool(self.indicator & _ACTIVE)
 
     @property
     def used(self) -> bool:
+        """Whether the entry has a partition."""
         return bool(self.type and self.count)
 
     @property

@@ -85,7 +85,7 @@ def _read_announced_gpt(disk: virtual_disk.Disk, record: mbr.BootRecord,
         _check_end(disk, table, candidates, result)
         return Layout('gpt', candidates, DefectReport(
             Defect.ESP_MISSING, 'no partition is an EFI system partition'))
-    # Firmware goes on with the MBR.
+    # Firmware reads the MBR instead.
     return Layout('gpt', _mbr_candidates(disk, record), defect)
 
 

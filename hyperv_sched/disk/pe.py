@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EFI programs (Microsoft PE format; UEFI 2.10, 2.1.1), little endian.
+r"""EFI programs (Microsoft PE format; UEFI 2.10, 2.1.1), little endian.
 
 The file begins with ``MZ`` and has the offset of the PE header at 60.
 
@@ -8,7 +8,7 @@ PE header; the rest from 24 on is the optional header:
 ====== ==== ==========================================================
 offset size
 ====== ==== ==========================================================
-     0    4 signature ``PE\\0\\0``
+     0    4 signature ``PE\0\0``
      4    2 machine
      6    2 number of sections
     12    4 offset of the symbol table, 18 bytes a symbol; then come
@@ -243,10 +243,6 @@ class _Section(typing.NamedTuple):
     offset: int
 
     @property
-    def memory_end(self) -> int:
-        return self.address + self.memory_size
-
-    @property
     def loaded(self) -> int:
         """Bytes that firmware copies; it adds zeros."""
         return min(self.memory_size or self.size, self.size)
@@ -256,10 +252,11 @@ class _Section(typing.NamedTuple):
 
         :raises LoadError: it is not.
         """
+        end = self.address + self.memory_size
         if (self.memory_size or self.size) and max(
-                self.memory_end, self.address + 1) > optional.memory:
+                end, self.address + 1) > optional.memory:
             raise LoadError(f'the size in memory is {optional.memory} bytes, '
-                            f'a section ends at {self.memory_end}')
+                            f'a section ends at {end}')
         if not self.size:
             return
         if self.offset + self.size > file_size:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Formats that Hyper-V does not run, recognized by their signatures.
+r"""Formats that Hyper-V does not run, recognized by their signatures.
 
 ========= ======================================== =======================
 format    signature                                virtual size
 ========= ======================================== =======================
-qcow2     ``QFI\\xfb`` at 0                         u64 at 24, big endian
-qed       ``QED\\0`` at 0                           u64 at 40
+qcow2     ``QFI\xfb`` at 0                         u64 at 24, big endian
+qed       ``QED\0`` at 0                           u64 at 40
 vmdk      ``KDMV``, ``COWD`` or a descriptor at 0  sectors, u64 at 12
 vdi       0xbeda107f, little endian, at 64         u64 at 368
 parallels ``WithoutFreeSpace`` or                  sectors, u64 at 36
           ``WithouFreSpacExt`` at 0
-luks      ``LUKS\\xba\\xbe`` at 0
+luks      ``LUKS\xba\xbe`` at 0
 gzip      1f 8b 08 at 0
 xz        fd ``7zXZ`` 00 at 0
 bzip2     ``BZh`` at 0

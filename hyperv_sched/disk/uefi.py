@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The default boot behavior of UEFI firmware on one file system.
+r"""The default boot behavior of UEFI firmware on one file system.
 
-A new VM has no boot options, so firmware boots \\EFI\\BOOT\\BOOTX64.EFI (UEFI
+A new VM has no boot options, so firmware boots \EFI\BOOT\BOOTX64.EFI (UEFI
 2.10, 3.5.1.1). A shim boots a second stage: grubx64.efi in its directory, or,
 if fbx64.efi is in its directory, the first boot option that a BOOTX64.CSV in
-another directory of \\EFI defines (shim.c and fallback.c of rhboot/shim).
+another directory of \EFI defines (shim.c and fallback.c of rhboot/shim).
 """
 
 from __future__ import annotations

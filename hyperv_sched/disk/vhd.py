@@ -205,8 +205,8 @@ def _check_footer_copy(image: reader.Reader, footer: _Footer,
     elif copy.checksum != _checksum(data, _FOOTER_CHECKSUM_OFFSET):
         error = 'the copy has a wrong checksum'
     elif copy.size != footer.size:
-        error = (f'the copy says {copy.size} bytes, the footer '
-                 f'{footer.size}')
+        error = (f'the size is {copy.size} bytes in the copy, {footer.size} '
+                 'in the footer')
     elif not copy.describes_same_disk(footer):
         error = 'the copy has other values than the footer'
     else:

@@ -126,6 +126,7 @@ class DiskParameters:
 
     @property
     def has_parent(self) -> bool:
+        """Whether this is a differencing disk."""
         return bool(self.flags & _HAS_PARENT)
 
     @property

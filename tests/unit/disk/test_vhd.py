@@ -140,7 +140,8 @@ class DynamicTestCase(TestCase):
                 ('the copy is missing', self.with_copy(0, bytes(512))),
                 ('the copy is missing', self.with_copy(0, b'conectiX')),
                 ('the copy has a wrong checksum', self.with_copy(20, b'\1')),
-                ('the copy says 1048576 bytes, the footer 2097152',
+                ('the size is 1048576 bytes in the copy, 2097152 in the '
+                 'footer',
                  self.with_copy(48, MIB.to_bytes(8, 'big'), True)),
                 ('the copy has other values than the footer',
                  self.with_copy(68, bytes(16), True)),
