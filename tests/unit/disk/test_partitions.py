@@ -236,6 +236,15 @@ class CutOffTestCase(base.TestCase):
         self.assertDoesNotBoot(
             'no-partition-table', self.mbr((0x0c, 2048, 1)))
 
+    def test_partition_that_ends_with_the_disk_is_whole(self):
+        self.assertCutOff(
+            'partition 2 ends with LBA 2057, the disk with LBA 2047',
+            self.mbr((0x83, 64, 1984), (0x07, 2048, 10)))
+
+    def test_partition_from_sector_0_is_no_partition(self):
+        self.assertDoesNotBoot(
+            'no-partition-table', self.mbr((0x0c, 0, 5000)))
+
     def test_logical(self):
         # The extended partition ends past the disk, as one in it does.
         disk = self.mbr((0x05, 32, 5000))

@@ -63,6 +63,7 @@ class HeaderTestCase(ProgramTestCase):
                 ('no MZ header', program[:63]),
                 ('no PE header', program[:64]),
                 ('no PE header', program[:327]),
+                ('the headers are cut off', program[:328]),
                 ('no PE header', program.replace(b'PE', b'NE')),
                 ('no PE header', guests.program(magic=0x107)),
                 ('no PE32+ header', guests.program(magic=0x10b))):
@@ -91,6 +92,13 @@ class HeaderTestCase(ProgramTestCase):
                                ('<I', OPTIONAL + 108, number))
         for size in (0, 232, 248):
             self.assertRefused('16 directories', ('<H', PE + 20, size))
+
+    def test_directories_that_the_program_lacks(self):
+        # With five, the section table is in the place of the relocations.
+        section = struct.pack('<8s4I', b'.text', 512, ADDRESS, 512, OFFSET)
+        self.assertLoads(
+            ('<I', OPTIONAL + 108, 5), ('<H', PE + 20, 112 + 5 * 8),
+            ('<40s', RELOCATIONS, section))
 
     def test_headers_have_room_for_the_section(self):
         end = SECTION + 40
@@ -184,7 +192,8 @@ class DirectoriesTestCase(ProgramTestCase):
 
     def test_debug_directory_is_in_the_file(self):
         self.assertLoads(('<II', DEBUG, 0x10000000, 28))
-        self.assertLoads(('<II', DEBUG, ADDRESS, 18 * 28))
+        for address in (ADDRESS, ADDRESS + 8):
+            self.assertLoads(('<II', DEBUG, address, 18 * 28))
         # From offset 512, 18 entries end at 1016 and 19 at 1044.
         for size in (18 * 28 + 1, 37 * 28):
             self.assertRefused('the debug directory ends at',
@@ -204,6 +213,6 @@ class DirectoriesTestCase(ProgramTestCase):
                     ('<II', DEBUG, ADDRESS, 28), content=content)
 
     def test_resources_outside_of_memory_are_not_read(self):
-        self.assertLoads(('<II', RESOURCES, MEMORY, 100))
+        self.assertLoads(('<II', RESOURCES, MEMORY, 15))
         self.assertRefused('invalid resources at 0x1fff',
                            ('<II', RESOURCES, MEMORY - 1, 1))

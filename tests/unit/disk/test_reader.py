@@ -83,7 +83,8 @@ class BudgetTestCase(base.TestCase):
         image.read(0, 1)
         self.assertEqual(8, image.steps)
         image.read(-1, 1)
-        self.assertEqual(9, image.steps)
+        image.read(0, 0)
+        self.assertEqual(10, image.steps)
 
 
 class FileSourceTestCase(base.TestCase):

@@ -128,6 +128,8 @@ class ProgramTestCase(test_pe.ProgramTestCase):
             self.assertRefused('the relocations end at', (
                 '<II', RELOCATIONS, address, size))
         self.assertLoads(('<II', RELOCATIONS, 0x10000000, 0))
+        self.assertLoads(('<II', RELOCATIONS, ADDRESS, 4096),
+                         ('<Q', BASE, 0x100000))
 
     def test_directory_lists_all_relocations(self):
         content = (block((10, POINTER)) + block((10, POINTER))).ljust(
@@ -137,6 +139,14 @@ class ProgramTestCase(test_pe.ProgramTestCase):
             self.assertRefused(
                 'no directory lists the relocations', self.directory(size),
                 content=content, name=b'.reloc')
+
+    def test_directory_lists_a_block_that_fills_the_section(self):
+        content = block((10, 0x80), size=512).ljust(512, b'\0')
+        self.assertLoads(
+            self.directory(512), content=content, name=b'.reloc')
+        self.assertRefused(
+            'no directory lists the relocations at 0x1000',
+            self.directory(0), content=content, name=b'.reloc')
 
     def test_section_without_relocations_need_not_be_listed(self):
         # systemd-boot and shim have one.
