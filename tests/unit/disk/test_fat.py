@@ -147,6 +147,25 @@ class ClustersTestCase(base.TestCase):
                     fat.DamagedFATError, opened.open, opened.find('A'))
                 self.assertEqual(detail, str(error))
 
+    def test_end_of_the_chain_of_a_directory(self):
+        # 16 entries fill the only cluster.
+        image = bytearray(guests.fat(
+            {f'DIR/F{number}': b'' for number in range(16)}))
+        cluster, = struct.unpack_from(
+            '<H', image, image.index(b'DIR        ') + 26)
+        self.assertEqual(0, cluster % 2)
+        for value, detail in (
+                (0xff8, None),
+                (0xff7, 'the clusters of a directory end early, with 4087')):
+            struct.pack_into('<H', image, 512 + cluster * 3 // 2, value)
+            opened = volume(bytes(image))
+            if detail is None:
+                self.assertIsNone(opened.find('DIR', 'F16'))
+            else:
+                error = self.assertRaises(
+                    fat.DamagedFATError, opened.find, 'DIR', 'F16')
+                self.assertEqual(detail, str(error))
+
     def test_partition_ends_with_the_last_byte_of_a_file(self):
         image = guests.fat({'A': bytes(700)}, clusters=2)
         end = len(image) - 1024 + 700
