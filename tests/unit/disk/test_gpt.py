@@ -167,6 +167,21 @@ class EntriesTestCase(base.TestCase):
                 {} if boots else {'gpt-overlap': 'partitions 1 and 2'},
                 base.inspect(disk).defects)
 
+    def test_overlap_with_the_last_lba(self):
+        # The last usable LBA is 2014.
+        end = 64 + len(LOADER) // 512
+        for first, boots in ((end - 1, False), (end, True)):
+            disk = guests.gpt([(guests.ESP, 64, LOADER),
+                               (guests.BASIC_DATA, first, b'', 2015)])
+            self.assertEqual(
+                {} if boots else {'gpt-overlap': 'partitions 1 and 2'},
+                base.inspect(disk).defects)
+
+    def test_partition_of_one_lba_is_in_range(self):
+        disk = open_raw(guests.gpt([(guests.ESP, 64, b'', 64)]))
+        entry, = gpt.used_entries(gpt.read(disk, 1), disk)
+        self.assertTrue(entry.in_range)
+
     @hypothesis.given(st.lists(
         st.tuples(st.integers(30, 120), st.integers(30, 120)), max_size=12))
     def test_overlaps_are_those_of_firmware(self, ranges):

@@ -201,6 +201,13 @@ class CutOffTestCase(base.TestCase):
         self.assertCutOff('partition 2 ends with LBA 1999, the disk with LBA '
                           '1998', self.gpt(1999), 'uefi')
 
+    def test_gpt_partition_of_one_lba(self):
+        disk = guests.gpt([(guests.ESP, 64, LOADER),
+                           (guests.BASIC_DATA, 1999, b'', 1999)])
+        self.assertBoots(disk[:2000 * 512], 'gpt-beyond-disk')
+        self.assertCutOff('partition 2 ends with LBA 1999, the disk with LBA '
+                          '1998', disk[:1999 * 512], 'uefi')
+
     def test_system_partition_has_no_other_defect(self):
         for size in (65, 66, 67):
             self.assertCutOff(
