@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small disks that start by UEFI, made byte by byte.
+"""Small disks that boot by UEFI, made byte by byte.
 
-tests/firmware holds real ones, made by real tools and started for real.
+tests/firmware has disks that real tools made, and boots them.
 """
 
 import math
@@ -14,7 +14,7 @@ ESP = 'c12a7328-f81f-11d2-ba4b-00a0c93ec93b'
 BASIC_DATA = 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7'
 BIOS_BOOT = '21686148-6449-6e6f-744e-656564454649'
 
-#: What the boot code of mkfs.fat says.
+#: The text in the boot code of mkfs.fat.
 INERT = b'This is not a bootable disk.'
 
 _DIRECTORY = 0x10
@@ -23,7 +23,7 @@ _LONG_NAME = 0x0f
 
 def program(machine=0x8664, subsystem=10, signed=False, shim=False,
             magic=0x20b, size=1024):
-    """An EFI program that does nothing, with one section of 512 bytes."""
+    """Return an EFI program that does nothing, with a section of 512 bytes."""
     strings = b'\x20\0\0\0' + b'.vendor_cert\0'.ljust(28, b'\0')
     data = bytearray(size)
     data[:2] = b'MZ'
@@ -43,7 +43,7 @@ def program(machine=0x8664, subsystem=10, signed=False, shim=False,
 
 
 def boot_entries(name):
-    """What the fallback program reads, as distributions write it."""
+    """Return a BOOTX64.CSV, as distributions write it."""
     return f'\ufeff{name},a system,,a boot entry\n'.encode('utf-16-le')
 
 
@@ -53,7 +53,7 @@ def _short(name):
 
 
 def _entries(name, attributes, cluster, size):
-    """A directory entry, behind those of its long name if it needs one."""
+    """Return a directory entry, after those of its long name if any."""
     short = _short(name)
     checksum = 0
     for byte in short:
@@ -63,9 +63,9 @@ def _entries(name, attributes, cluster, size):
     if len(base) > 8 or len(extension) > 3 or name != name.upper():
         text = name.encode('utf-16-le')
         text += b'' if len(text) % 26 == 0 else b'\0\0'
-        for ordinal, at in enumerate(range(0, len(text), 26), 1):
-            part = text[at:at + 26].ljust(26, b'\xff')
-            last = 0x40 if at + 26 >= len(text) else 0
+        for ordinal, start in enumerate(range(0, len(text), 26), 1):
+            part = text[start:start + 26].ljust(26, b'\xff')
+            last = 0x40 if start + 26 >= len(text) else 0
             long_names.insert(0, bytes((ordinal | last,)) + part[:10] + bytes(
                 (_LONG_NAME, 0, checksum)) + part[10:22] + b'\0\0' + part[22:])
     return b''.join(long_names) + struct.pack(
@@ -75,10 +75,11 @@ def _entries(name, attributes, cluster, size):
 
 def fat(files, clusters=200, sector=SECTOR, per_cluster=1, bits=12,
         root_entries=64, scatter=1):
-    """A FAT file system with files by their paths (``EFI/BOOT/...``).
+    """Return a FAT file system with files by their paths (``EFI/BOOT/...``).
 
-    :param clusters: on which the type depends: bits must suit
-    :param scatter: how many clusters apart those of a file lie
+    :param clusters: the number, which must suit the bits
+    :param bits: the size of an entry of the table: 12, 16 or 32
+    :param scatter: the distance from a cluster of a file to the next
     """
     is_fat32 = bits == 32
     fat_sectors = math.ceil((clusters + 2) * bits / 8 / sector)
@@ -105,9 +106,9 @@ def fat(files, clusters=200, sector=SECTOR, per_cluster=1, bits=12,
         chain = [free + index * scatter for index in range(count)]
         free = chain[-1] + 1
         for index, cluster in enumerate(chain):
-            at = data_at * sector + (cluster - 2) * cluster_size
+            start = data_at * sector + (cluster - 2) * cluster_size
             piece = data[index * cluster_size:(index + 1) * cluster_size]
-            volume[at:at + len(piece)] = piece
+            volume[start:start + len(piece)] = piece
             table[cluster] = (
                 chain[index + 1] if index + 1 < count else 0x0fffffff)
         return chain[0]
@@ -125,17 +126,17 @@ def fat(files, clusters=200, sector=SECTOR, per_cluster=1, bits=12,
     tree = {}
     for path, content in files.items():
         *parents, name = path.split('/')
-        place = tree
+        directory_tree = tree
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[name] = content
+            directory_tree = directory_tree.setdefault(parent, {})
+        directory_tree[name] = content
     root = directory(tree)
     if is_fat32:
-        at = data_at * sector
+        root_at = data_at * sector
         table[2] = 0x0fffffff
     else:
-        at = (1 + fat_sectors) * sector
-    volume[at:at + len(root)] = root
+        root_at = (1 + fat_sectors) * sector
+    volume[root_at:root_at + len(root)] = root
     bitmap = 0
     for cluster, following in table.items():
         bitmap |= (following & (1 << bits) - 1) << cluster * bits
@@ -145,12 +146,16 @@ def fat(files, clusters=200, sector=SECTOR, per_cluster=1, bits=12,
 
 
 def loader(**options):
-    """A file system with the loader that firmware looks for."""
+    """Return a file system with the loader that firmware boots."""
     return fat({'EFI/BOOT/BOOTX64.EFI': program(**options)})
 
 
 def mbr(partitions=(), code=b'', signature=b'\x55\xaa'):
-    """A record; partitions are (type, first, count) or have an indicator."""
+    """Return an MBR.
+
+    :param partitions: (type, first sector, number of sectors), and
+        optionally the boot indicator
+    """
     record = bytearray(SECTOR)
     record[:len(code)] = code
     for index, (kind, first, count, *active) in enumerate(partitions):
@@ -166,7 +171,7 @@ PROTECTIVE = (0xee, 1, 0xffffffff)
 
 def gpt_header(disk, lba, other, entries_lba, entries, count, sector=SECTOR,
                entry_size=128, first_usable=34, last_usable=None, own=None):
-    """Write a header with its checksums into a disk."""
+    """Write a GPT header with its checksums into a disk."""
     header = bytearray(92)
     total = len(disk) // sector
     struct.pack_into(
@@ -181,7 +186,10 @@ def gpt_header(disk, lba, other, entries_lba, entries, count, sector=SECTOR,
 
 def gpt(partitions, size=1024 * 1024, sector=SECTOR, count=128,
         record=None, attributes=0, **options):
-    """A disk; partitions are (type, first LBA, data) or have a last LBA."""
+    """Return a disk with a GPT.
+
+    :param partitions: (type, first LBA, data), and optionally the last LBA
+    """
     disk = bytearray(size)
     disk[:SECTOR] = mbr([PROTECTIVE]) if record is None else record
     entries = bytearray(count * 128)
@@ -202,16 +210,16 @@ def gpt(partitions, size=1024 * 1024, sector=SECTOR, count=128,
 
 
 def bootable(**options):
-    """A disk with one EFI system partition and a loader on it."""
+    """Return a disk with a loader on an EFI system partition."""
     return gpt([(ESP, 64, loader())], **options)
 
 
-#: Boot code of a BIOS, as far as anyone can tell by looking.
+#: Unknown boot code.
 CODE = b'\xfa\x33\xc0\x8e\xd0'
 
 
 def bios_bootable(size=1024 * 1024):
-    """A disk with boot code and an active partition that has some, too."""
+    """Return a disk with boot code in the MBR and an active partition."""
     disk = bytearray(size)
     disk[:SECTOR] = mbr([(7, 64, 128, 0x80)], CODE)
     disk[64 * SECTOR:65 * SECTOR] = CODE.ljust(510, b'\0') + b'\x55\xaa'

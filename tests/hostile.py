@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small disks that make much work for whoever inspects them.
+"""Small disks that take much work to inspect.
 
-Each is one of a kind: something that is counted in the file, times something
-whose size is stated in the file.
+Each multiplies the number of some structures by a size that is stated in the
+file.
 """
 
 import itertools
@@ -17,26 +17,26 @@ _OPTIONAL = 64 + 24
 _RESOURCES, _SECURITY, _RELOCATIONS, _DEBUG = (
     _OPTIONAL + 112 + 8 * number for number in (2, 4, 5, 6))
 _TABLE = _OPTIONAL + 240
-#: In memory, the first section; also the least base address that firmware
-#: does not move a program from.
+#: The address of the first section; also the lowest base address that
+#: firmware does not relocate.
 _ADDRESS = MIB
 _PAGE = 4096
-#: Files that are looked at where BOOTX64.EFI is missing.
+#: Loaders that are read if BOOTX64.EFI is missing.
 LOADERS = ('EFI/BOOT/BOOTIA32.EFI', 'EFI/BOOT/BOOTAA64.EFI',
            'EFI/Microsoft/Boot/bootmgfw.efi')
 
 
 def program(sections=1024, body=b'', shorter=False, relocations=0,
             relocations_at=0, resources=0, debug=0):
-    """A program all of whose sections are the same bytes of the file.
+    """Return a program whose sections are the same bytes of the file.
 
-    It is cut off at the very end, so that it is looked at and does not start.
+    Its signature is cut off: the last check refuses it.
 
     :param body: the content of the sections
-    :param shorter: each section is shorter than the one before
-    :param relocations: size of the directory; so for resources and debug,
-        all of which are in the first section
-    :param relocations_at: where in the section their directory begins
+    :param shorter: whether each section is shorter than the last one
+    :param relocations: the size of the directory in the first section, as
+        are resources and debug
+    :param relocations_at: offset of the directory in the section
     """
     headers = -(-(_TABLE + 40 * sections) // SECTOR) * SECTOR
     step = -(-len(body) // _PAGE) * _PAGE
@@ -48,10 +48,11 @@ def program(sections=1024, body=b'', shorter=False, relocations=0,
     struct.pack_into(
         '<I12xI20xII4xH38xI', data, _OPTIONAL + 16, _ADDRESS, _PAGE,
         2 * _ADDRESS + sections * step, headers, 10, 16)
-    for at, offset, size in ((_RESOURCES, 0, resources),
-                             (_RELOCATIONS, relocations_at, relocations),
-                             (_DEBUG, 0, debug)):
-        struct.pack_into('<II', data, at, _ADDRESS + offset, size)
+    for directory, offset, size in (
+            (_RESOURCES, 0, resources),
+            (_RELOCATIONS, relocations_at, relocations),
+            (_DEBUG, 0, debug)):
+        struct.pack_into('<II', data, directory, _ADDRESS + offset, size)
     struct.pack_into('<II', data, _SECURITY, 2 ** 32 - 16, 15)
     for index in range(sections):
         size = len(body) - (8 * index if shorter else 0)
@@ -61,17 +62,17 @@ def program(sections=1024, body=b'', shorter=False, relocations=0,
 
 
 def block(size):
-    """One block of relocations, of which none is for anything."""
+    """Return a block of relocations of the type ABSOLUTE."""
     return struct.pack('<II', 0, size).ljust(size, b'\0')
 
 
 def blocks(count):
-    """Blocks of relocations without any."""
+    """Return empty blocks of relocations."""
     return struct.pack('<II', 0, 8) * count
 
 
 def volume(data, names=LOADERS, **options):
-    """A file system on which all files are one chain of clusters."""
+    """Return a file system whose files share a chain of clusters."""
     first, *others = names
     disk = bytearray(guests.fat(
         {first: data, **dict.fromkeys(others, b'')}, **options))
@@ -87,11 +88,11 @@ def _short_name(path):
 
 
 def shared(data, logical=128, extended=4, distinct=False):
-    """A disk whose logical partitions are all one place.
+    """Return a disk whose logical partitions begin at one sector.
 
-    :param data: what is there
-    :param logical: partitions in each extended one
-    :param distinct: each is larger than the one before
+    :param data: the content of the partitions
+    :param logical: the number in each extended partition
+    :param distinct: whether each is larger than the last one
     """
     first = 1 + extended * logical
     sectors = -(-len(data) // SECTOR)
@@ -101,17 +102,20 @@ def shared(data, logical=128, extended=4, distinct=False):
         (5, 1 + index * logical, 1) for index in range(extended)])
     for chain, index in itertools.product(range(extended), range(logical)):
         number = chain * logical + index
-        at = 1 + number
+        sector = 1 + number
         following = [(5, index + 1, 1)] if index + 1 < logical else []
-        disk[at * SECTOR:(at + 1) * SECTOR] = guests.mbr([
-            (12, first - at, sectors + (number if distinct else 0)),
+        disk[sector * SECTOR:(sector + 1) * SECTOR] = guests.mbr([
+            (12, first - sector, sectors + (number if distinct else 0)),
             *following])
     disk[first * SECTOR:first * SECTOR + len(data)] = data
     return bytes(disk)
 
 
 def crowded_table(entries=131072, used=4096):
-    """A GPT of 16 MiB: half of what is in use overlaps all the rest."""
+    """Return a disk with a GPT of 16 MiB.
+
+    Half of the entries in use overlap all others.
+    """
     table = bytearray(entries * 128)
     kind = bytes(range(16))
     for index in range(used):
@@ -124,32 +128,33 @@ def crowded_table(entries=131072, used=4096):
     disk = bytearray((2 * sectors + 8 * used + 4) * SECTOR)
     disk[:SECTOR] = guests.mbr([guests.PROTECTIVE])
     last = len(disk) // SECTOR - 1
-    for lba, other, at in ((1, last, 2), (last, 1, last - sectors)):
-        disk[at * SECTOR:at * SECTOR + len(table)] = table
-        guests.gpt_header(disk, lba, other, at, table, entries,
+    for lba, other, first in ((1, last, 2), (last, 1, last - sectors)):
+        disk[first * SECTOR:first * SECTOR + len(table)] = table
+        guests.gpt_header(disk, lba, other, first, table, entries,
                           first_usable=34, last_usable=last - 1)
     return bytes(disk)
 
 
 def resource_names(size):
-    """A directory of as many named resources as fit, none of them forms."""
+    """Return a directory of named resources, none of them HII."""
     count = min((size - 16) // 8, 0xffff)
     return (struct.pack('<12xHH', count, 0)
             + struct.pack('<II', 2 ** 31, 0) * count).ljust(size, b'\0')
 
 
 def crowd_root(data, files):
-    """Put files before the first entry of a root directory."""
+    """Insert files before the first entry of a root directory."""
     disk = bytearray(data)
-    at = disk.index(_short_name('EFI'))
-    entry = bytes(disk[at:at + 32])
-    disk[at:at + 32 * files] = (b'A' + entry[1:]) * files
-    disk[at + 32 * files:at + 32 * files + 32] = entry
+    start = disk.index(_short_name('EFI'))
+    end = start + 32 * files
+    entry = bytes(disk[start:start + 32])
+    disk[start:end] = (b'A' + entry[1:]) * files
+    disk[end:end + 32] = entry
     return bytes(disk)
 
 
 def crowded_vendors(count=2000):
-    """A file system whose shim looks for BOOTX64.CSV in many directories."""
+    """Return a file system whose shim searches many directories."""
     shim = guests.program(shim=True, signed=True)
     return guests.fat(
         {'EFI/BOOT/BOOTX64.EFI': shim,
@@ -159,14 +164,15 @@ def crowded_vendors(count=2000):
 
 
 def product():
-    """The product of all limits.
+    """Return a disk that multiplies all limits.
 
     Partitions, programs, sections, blocks of relocations, names of resources,
     debug entries, clusters that are not adjacent, directory entries.
     """
     half = 16 + 8 * 0xffff
     body = bytearray(resource_names(half) + blocks((MIB - half) // 8))
-    # Where resources say nothing, a block that each section begins with.
+    # In the reserved bytes of the resources, the block of relocations with
+    # which each section begins.
     struct.pack_into('<II', body, 0, 0, len(body) - 8 * 1024)
     data = program(1024, bytes(body), shorter=True, resources=len(body),
                    relocations=len(body) - half, relocations_at=half,
@@ -177,7 +183,7 @@ def product():
 
 
 def disks():
-    """One disk of each kind, by name."""
+    """Yield the name and the bytes of a disk of each kind."""
     many = program(1024, block(MIB))
     for name, partitions in (('one partition', (1, 1)),
                              ('512 partitions', (128, 4))):

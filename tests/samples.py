@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small, valid disk images, written where no qemu-img is at hand."""
+"""Small and valid disk images, made without qemu-img."""
 
 import struct
 import uuid
@@ -29,7 +29,7 @@ _CRC32C = _crc32c_table()
 
 
 def crc32c(data):
-    """CRC-32C, byte by byte."""
+    """Return the CRC-32C of some bytes."""
     crc = 0xffffffff
     for byte in data:
         crc = _CRC32C[(crc ^ byte) & 0xff] ^ crc >> 8
@@ -41,7 +41,7 @@ def _guid(text):
 
 
 def summed(structure):
-    """Put a VHDX checksum into its place, offset 4."""
+    """Set the checksum of a VHDX structure, at offset 4."""
     structure[4:8] = bytes(4)
     structure[4:8] = struct.pack('<I', crc32c(structure))
     return structure
@@ -50,8 +50,9 @@ def summed(structure):
 def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
          logical_sector_size=512, guest=b'', items=(), regions=(),
          bat_size=MIB):
-    """A dynamic VHDX that holds a disk's first bytes, as bytes.
+    """Return a dynamic VHDX as bytes.
 
+    :param guest: the first bytes of the disk
     :param items: more metadata: (GUID, data, flags)
     :param regions: more regions: (GUID, offset, length, flags)
     """
@@ -76,9 +77,9 @@ def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
         entries = [(_BAT_REGION, 3 * MIB, bat_size, 1),
                    (_METADATA_REGION, 2 * MIB, MIB, 1), *regions]
         struct.pack_into('<4sII', table, 0, b'regi', 0, len(entries))
-        for index, (guid, *place) in enumerate(entries):
+        for index, (guid, *fields) in enumerate(entries):
             struct.pack_into('<16sQII', table, 16 + 32 * index, _guid(guid),
-                             *place)
+                             *fields)
         image[offset:offset + 64 * 1024] = summed(table)
     items = [
         (_FILE_PARAMETERS, struct.pack('<II', block_size, flags), 4),
@@ -87,17 +88,17 @@ def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
         (_PHYSICAL_SECTOR_SIZE, struct.pack('<I', 4096), 6),
         (_PAGE_83_DATA, uuid.uuid4().bytes, 6), *items]
     struct.pack_into('<8s2xH', image, 2 * MIB, b'metadata', len(items))
-    at = 64 * 1024
+    offset = 64 * 1024
     for index, (guid, data, item_flags) in enumerate(items):
         struct.pack_into('<16sIII', image, 2 * MIB + 32 + 32 * index,
-                         _guid(guid), at, len(data), item_flags)
-        image[2 * MIB + at:2 * MIB + at + len(data)] = data
-        at += len(data)
+                         _guid(guid), offset, len(data), item_flags)
+        image[2 * MIB + offset:2 * MIB + offset + len(data)] = data
+        offset += len(data)
     return bytes(image)
 
 
 def vhd_summed(structure, offset):
-    """Put a VHD checksum into its place, which holds zeros."""
+    """Return a VHD structure with its checksum, which must be zeros."""
     total = sum(structure) & 0xffffffff
     struct.pack_into('>I', structure, offset, ~total & 0xffffffff)
     return bytes(structure)
@@ -115,14 +116,17 @@ def _vhd_footer(virtual_size, disk_type, data_offset):
 
 
 def fixed_vhd(virtual_size=MIB, guest=None, claimed_size=None):
-    """A fixed VHD: the disk, then the footer."""
+    """Return a fixed VHD: the disk, then the footer."""
     guest = bytes(virtual_size) if guest is None else guest
     return guest + _vhd_footer(
         len(guest) if claimed_size is None else claimed_size, 2, 2 ** 64 - 1)
 
 
 def dynamic_vhd(virtual_size=GIB, disk_type=3, guest=b'', parent=''):
-    """A dynamic VHD that holds a disk's first bytes, of its first block."""
+    """Return a dynamic VHD.
+
+    :param guest: the first bytes of the disk, at most one block
+    """
     block_size = 2 * MIB
     blocks = -(-virtual_size // block_size)
     footer = _vhd_footer(virtual_size, disk_type, 512)
@@ -140,7 +144,7 @@ def dynamic_vhd(virtual_size=GIB, disk_type=3, guest=b'', parent=''):
 
 
 def qcow2(virtual_size=GIB):
-    """The head of a qcow2."""
+    """Return the header of a qcow2."""
     head = bytearray(512)
     struct.pack_into('>4sIQIIQ', head, 0, b'QFI\xfb', 3, 0, 0, 16,
                      virtual_size)

@@ -210,7 +210,7 @@ class Images:
         """The content of an image, read in ranges.
 
         Reading raises :class:`Unread`, :class:`Changed`, :class:`CloudError`
-        and :class:`ranges.TooCostly`.
+        and :class:`ranges.BudgetExceededError`.
         """
         size = size_of(image)
 

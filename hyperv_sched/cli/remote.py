@@ -87,7 +87,7 @@ def _inspect(connection: cloud.Images, image: Mapping[str, Any],
 
     try:
         return disk.inspect_source(connection.source(image)).as_dict()
-    except (cloud.Unread, ranges.TooCostly) as exc:
+    except (cloud.Unread, ranges.BudgetExceededError) as exc:
         if show is None:
             raise cloud.Unread(str(exc)) from None
     with tempfile.TemporaryFile() as file:

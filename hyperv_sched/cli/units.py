@@ -41,8 +41,8 @@ _PARTITION_TYPES = {
 def annotate(name: str, value: Any) -> Any:
     """Return a value with words that people know beside it.
 
-    :param name: of a member of :class:`hyperv_sched.disk.Content`, or of one
-        of its partitions
+    :param name: of a member of :class:`hyperv_sched.disk.Inspection`, or of
+        one of its partitions
     """
     if value is None:
         return '-'

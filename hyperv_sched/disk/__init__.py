@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what a disk image is, by its content alone. Nothing here judges.
+"""Read facts and defects from a disk image file.
 
-Standard library only, on any system. Nothing that an image names is ever
-opened. From the outside in: :mod:`reader` gets bytes of the file;
-:mod:`vhdx`, :mod:`vhd` and :mod:`others` make a disk of it; :mod:`boot`
-looks at that as firmware does, through :mod:`partitions` (:mod:`mbr`,
-:mod:`gpt`), :mod:`fat`, :mod:`pe` and :mod:`uefi`.
+Uses the standard library only and runs on any system. Files that an image
+names are never opened. The layers, from the file to the boot loader:
+:mod:`reader` reads bytes of the file within a budget; :mod:`vhdx`,
+:mod:`vhd` and :mod:`signatures` read the container; :mod:`virtual_disk`
+gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
+by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
+:mod:`pe` and :mod:`uefi`. :mod:`inspection` holds the result.
 """
 
 from __future__ import annotations
@@ -13,46 +15,41 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import struct
 import typing
 
 from hyperv_sched import text
 from hyperv_sched.disk import boot
-from hyperv_sched.disk import guest
-from hyperv_sched.disk import others
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
+from hyperv_sched.disk import signatures
 from hyperv_sched.disk import vhd
 from hyperv_sched.disk import vhdx
-from hyperv_sched.disk.content import Content
-from hyperv_sched.disk.content import Damaged
-from hyperv_sched.text import internal_error
+from hyperv_sched.disk import virtual_disk
+from hyperv_sched.disk.defects import Defect
+from hyperv_sched.disk.inspection import Inspection
 
-__all__ = ['Content', 'Failed', 'Format', 'inspect', 'inspect_file',
-           'inspect_source', 'open_file', 'read_format']
-
-#: What no file may lead to, and one will.
-_MISTAKES = (ArithmeticError, AssertionError, AttributeError, LookupError,
-             MemoryError, RecursionError, TypeError, ValueError, struct.error)
+__all__ = ['Defect', 'Format', 'Inspection', 'InspectionError', 'inspect',
+           'inspect_file', 'inspect_source', 'open_file', 'read_format']
 
 
-class Failed(OSError):
-    """A mistake of this reader, not of the file, which nobody has seen."""
+class InspectionError(OSError):
+    """The inspection of a file failed because of a bug in the reader."""
 
 
 class Format(typing.NamedTuple):
     """The format of a file."""
 
     name: str
-    """As :attr:`Content.format`."""
+    """One of the values of :attr:`Inspection.format`."""
     subformat: str | None = None
-    """fixed, dynamic or differencing; None for all formats but VHD: a VHDX
-    states it behind the first bytes."""
+    """fixed, dynamic or differencing for VHD; None for other formats. A VHDX
+    states it outside of its first bytes."""
 
 
-def inspect(path: str | os.PathLike[str]) -> Content:
+def inspect(path: str | os.PathLike[str]) -> Inspection:
     """Inspect the file at a path.
 
-    :raises OSError: see :func:`open_file`.
+    :raises OSError: see :func:`open_file` and :func:`inspect_source`.
     """
     with open_file(path) as file:
         return inspect_file(file)
@@ -61,16 +58,16 @@ def inspect(path: str | os.PathLike[str]) -> Content:
 def open_file(path: str | os.PathLike[str]) -> typing.BinaryIO:
     """Open a regular file for reading, without a buffer.
 
-    A directory, a pipe, a device or a socket has no content to inspect, and
-    opening one may wait or have effects of its own.
+    Directories, pipes, devices and sockets are refused, as opening one may
+    block or have side effects.
 
-    :raises OSError: it cannot be opened, or is not a regular file.
+    :raises OSError: the file cannot be opened, or is not a regular file.
     """
     try:
-        # The path may have another file by the time it is opened.
+        # Checked twice: another file may replace this one before it is open.
         _check_regular(os.stat(path))
         file = open(path, 'rb', buffering=0,  # noqa: SIM115
-                    opener=_opener)
+                    opener=_open_nonblocking)
     except PermissionError as exc:
         raise OSError(exc.errno, text.file_error(exc, path)) from None
     try:
@@ -88,76 +85,85 @@ def _check_regular(status: os.stat_result) -> None:
         raise OSError('not a regular file')
 
 
-def _opener(path: str, flags: int) -> int:
-    """Do not wait for the other end of a pipe; Windows has none."""
+def _open_nonblocking(path: str, flags: int) -> int:
+    """Open without waiting for the writer of a pipe, where there are pipes."""
     return os.open(path, flags | getattr(os, 'O_NONBLOCK', 0)
                    | getattr(os, 'O_NOCTTY', 0))
 
 
-def inspect_file(file: typing.BinaryIO) -> Content:
-    """Inspect anything seekable that reads bytes.
+def inspect_file(file: typing.BinaryIO) -> Inspection:
+    """Inspect a seekable file, opened for reading in binary.
 
-    :raises OSError: it cannot be read.
+    :raises OSError: see :func:`inspect_source`.
     """
     return inspect_source(reader.FileSource(file))
 
 
-def inspect_source(source: reader.Source) -> Content:
-    """Inspect what can be read by ranges.
+def inspect_source(source: reader.Source) -> Inspection:
+    """Inspect a source of ranges.
 
-    :raises OSError: it cannot be read.
-    :raises Failed: it leads the reader astray; whoever looks at many can go
-        on with the next.
+    Exceptions that the source raises are passed on.
+
+    :raises OSError: the source has fewer bytes than its size.
+    :raises InspectionError: the reader has a bug; other files can still be
+        inspected.
     """
     image = reader.Reader(source)
-    found = Content(file_size=image.size)
+    result = Inspection(file_size=image.size)
     try:
-        disk = _open(image, found)
+        disk = open_virtual_disk(image, result)
         if disk is not None:
-            boot.inspect(disk, found)
-    except Damaged as exc:
-        found.note(exc.name, exc.detail)
+            boot.inspect(disk, result)
+    except inspection.DefectError as exc:
+        result.add_defect(*exc.report)
     except reader.ExhaustedError as exc:
-        found.note('inspection-stopped', str(exc))
-    except _MISTAKES as exc:
-        raise Failed(internal_error(exc)) from exc
-    found.bytes_read = image.bytes_read
-    return found
+        result.add_defect(Defect.INSPECTION_STOPPED, str(exc))
+    except OSError:
+        raise
+    except Exception as exc:
+        if exc is image.source_error:
+            raise
+        raise InspectionError(text.internal_error(exc)) from exc
+    result.bytes_read = image.bytes_read
+    return result
 
 
 def read_format(file: typing.BinaryIO) -> Format:
-    """Read the format of a file, or of the first bytes of one.
+    """Return the format of a file, or of the first bytes of a file.
 
-    Reads less than 8 KiB and does not look at the disk in the file, so that
-    it costs next to nothing whatever the file holds. 32774 bytes tell each
-    format but a fixed VHD, whose mark is at the end of the file: by its
-    first bytes it is what the disk in it is, 'raw' or 'unknown'.
+    Reads less than 8 KiB, and nothing of the virtual disk. The first 32774
+    bytes are enough for all formats but a fixed VHD, whose footer is at the
+    end of the file: its first bytes are 'raw' or 'unknown'.
 
     :param file: seekable, opened for reading in binary
-    :raises OSError: it cannot be read.
+    :raises OSError: the file cannot be read.
     """
     image = reader.Reader(reader.FileSource(file))
     name, _ = _recognize(image)
     return Format(name, vhd.read_subformat(image) if name == 'vhd' else None)
 
 
-def _open(image: reader.Reader, found: Content) -> guest.Disk | None:
-    """Open the virtual disk; None for a format that Hyper-V does not run."""
-    found.format, found.virtual_size = _recognize(image)
-    if found.format == 'vhdx':
-        return vhdx.read(image, found)
-    if found.format == 'vhd':
-        return vhd.read(image, found)
-    if found.format != 'raw':
+def open_virtual_disk(image: reader.Reader,
+                      result: Inspection) -> virtual_disk.Disk | None:
+    """Open the virtual disk; return None if Hyper-V does not run the format.
+
+    :raises inspection.DefectError: the disk cannot be read.
+    """
+    result.format, result.virtual_size = _recognize(image)
+    if result.format == 'vhdx':
+        return vhdx.read(image, result)
+    if result.format == 'vhd':
+        return vhd.read(image, result)
+    if result.format != 'raw':
         return None
-    found.logical_sector_size = others.sector_size(image)
-    return guest.RawDisk(image, found.logical_sector_size or 512)
+    result.logical_sector_size = signatures.sector_size(image)
+    return virtual_disk.RawDisk(image, result.logical_sector_size or 512)
 
 
 def _recognize(image: reader.Reader) -> tuple[str, int | None]:
-    """Read the format, and the virtual size where the first bytes state it."""
+    """Return the format, and the virtual size if the first bytes state it."""
     if image.read(0, len(vhdx.SIGNATURE)) == vhdx.SIGNATURE:
         return 'vhdx', None
-    if vhd.ends(image) or vhd.begins(image):
+    if vhd.has_footer(image) or vhd.has_footer_copy(image):
         return 'vhd', None
-    return others.recognize(image)
+    return signatures.recognize(image)

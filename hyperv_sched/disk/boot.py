@@ -1,191 +1,206 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether, and by what firmware, a disk starts."""
+"""Whether a disk boots, and by which firmware."""
 
 from __future__ import annotations
 
-from typing import Any
+import typing
 
-from hyperv_sched.disk import content
 from hyperv_sched.disk import fat
-from hyperv_sched.disk import guest
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import mbr
 from hyperv_sched.disk import partitions
 from hyperv_sched.disk import uefi
+from hyperv_sched.disk import virtual_disk
+from hyperv_sched.disk.defects import Defect
 
-#: Nobody reads longer lists; what is judged does not depend on them.
+#: Limit on partitions and on loaders in the result, which users read. The
+#: defects do not depend on it.
 _MAX_LISTED = 128
 
-#: Of work: what it takes to see that a partition holds no FAT.
+#: Steps of work to find out that a partition has no FAT file system.
 _PARTITION_STEPS = 16
 
-#: Defects of a system partition, by how far firmware comes with it.
-_PROGRESS = ('partition-cut-off', 'gpt-partition-out-of-range',
-             'gpt-overlap', 'esp-hidden-from-firmware', 'esp-not-fat',
-             'fat32-too-few-clusters', *uefi.PROGRESS)
+#: Defects of a partition, in the order in which booting reaches them.
+_BOOT_STAGES = (
+    Defect.PARTITION_CUT_OFF, Defect.GPT_PARTITION_OUT_OF_RANGE,
+    Defect.GPT_OVERLAP, Defect.ESP_HIDDEN_FROM_FIRMWARE, Defect.ESP_NOT_FAT,
+    Defect.FAT32_TOO_FEW_CLUSTERS, *uefi.BOOT_STAGES)
 
-#: Defects of a table that are no reason if a partition has one of its own.
-_GENERAL = ('esp-missing', 'loader-missing', 'mbr-partitioned',
-            'no-partition-table')
+#: Defects of a layout that give way to the defect of a partition.
+_GENERAL = (Defect.ESP_MISSING, Defect.LOADER_MISSING, Defect.MBR_PARTITIONED,
+            Defect.NO_PARTITION_TABLE)
 
-#: Boot code that finds its way without an active partition.
+#: Boot code that needs no active partition.
 _LOADERS_IN_MBR = (b'GRUB', b'LILO')
-#: Boot code that starts an active or a boot partition and nothing else:
-#: Microsoft's in English, SYSLINUX's, FreeBSD's; then the loop over the four
-#: partitions in parted's, in that of Windows XP, and of Vista and newer.
+#: Boot code that needs an active or a boot partition: Microsoft's in English,
+#: SYSLINUX's, FreeBSD's; then the loop over the four partition entries in the
+#: boot code of parted, Windows XP, and Windows Vista and newer.
 _NEEDS_PARTITION = (
     b'Missing operating system', b'Invalid partition table', b'Missing OS',
     b'Missing boot loader', b'\xbe\xbe\x07\x38\x04',
     b'\xbd\xbe\x07\x38\x6e\x00', b'\xbd\xbe\x07\x80\x7e\x00\x00')
-#: Boot code of mkfs.fat, which says no more than this.
+#: Boot code of mkfs.fat, which prints this and stops.
 _INERT = b'This is not a bootable disk'
 
 
-def inspect(disk: guest.Disk, found: content.Content) -> None:
-    """Add partitions, loaders, firmware and their defects to a content."""
+class _UEFIBoot(typing.NamedTuple):
+    """The result of booting a disk by UEFI."""
+
+    boots: bool
+    loaders: list[inspection.Loader]
+    """Those that lead to the operating system, or all if none does."""
+
+
+def inspect(disk: virtual_disk.Disk, result: inspection.Inspection) -> None:
+    """Add the partitions, loaders, firmware and defects of a disk."""
     record = mbr.read(disk)
-    layout = partitions.read(disk, record, found)
-    _note_iso(disk, layout, found)
-    found.partition_table = layout.table
-    found.partitions = [
-        {'number': p.number, 'type': p.type, 'offset': p.offset,
-         'size': p.size} for p in layout.partitions[:_MAX_LISTED]
-        if p.number and not p.hidden]
-    by_uefi, loaders = _start(disk, layout, found)
-    found.loaders = loaders[:_MAX_LISTED]
-    by_bios = _starts_by_bios(disk, record, layout)
-    if by_uefi:
-        found.firmware = 'both' if by_bios else 'uefi'
-        found.generation = 'hyperv-gen2' if by_bios is False else None
+    layout = partitions.read(disk, record, result)
+    _check_iso(disk, layout, result)
+    result.partition_table = layout.table
+    result.partitions = [
+        inspection.Partition(c.number, c.type, c.offset, c.size)
+        for c in layout.candidates[:_MAX_LISTED]
+        if c.number and not c.hidden]
+    by_uefi = _boot_by_uefi(disk, layout, result)
+    result.loaders = by_uefi.loaders[:_MAX_LISTED]
+    by_bios = _boots_by_bios(disk, record, layout)
+    if by_uefi.boots:
+        result.firmware = 'both' if by_bios else 'uefi'
+        result.generation = 'hyperv-gen2' if by_bios is False else None
     elif by_bios is not None:
-        found.firmware = 'bios' if by_bios else 'none'
-        found.generation = 'hyperv-gen1' if by_bios else None
+        result.firmware = 'bios' if by_bios else 'none'
+        result.generation = 'hyperv-gen1' if by_bios else None
 
 
-def _note_iso(disk: guest.Disk, layout: partitions.Layout,
-              found: content.Content) -> None:
-    """Note that the disk is an ISO, and not one that had an ISO before."""
-    size = iso.find(disk)
+def _check_iso(disk: virtual_disk.Disk, layout: partitions.Layout,
+               result: inspection.Inspection) -> None:
+    """Check whether the disk is an ISO.
+
+    A disk that was partitioned anew may still have descriptors of one.
+    """
+    size = iso.medium_size(disk)
     if size is not None and (
             layout.table == 'none' or disk.size <= 2 * size):
-        found.note('iso-not-a-disk', 'the disk holds an ISO 9660 file system')
+        result.add_defect(Defect.ISO_NOT_A_DISK,
+                          'the disk holds an ISO 9660 file system')
 
 
-def _start(disk: guest.Disk, layout: partitions.Layout,
-           found: content.Content) -> tuple[bool, list[dict[str, Any]]]:
-    """Try each partition, as firmware does, until one starts.
+def _boot_by_uefi(disk: virtual_disk.Disk, layout: partitions.Layout,
+                  result: inspection.Inspection) -> _UEFIBoot:
+    """Try to boot each candidate, as firmware does, and add the defects.
 
-    Where none does, the one that comes furthest tells why.
-
-    :returns: whether one starts, and the loaders on the way to it, or on
-        all ways that lead nowhere
+    If none boots, the defect that the latest boot stage reached is the
+    reason.
     """
-    defects = []
-    loaders: list[dict[str, Any]] = []
-    seen: set[tuple[int, int]] = set()
-    for partition in layout.partitions:
+    reports: list[inspection.DefectReport] = []
+    loaders: list[inspection.Loader] = []
+    tried: set[tuple[int, int]] = set()
+    for candidate in layout.candidates:
         disk.spend(_PARTITION_STEPS)
-        place = partition.offset, partition.size
-        if place in seen and not partition.hidden:
-            # Logical partitions may all name one place, where nothing starts.
+        extent = candidate.offset, candidate.size
+        if extent in tried and not candidate.hidden:
+            # All logical partitions may name one range that does not boot.
             continue
-        seen.add(place)
-        met: list[dict[str, Any]] = []
+        tried.add(extent)
+        loaded: list[uefi.LoadedImage] = []
         try:
-            volume = _start_partition(disk, partition, met)
-        except uefi.DoesNotStart as exc:
-            # A file system of another kind is no attempt to start.
-            if partition.is_esp or met:
-                defects.append(partition.cut_off or (exc.name, exc.detail))
-            loaders += _of(partition, met)
+            volume = _boot_candidate(disk, candidate, loaded)
+        except uefi.BootError as exc:
+            # A partition for data is no reason.
+            if candidate.is_esp or loaded:
+                reports.append(candidate.cut_off or exc.report)
+            loaders += _loaders(candidate, loaded)
         else:
-            _note(disk, layout, partition, volume, found)
-            return True, _of(partition, met)
-    if defects and layout.defect[0] in _GENERAL:
-        found.note(*max(defects, key=lambda d: _PROGRESS.index(d[0])))
-    else:
-        found.note(*layout.defect)
-    return False, loaders
+            _check_booted(disk, layout, candidate, volume, result)
+            return _UEFIBoot(True, _loaders(candidate, loaded))
+    reason = layout.defect
+    if reports and reason.defect in _GENERAL:
+        reason = max(
+            reports, key=lambda report: _BOOT_STAGES.index(report.defect))
+    result.add_defect(*reason)
+    return _UEFIBoot(False, loaders)
 
 
-def _of(partition: partitions.Partition,
-        loaders: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{'partition': partition.number, **loader} for loader in loaders]
+def _loaders(candidate: partitions.BootCandidate,
+             loaded: list[uefi.LoadedImage]) -> list[inspection.Loader]:
+    return [inspection.Loader(
+        candidate.number, path, program.machine, program.subsystem,
+        program.signed) for path, program in loaded]
 
 
-def _start_partition(
-        disk: guest.Disk, partition: partitions.Partition,
-        met: list[dict[str, Any]]) -> fat.Volume:
-    """Start what is on a partition.
+def _boot_candidate(disk: virtual_disk.Disk,
+                    candidate: partitions.BootCandidate,
+                    loaded: list[uefi.LoadedImage]) -> fat.Volume:
+    """Boot from a candidate.
 
-    :param met: to add each program to
-    :returns: the file system that it starts from
-    :raises uefi.DoesNotStart: firmware starts nothing from it.
+    :param loaded: the list to which each loaded program is added
+    :returns: its file system
+    :raises uefi.BootError: the candidate does not boot.
     """
-    if partition.hidden:
-        raise uefi.DoesNotStart(*partition.hidden)
-    part = guest.Part(disk, partition.offset, partition.size)
+    if candidate.hidden:
+        raise uefi.BootError(*candidate.hidden)
     try:
-        volume = fat.Volume(part)
-    except fat.NotFat as exc:
-        raise uefi.DoesNotStart(
-            'esp-not-fat', f'{partition.place}: {exc}') from None
+        volume = fat.Volume(virtual_disk.Slice(
+            disk, candidate.offset, candidate.size))
+    except fat.NotFATError as exc:
+        raise uefi.BootError(
+            Defect.ESP_NOT_FAT, f'{candidate.description}: {exc}') from None
     if volume.too_few_clusters:
-        uefi.look_for_loader(volume, met)
-        raise uefi.DoesNotStart(
-            'fat32-too-few-clusters',
-            f'{partition.place}: FAT32 of {volume.clusters} clusters')
-    uefi.start(volume, met)
+        uefi.load_unreachable(volume, loaded)
+        raise uefi.BootError(
+            Defect.FAT32_TOO_FEW_CLUSTERS, f'{candidate.description}: FAT32 '
+            f'of {volume.clusters} clusters')
+    uefi.boot(volume, loaded)
     return volume
 
 
-def _note(disk: guest.Disk, layout: partitions.Layout,
-          partition: partitions.Partition, volume: fat.Volume,
-          found: content.Content) -> None:
-    """Note what is unusual about a partition that starts."""
-    starts = f'firmware starts {partition.place}'
-    if layout.defect[0] in ('gpt-damaged', 'gpt-missing'):
-        found.note(*layout.defect)
+def _check_booted(disk: virtual_disk.Disk, layout: partitions.Layout,
+                  candidate: partitions.BootCandidate, volume: fat.Volume,
+                  result: inspection.Inspection) -> None:
+    """Add the defects of a candidate that boots."""
+    boots = f'firmware boots {candidate.description}'
+    if layout.defect.defect in (Defect.GPT_DAMAGED, Defect.GPT_MISSING):
+        result.add_defect(*layout.defect)
     elif layout.table == 'mbr':
-        found.note('mbr-partitioned', starts)
-    elif not partition.number and 'iso-not-a-disk' not in found.defects:
-        found.note('no-partition-table', starts)
-    elif partition.number and not partition.is_esp:
-        found.note('esp-type-missing',
-                   f'partition {partition.number} is of type '
-                   f'{partition.type}')
+        result.add_defect(Defect.MBR_PARTITIONED, boots)
+    elif (not candidate.number
+            and Defect.ISO_NOT_A_DISK not in result.defects):
+        result.add_defect(Defect.NO_PARTITION_TABLE, boots)
+    elif candidate.number and not candidate.is_esp:
+        result.add_defect(
+            Defect.ESP_TYPE_MISSING,
+            f'partition {candidate.number} is of type {candidate.type}')
     if volume.sector_size != disk.sector_size:
-        found.note('fat-sector-size',
-                   f'{volume.sector_size} bytes, the disk has '
-                   f'{disk.sector_size}')
-    if volume.size > partition.size and not partition.cut_off:
-        found.note('fat-larger-than-partition',
-                   f'{volume.size} bytes, the partition has '
-                   f'{partition.size}')
+        result.add_defect(
+            Defect.FAT_SECTOR_SIZE, f'{volume.sector_size} bytes, the disk '
+            f'has {disk.sector_size}')
+    if volume.size > candidate.size and not candidate.cut_off:
+        result.add_defect(
+            Defect.FAT_LARGER_THAN_PARTITION, f'{volume.size} bytes, the '
+            f'partition has {candidate.size}')
 
 
-def _starts_by_bios(disk: guest.Disk, record: mbr.Record,
-                    layout: partitions.Layout) -> bool | None:
-    """Return whether a BIOS starts the disk.
-
-    :returns: None for boot code that is not known: nobody can say
-    """
-    # No code begins with zeros.
+def _boots_by_bios(disk: virtual_disk.Disk, record: mbr.BootRecord,
+                   layout: partitions.Layout) -> bool | None:
+    """Return whether a BIOS boots the disk; None for unknown boot code."""
+    # Boot code does not begin with zeros.
     if not record.signed or not any(record.code[:2]) or (
             _INERT in record.code):
         return False
     if any(loader in record.code for loader in _LOADERS_IN_MBR):
         return True
-    # An isohybrid has an active entry without a type, from sector 0 on.
-    offsets = [p.first * mbr.SIZE for p in record.partitions
-               if p.active and p.type != mbr.PROTECTIVE]
-    offsets += [p.offset for p in layout.partitions if p.bios]
+    # An isohybrid has an active entry of type 0 from sector 0 on.
+    offsets = [entry.first * mbr.SECTOR_SIZE for entry in record.entries
+               if entry.active and entry.type != mbr.PROTECTIVE]
+    offsets += [candidate.offset for candidate in layout.candidates
+                if candidate.bios]
     if any(_has_boot_code(disk, offset) for offset in offsets):
         return True
-    return (False if any(mark in record.code for mark in _NEEDS_PARTITION)
+    return (False if any(code in record.code for code in _NEEDS_PARTITION)
             else None)
 
 
-def _has_boot_code(disk: guest.Disk, offset: int) -> bool:
-    sector = disk.read(offset, mbr.SIZE)
+def _has_boot_code(disk: virtual_disk.Disk, offset: int) -> bool:
+    sector = disk.read(offset, mbr.SECTOR_SIZE)
     return any(sector) and _INERT not in sector

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CRC-32C (Castagnoli), which VHDX guards its structures with.
+"""CRC-32C (Castagnoli), the checksum of the structures of a VHDX.
 
-The standard library has none. Most of a VHDX table is zeros, and a run of
-zeros at the end is not gone through byte by byte: appending n zero bytes
-multiplies the remainder by x^8n, modulo the polynomial.
+The standard library has none. Most of a VHDX table is zeros, and zeros at
+the end are not processed byte by byte: to append n zero bytes is to multiply
+the remainder by x^8n, modulo the polynomial.
 """
 
 from __future__ import annotations
@@ -15,20 +15,18 @@ _POLYNOMIAL = 0x82f63b78
 _MASK = 0xffffffff
 
 
-def _table() -> tuple[int, ...]:
-    table = []
-    for value in range(256):
-        for _ in range(8):
-            value = value >> 1 ^ (_POLYNOMIAL if value & 1 else 0)
-        table.append(value)
-    return tuple(table)
+def _divide(byte: int) -> int:
+    """Return the remainder of a byte."""
+    for _ in range(8):
+        byte = byte >> 1 ^ (_POLYNOMIAL if byte & 1 else 0)
+    return byte
 
 
-_TABLE = _table()
+_TABLE = tuple(map(_divide, range(256)))
 
 
 def _multiply(a: int, b: int) -> int:
-    """Multiply two remainders; the highest bit is the constant term."""
+    """Multiply two remainders, whose highest bit is the constant term."""
     product = 0
     while a:
         if a & 1 << 31:
@@ -39,26 +37,27 @@ def _multiply(a: int, b: int) -> int:
 
 
 @functools.cache
-def _zeros(exponent: int) -> int:
-    """What 2^exponent zero bytes multiply by."""
+def _zeros_factor(exponent: int) -> int:
+    """Return the factor for appending 2^exponent zero bytes."""
     if exponent == 0:
         return 1 << 23  # x^8
-    return _multiply(_zeros(exponent - 1), _zeros(exponent - 1))
+    return _multiply(_zeros_factor(exponent - 1), _zeros_factor(exponent - 1))
 
 
 def _append_zeros(crc: int, count: int) -> int:
     for exponent in range(count.bit_length()):
         if count >> exponent & 1:
-            crc = _multiply(crc, _zeros(exponent))
+            crc = _multiply(crc, _zeros_factor(exponent))
     return crc
 
 
-def checksum(data: bytes, hole: int) -> int:
-    """The checksum of a structure whose own checksum counts as zero.
+def checksum(data: bytes, checksum_offset: int) -> int:
+    """Return the checksum of a structure that contains its own checksum.
 
-    :param hole: where the four bytes of the checksum lie
+    :param checksum_offset: offset of the four bytes of the checksum, which
+        count as zeros
     """
-    data = data[:hole] + bytes(4) + data[hole + 4:]
+    data = data[:checksum_offset] + bytes(4) + data[checksum_offset + 4:]
     filled = data.rstrip(b'\0')
     crc = _MASK
     for byte in filled:

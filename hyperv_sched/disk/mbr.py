@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The master boot record (UEFI 2.10, 5.2).
+"""The master boot record (UEFI 2.10, 5.2), little endian.
 
-===== ==== ==========================================================
- at   size
-===== ==== ==========================================================
-   0   440  boot code, which only a BIOS runs
- 446    64  four partitions: boot indicator u8 (0x80: active), type u8
-            at 4, first sector u32 at 8, sectors u32 at 12
- 510     2  signature 55 aa
-===== ==== ==========================================================
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0  440 boot code, which only a BIOS runs
+   446   64 four partition entries of 16 bytes
+   510    2 signature 55 aa
+====== ==== ==========================================================
+
+Partition entry:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    1 boot indicator, 0x80: active
+     4    1 type
+     8    4 first sector
+    12    4 number of sectors
+====== ==== ==========================================================
 """
 
 from __future__ import annotations
@@ -17,147 +27,168 @@ import dataclasses
 import itertools
 import struct
 
-from hyperv_sched.disk import guest
+from hyperv_sched.disk import virtual_disk
 
-SIZE = 512
-#: The partition that covers a GPT.
+#: The unit of sectors in an MBR, whatever the sector size of the disk: so
+#: EDK II reads it.
+SECTOR_SIZE = 512
+#: The type of the partition that covers a GPT.
 PROTECTIVE = 0xee
-#: An EFI system partition.
+#: The type of an EFI system partition.
 ESP = 0xef
 
 _SIGNATURE = b'\x55\xaa'
-_FIRST = 446
-_PARTITION = struct.Struct('<B3xB3xII')
+_FIRST_ENTRY = 446
+_ENTRY = struct.Struct('<B3xB3xII')
 _EXTENDED = (0x05, 0x0f, 0x85)
 _ACTIVE = 0x80
 _CODE = slice(0, 440)
-_FIRST_LOGICAL = 5
-#: Of logical partitions, which are a chain.
+_FIRST_LOGICAL_NUMBER = 5
+#: Limit on extended boot records.
 _MAX_LOGICAL = 128
 
 
 @dataclasses.dataclass(frozen=True)
-class Partition:
+class MBREntry:
+    """A partition entry; sectors have 512 bytes."""
+
     number: int
-    """As sfdisk counts: 1 to 4 are places in the MBR, logical partitions
-    have 5 and more."""
+    """As sfdisk counts: 1 to 4 in the MBR, from 5 for logical partitions."""
     indicator: int
     type: int
     first: int
     count: int
-    """Both in units of 512 bytes: so firmware counts on any disk."""
 
     @property
     def active(self) -> bool:
+        """Whether a BIOS boots the partition."""
         return bool(self.indicator & _ACTIVE)
 
     @property
     def used(self) -> bool:
+        """Whether the entry has a partition."""
         return bool(self.type and self.count)
 
     @property
-    def last(self) -> int:
-        # Firmware counts in 32 bits: a protective entry of the largest size
-        # ends where no disk does.
-        return (self.first + self.count - 1) & 0xffffffff
+    def end(self) -> int:
+        """The first sector behind the partition."""
+        return self.first + self.count
+
+    @property
+    def last_as_firmware(self) -> int:
+        """The last sector as firmware computes it, in 32 bits.
+
+        A protective entry of the largest size wraps around.
+        """
+        return (self.end - 1) & 0xffffffff
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
+class BootRecord:
+    """An MBR, or an extended boot record."""
+
     code: bytes
-    partitions: tuple[Partition, ...]
+    entries: tuple[MBREntry, ...]
     signed: bool
 
     @property
-    def protective(self) -> Partition | None:
-        """What tells firmware to look for a GPT (EDK2: signature unseen)."""
-        return next((p for p in self.partitions
-                     if p.type == PROTECTIVE and p.first == 1), None)
+    def protective(self) -> MBREntry | None:
+        """The entry that makes firmware read the GPT.
+
+        EDK II does not check the signature of the MBR before.
+        """
+        return next((entry for entry in self.entries
+                     if entry.type == PROTECTIVE and entry.first == 1), None)
 
 
-def read(disk: guest.Disk, offset: int = 0) -> Record:
-    """Read a record; where there is none, it says nothing."""
-    data = disk.read(offset, SIZE).ljust(SIZE, b'\0')
-    partitions = []
+def read(disk: virtual_disk.Disk, offset: int = 0) -> BootRecord:
+    """Read a boot record; bytes past the end of the disk are zeros."""
+    data = disk.read(offset, SECTOR_SIZE).ljust(SECTOR_SIZE, b'\0')
+    entries = []
     for index in range(4):
-        indicator, kind, first, count = _PARTITION.unpack_from(
-            data, _FIRST + index * _PARTITION.size)
-        partitions.append(Partition(
-            index + 1, indicator, kind, first, count))
-    return Record(data[_CODE], tuple(partitions),
-                  data.endswith(_SIGNATURE))
+        indicator, type_, first, count = _ENTRY.unpack_from(
+            data, _FIRST_ENTRY + index * _ENTRY.size)
+        entries.append(MBREntry(index + 1, indicator, type_, first, count))
+    return BootRecord(
+        data[_CODE], tuple(entries), data.endswith(_SIGNATURE))
 
 
-def valid(record: Record, disk: guest.Disk) -> bool:
-    """Whether firmware takes this for a partition table.
+def is_valid(record: BootRecord, disk: virtual_disk.Disk) -> bool:
+    """Return whether firmware reads the record as a partition table.
 
-    A FAT boot sector has the signature, too: the partitions must lie on the
-    disk and apart from each other (EDK2, PartitionValidMbr).
+    A FAT boot sector has the same signature. EDK II (PartitionValidMbr)
+    wants partitions that are on the disk and do not overlap.
     """
-    used = sorted((p for p in record.partitions if p.used),
-                  key=lambda p: p.first)
+    used = sorted((entry for entry in record.entries if entry.used),
+                  key=lambda entry: entry.first)
+    sectors = disk.size // SECTOR_SIZE
     return (
         record.signed and bool(used)
-        and all(p.last < disk.size // SIZE for p in used)
-        and all(a.last < b.first
+        and all(entry.last_as_firmware < sectors for entry in used)
+        and all(a.last_as_firmware < b.first
                 for a, b in zip(used, used[1:], strict=False)))
 
 
-def cut_off(record: Record, disk: guest.Disk) -> Partition | None:
+def find_cut_off(record: BootRecord,
+                 disk: virtual_disk.Disk) -> MBREntry | None:
     """Return a partition that ends past the end of the disk.
 
-    A file system without partitions has code or text where a record has
-    partitions. So all else must be as in a partition table.
+    All else must be valid, since a file system without a partition table has
+    code or text where an MBR has partition entries.
     """
-    used = sorted((p for p in record.partitions
-                   if p.used and p.type != PROTECTIVE), key=lambda p: p.first)
-    sectors = disk.size // SIZE
+    used = sorted((entry for entry in record.entries
+                   if entry.used and entry.type != PROTECTIVE),
+                  key=lambda entry: entry.first)
+    sectors = disk.size // SECTOR_SIZE
     if not (record.signed and used and 0 < used[0].first < sectors
-            and all(p.indicator in (0, _ACTIVE) for p in record.partitions)
-            and all(a.first + a.count <= b.first
+            and all(entry.indicator in (0, _ACTIVE)
+                    for entry in record.entries)
+            and all(a.end <= b.first
                     for a, b in zip(used, used[1:], strict=False))):
         return None
-    found = [p for p in (*partitions(record, disk), *used)
-             if p.first + p.count > sectors]
-    return found[0] if found else None
+    return next((entry for entry in (*partitions(record, disk), *used)
+                 if entry.end > sectors), None)
 
 
-def partitions(record: Record, disk: guest.Disk) -> list[Partition]:
-    """Primary partitions, and the logical ones within an extended one."""
-    found = []
-    seen: set[int] = set()
-    for partition in record.partitions:
-        if not partition.used or partition.type == PROTECTIVE:
+def partitions(record: BootRecord,
+               disk: virtual_disk.Disk) -> list[MBREntry]:
+    """Return the primary and logical partitions."""
+    entries = []
+    visited: set[int] = set()
+    for entry in record.entries:
+        if not entry.used or entry.type == PROTECTIVE:
             continue
-        if partition.type in _EXTENDED:
-            found += _logical(partition, disk, seen)
+        if entry.type in _EXTENDED:
+            entries += _logical(entry, disk, visited)
         else:
-            found.append(partition)
-    logical = itertools.count(_FIRST_LOGICAL)
-    return [p if p.number else dataclasses.replace(p, number=next(logical))
-            for p in found]
+            entries.append(entry)
+    numbers = itertools.count(_FIRST_LOGICAL_NUMBER)
+    return [entry if entry.number
+            else dataclasses.replace(entry, number=next(numbers))
+            for entry in entries]
 
 
-def _logical(extended: Partition, disk: guest.Disk,
-             seen: set[int]) -> list[Partition]:
-    """Follow the chain of extended boot records.
+def _logical(extended: MBREntry, disk: virtual_disk.Disk,
+             visited: set[int]) -> list[MBREntry]:
+    """Follow a chain of extended boot records.
 
-    Each names one partition, relative to itself, and the next record,
+    Each has one partition, relative to the record, and the next record,
     relative to the extended partition.
 
-    :param seen: sectors of the records so far, over all chains of a disk
+    :param visited: sectors of the records of all chains of the disk
+    :returns: partitions with the number 0
     """
-    found: list[Partition] = []
-    at = extended.first
-    while at not in seen and len(seen) < _MAX_LOGICAL:
-        seen.add(at)
-        record = read(disk, at * SIZE)
-        partition, following = record.partitions[:2]
+    entries: list[MBREntry] = []
+    sector = extended.first
+    while sector not in visited and len(visited) < _MAX_LOGICAL:
+        visited.add(sector)
+        record = read(disk, sector * SECTOR_SIZE)
+        partition, following = record.entries[:2]
         if not record.signed or not partition.used:
             break
-        found.append(dataclasses.replace(
-            partition, number=0, first=at + partition.first))
+        entries.append(dataclasses.replace(
+            partition, number=0, first=sector + partition.first))
         if following.type not in _EXTENDED or not following.first:
             break
-        at = extended.first + following.first
-    return found
+        sector = extended.first + following.first
+    return entries

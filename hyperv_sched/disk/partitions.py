@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The partitions of a disk, as firmware finds them.
+"""The ranges of a disk where firmware looks for a file system.
 
-EDK2's PartitionDxe looks for a GPT if the MBR announces one, then for the
-boot images of an ISO, then for partitions in the MBR. Without any of them,
-the whole disk may hold a file system.
+EDK II's PartitionDxe reads a GPT if the MBR announces it, then the boot
+images of an ISO, then the partitions of the MBR. A disk without any of them
+may hold a file system as a whole.
 """
 
 from __future__ import annotations
@@ -11,35 +11,34 @@ from __future__ import annotations
 import dataclasses
 import uuid
 
-from hyperv_sched.disk import content
 from hyperv_sched.disk import gpt
-from hyperv_sched.disk import guest
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import mbr
-
-#: A defect: the name of its rule, and the place of it.
-Defect = tuple[str, str]
+from hyperv_sched.disk import virtual_disk
+from hyperv_sched.disk.defects import Defect
+from hyperv_sched.disk.inspection import DefectReport
+from hyperv_sched.disk.inspection import Inspection
 
 
 @dataclasses.dataclass(frozen=True)
-class Partition:
-    """A place where a file system may lie, in bytes."""
+class BootCandidate:
+    """A range in bytes that may hold a file system to boot from."""
 
     number: int
-    """0 for the whole disk and for a boot image of an ISO."""
+    """Of the partition; 0 for the whole disk and a boot image of an ISO."""
     type: str
     offset: int
     size: int
     is_esp: bool = False
-    hidden: Defect | None = None
-    """Why firmware does not see it."""
-    cut_off: Defect | None = None
+    hidden: DefectReport | None = None
+    """The reason why firmware skips it."""
+    cut_off: DefectReport | None = None
     """It ends past the end of the disk."""
     bios: bool = False
-    """Its type or an attribute says that a BIOS boots from it."""
+    """Whether its type or an attribute is for booting by a BIOS."""
 
     @property
-    def place(self) -> str:
+    def description(self) -> str:
         """Its name in a message."""
         return (f'partition {self.number}' if self.number
                 else f'the {self.type}')
@@ -47,185 +46,208 @@ class Partition:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a disk is divided."""
+    """The partition table of a disk, and its boot candidates."""
 
     table: str
-    """gpt, mbr or none: what is meant, be it in order or not."""
-    partitions: list[Partition]
-    defect: Defect
-    """Why nothing starts where no partition has a reason of its own."""
+    """gpt, mbr or none; gpt and mbr also for a damaged table."""
+    candidates: list[BootCandidate]
+    defect: DefectReport
+    """The reason if no candidate boots, and none has a reason of its own."""
 
 
-def read(disk: guest.Disk, record: mbr.Record,
-         found: content.Content) -> Layout:
-    """Find the partitions, and note what firmware puts up with."""
+def read(disk: virtual_disk.Disk, record: mbr.BootRecord,
+         result: Inspection) -> Layout:
+    """Return the layout, and add the defects that firmware tolerates."""
     if record.protective:
-        _note_protective(record, found)
-        try:
-            table = _table(disk, found)
-            entries = _from_gpt(disk, table, found)
-            _note_end(disk, table, entries, found)
-            return Layout('gpt', entries, (
-                'esp-missing', 'no partition is an EFI system partition'))
-        except gpt.Absurd as exc:
-            defect = 'gpt-damaged', str(exc)
-        except gpt.Invalid as exc:
-            defect = 'gpt-missing', str(exc)
-        return Layout('gpt', _from_mbr(disk, record), defect)
-    images = [Partition(0, 'boot image', offset, disk.size - offset)
+        return _read_announced_gpt(disk, record, record.protective, result)
+    images = [BootCandidate(0, 'boot image', offset, disk.size - offset)
               for offset in iso.boot_images(disk)]
     if images:
-        return Layout('none', images, (
-            'loader-missing', 'no boot image of the ISO has a FAT with '
+        return Layout('none', images, DefectReport(
+            Defect.LOADER_MISSING, 'no boot image of the ISO has a FAT with '
             '\\EFI\\BOOT\\BOOTX64.EFI'))
-    return _without_gpt(disk, record, found)
+    return _read_without_gpt(disk, record, result)
 
 
-def _without_gpt(disk: guest.Disk, record: mbr.Record,
-                 found: content.Content) -> Layout:
-    """Find the partitions of a disk whose MBR announces no GPT."""
-    entries = _from_mbr(disk, record)
-    stray = _stray_gpt(disk)
-    unannounced = 'gpt-no-protective-mbr', stray or ''
-    if entries[0].number:
-        for entry in entries:
-            if entry.cut_off:
-                found.note(*entry.cut_off)
-        return Layout('mbr', entries, unannounced if stray else (
-            'mbr-partitioned', 'no partition of it starts by UEFI'))
-    if stray:
-        return Layout('gpt', entries, unannounced)
-    cut_off = mbr.cut_off(record, disk)
-    if cut_off is not None:
-        defect = _cut_off(cut_off.number, cut_off.first + cut_off.count - 1,
-                          disk.size // mbr.SIZE - 1)
-        found.note(*defect)
-        return Layout('mbr', entries, defect)
-    if mbr.valid(record, disk):
-        return Layout('mbr', entries, (
-            'mbr-partitioned', 'no partition of it starts by UEFI'))
-    return Layout('none', entries, (
-        'no-partition-table', 'neither GPT nor MBR'))
+def _read_announced_gpt(disk: virtual_disk.Disk, record: mbr.BootRecord,
+                        protective: mbr.MBREntry,
+                        result: Inspection) -> Layout:
+    """Return the layout of a disk with a protective MBR."""
+    _check_protective_mbr(record, protective, result)
+    try:
+        table = _read_gpt(disk, result)
+        candidates = _gpt_candidates(disk, table, result)
+    except gpt.InvalidHeaderError as exc:
+        defect = DefectReport(Defect.GPT_DAMAGED, str(exc))
+    except gpt.GPTError as exc:
+        defect = DefectReport(Defect.GPT_MISSING, str(exc))
+    else:
+        _check_end(disk, table, candidates, result)
+        return Layout('gpt', candidates, DefectReport(
+            Defect.ESP_MISSING, 'no partition is an EFI system partition'))
+    # Firmware reads the MBR instead.
+    return Layout('gpt', _mbr_candidates(disk, record), defect)
 
 
-def _cut_off(number: int, last: int, end: int) -> Defect:
-    return ('partition-cut-off', f'partition {number} ends with LBA {last}, '
-            f'the disk with LBA {end}')
+def _read_without_gpt(disk: virtual_disk.Disk, record: mbr.BootRecord,
+                      result: Inspection) -> Layout:
+    """Return the layout of a disk whose MBR announces no GPT."""
+    candidates = _mbr_candidates(disk, record)
+    no_loader = DefectReport(
+        Defect.MBR_PARTITIONED, 'no partition of the MBR boots by UEFI')
+    gpt_lba = _find_unannounced_gpt(disk)
+    unannounced = None if gpt_lba is None else DefectReport(
+        Defect.GPT_NO_PROTECTIVE_MBR, f'a GPT in LBA {gpt_lba}, but no '
+        'partition of type 0xee from LBA 1')
+    if candidates[0].number:
+        for candidate in candidates:
+            if candidate.cut_off:
+                result.add_defect(*candidate.cut_off)
+        return Layout('mbr', candidates, unannounced or no_loader)
+    if unannounced:
+        return Layout('gpt', candidates, unannounced)
+    entry = mbr.find_cut_off(record, disk)
+    if entry is not None:
+        cut_off = _cut_off(entry.number, entry.end - 1,
+                           disk.size // mbr.SECTOR_SIZE - 1)
+        result.add_defect(*cut_off)
+        return Layout('mbr', candidates, cut_off)
+    if mbr.is_valid(record, disk):
+        return Layout('mbr', candidates, no_loader)
+    return Layout('none', candidates, DefectReport(
+        Defect.NO_PARTITION_TABLE, 'neither GPT nor MBR'))
 
 
-def _note_protective(record: mbr.Record, found: content.Content) -> None:
-    if any(p.used and p.type != mbr.PROTECTIVE for p in record.partitions):
-        found.note('hybrid-mbr', 'the MBR has partitions of its own')
-    if record.protective and record.protective.active:
-        found.note('gpt-pmbr-active', 'the protective partition is active')
+def _cut_off(number: int, last_lba: int, last_lba_of_disk: int
+             ) -> DefectReport:
+    return DefectReport(
+        Defect.PARTITION_CUT_OFF, f'partition {number} ends with LBA '
+        f'{last_lba}, the disk with LBA {last_lba_of_disk}')
+
+
+def _check_protective_mbr(record: mbr.BootRecord, protective: mbr.MBREntry,
+                          result: Inspection) -> None:
+    if any(entry.used and entry.type != mbr.PROTECTIVE
+           for entry in record.entries):
+        result.add_defect(
+            Defect.HYBRID_MBR, 'the MBR has partitions of its own')
+    if protective.active:
+        result.add_defect(
+            Defect.GPT_PMBR_ACTIVE, 'the protective partition is active')
     if not record.signed:
-        found.note('gpt-pmbr-signature', 'the MBR lacks its signature')
+        result.add_defect(
+            Defect.GPT_PMBR_SIGNATURE, 'the MBR lacks its signature')
 
 
-def _table(disk: guest.Disk, found: content.Content) -> gpt.Table:
-    """The table that firmware goes by.
+def _read_gpt(disk: virtual_disk.Disk, result: Inspection) -> gpt.Table:
+    """Return the table that firmware uses: the primary, else the backup.
 
-    :raises gpt.Invalid: neither copy holds.
+    :raises gpt.GPTError: neither is valid.
     """
     last = disk.size // disk.sector_size - 1
     try:
-        table = gpt.read(disk, 1)
-    except gpt.Invalid as exc:
-        try:
-            backup = gpt.read(disk, last)
-        except gpt.Invalid as other:
-            kind = (gpt.Absurd if isinstance(exc, gpt.Absurd)
-                    else gpt.Invalid)
-            raise kind(f'LBA 1: {exc}; LBA {last}: {other}') from None
-        if backup.header.other_lba > last:
-            # Firmware writes the table there first, and reads it back.
-            raise gpt.Absurd(
-                f'LBA 1: {exc}; the copy in LBA {last} belongs to LBA '
-                f'{backup.header.other_lba}') from None
-        found.note('gpt-primary-damaged', str(exc))
-        return backup
-    return table
+        return gpt.read(disk, 1)
+    except gpt.GPTError as exc:
+        primary_error = exc
+    try:
+        backup = gpt.read(disk, last)
+    except gpt.GPTError as exc:
+        # What is wrong with the primary decides which defect it is.
+        raise type(primary_error)(
+            f'LBA 1: {primary_error}; LBA {last}: {exc}') from None
+    if backup.header.other_lba > last:
+        # Firmware restores the primary table there, and reads it back.
+        raise gpt.InvalidHeaderError(
+            f'LBA 1: {primary_error}; the backup in LBA {last} is for a '
+            f'primary table in LBA {backup.header.other_lba}')
+    result.add_defect(Defect.GPT_PRIMARY_DAMAGED, str(primary_error))
+    return backup
 
 
-def _note_end(disk: guest.Disk, table: gpt.Table,
-              entries: list[Partition], found: content.Content) -> None:
-    """Note what is missing at the end of the disk: data, or the backup."""
-    for entry in entries:
-        if entry.cut_off:
-            found.note(*entry.cut_off)
+def _check_end(disk: virtual_disk.Disk, table: gpt.Table,
+               candidates: list[BootCandidate], result: Inspection) -> None:
+    """Check for data or a backup table missing at the end of the disk."""
+    for candidate in candidates:
+        if candidate.cut_off:
+            result.add_defect(*candidate.cut_off)
             return
     last = disk.size // disk.sector_size - 1
-    primary = table.header
-    if primary.own_lba != 1:
+    header = table.header
+    if header.own_lba != 1:
         return
-    if max(primary.other_lba, primary.last_usable) > last:
-        found.note('gpt-beyond-disk',
-                   f'it ends with LBA {primary.other_lba}, the disk with '
-                   f'{last}')
+    if max(header.other_lba, header.last_usable) > last:
+        result.add_defect(
+            Defect.GPT_BEYOND_DISK, f'the GPT ends with LBA '
+            f'{header.other_lba}, the disk with LBA {last}')
         return
     try:
-        gpt.read(disk, primary.other_lba)
-    except gpt.Invalid as exc:
-        found.note('gpt-backup-damaged', f'LBA {primary.other_lba}: {exc}')
+        gpt.read(disk, header.other_lba)
+    except gpt.GPTError as exc:
+        result.add_defect(Defect.GPT_BACKUP_DAMAGED,
+                          f'LBA {header.other_lba}: {exc}')
 
 
-def _stray_gpt(disk: guest.Disk) -> str | None:
-    """Return the place of a table of partitions that nothing announces."""
+def _find_unannounced_gpt(disk: virtual_disk.Disk) -> int | None:
+    """Return the LBA of a GPT that has partitions; None without one."""
     for lba in (1, disk.size // disk.sector_size - 1):
         try:
-            used = gpt.partitions(gpt.read(disk, lba), disk)
-        except gpt.Invalid:
+            used = gpt.used_entries(gpt.read(disk, lba), disk)
+        except gpt.GPTError:
             continue
         if used:
-            return (f'a GPT in LBA {lba}, but no partition of type 0xee from '
-                    'LBA 1')
+            return lba
     return None
 
 
-def _from_gpt(disk: guest.Disk, table: gpt.Table,
-              found: content.Content) -> list[Partition]:
-    entries = gpt.partitions(table, disk)
+def _gpt_candidates(disk: virtual_disk.Disk, table: gpt.Table,
+                    result: Inspection) -> list[BootCandidate]:
+    entries = gpt.used_entries(table, disk)
     if gpt.is_slow(table, entries):
-        found.note('gpt-many-entries', f'{len(entries)} partitions in '
-                   f'{table.header.entry_count} entries')
+        result.add_defect(
+            Defect.GPT_MANY_ENTRIES, f'{len(entries)} partitions in '
+            f'{table.header.entry_count} entries')
     size = disk.sector_size
-    end = disk.size // size - 1
+    last = disk.size // size - 1
     return [
-        Partition(
+        BootCandidate(
             entry.number, str(uuid.UUID(bytes_le=entry.type)),
             entry.first * size, (entry.last - entry.first + 1) * size,
-            entry.type == gpt.ESP, _hidden(entry, disk),
-            _cut_off(entry.number, entry.last, end)
-            if entry.first <= entry.last and entry.last > end else None,
-            entry.type in gpt.BIOS_BOOT or entry.legacy_bootable)
+            is_esp=entry.type == gpt.ESP, hidden=_hidden(entry, last),
+            cut_off=_cut_off(entry.number, entry.last, last)
+            if entry.first <= entry.last and entry.last > last else None,
+            bios=entry.type in gpt.BIOS_BOOT or entry.legacy_bootable)
         for entry in entries]
 
 
-def _hidden(entry: gpt.Partition, disk: guest.Disk) -> Defect | None:
-    if not entry.in_range or (
-            entry.first >= disk.size // disk.sector_size):
-        return ('gpt-partition-out-of-range',
-                f'partition {entry.number}: LBA {entry.first} to '
-                f'{entry.last}')
+def _hidden(entry: gpt.GPTEntry, last_lba: int) -> DefectReport | None:
+    """Return the reason why firmware skips an entry."""
+    if not entry.in_range or entry.first > last_lba:
+        return DefectReport(
+            Defect.GPT_PARTITION_OUT_OF_RANGE, f'partition {entry.number}: '
+            f'LBA {entry.first} to {entry.last}')
     if entry.overlaps:
-        return ('gpt-overlap',
-                f'partitions {entry.number} and {entry.overlaps}')
+        return DefectReport(
+            Defect.GPT_OVERLAP,
+            f'partitions {entry.number} and {entry.overlaps}')
     if entry.hidden:
-        return ('esp-hidden-from-firmware',
-                f'partition {entry.number}: attributes '
-                f'{entry.attributes:#x}')
+        return DefectReport(
+            Defect.ESP_HIDDEN_FROM_FIRMWARE, f'partition {entry.number}: '
+            f'attributes {entry.attributes:#x}')
     return None
 
 
-def _from_mbr(disk: guest.Disk, record: mbr.Record) -> list[Partition]:
-    """Return the partitions of the MBR; if it has none, the whole disk."""
-    entries = (mbr.partitions(record, disk) if mbr.valid(record, disk)
+def _mbr_candidates(disk: virtual_disk.Disk,
+                    record: mbr.BootRecord) -> list[BootCandidate]:
+    """Return the partitions of the MBR; the whole disk if it has none."""
+    entries = (mbr.partitions(record, disk) if mbr.is_valid(record, disk)
                else [])
-    end = disk.size // mbr.SIZE - 1
+    last = disk.size // mbr.SECTOR_SIZE - 1
     return [
-        Partition(entry.number, f'{entry.type:#04x}', entry.first * mbr.SIZE,
-                  entry.count * mbr.SIZE, entry.type == mbr.ESP,
-                  cut_off=_cut_off(entry.number, last, end)
-                  if last > end else None)
-        for entry in entries for last in [entry.first + entry.count - 1]] or [
-            Partition(0, 'whole disk', 0, disk.size)]
+        BootCandidate(
+            entry.number, f'{entry.type:#04x}',
+            entry.first * mbr.SECTOR_SIZE, entry.count * mbr.SECTOR_SIZE,
+            is_esp=entry.type == mbr.ESP,
+            cut_off=_cut_off(entry.number, entry.end - 1, last)
+            if entry.end - 1 > last else None)
+        for entry in entries] or [
+            BootCandidate(0, 'whole disk', 0, disk.size)]

@@ -1,27 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EFI programs: what a loader is (Microsoft PE format; UEFI 2.10, 2.1.1).
+r"""EFI programs (Microsoft PE format; UEFI 2.10, 2.1.1), little endian.
 
-``MZ``; at 60 the offset of ``PE\\0\\0``. Behind that, little endian:
-machine u16, number of sections u16 at 2, symbol table u32 at 8, number of
-symbols u32 at 12, size of the optional header u16 at 16, characteristics u16
-at 18. The optional header begins at 20 with its magic u16 (PE32+: 0x20b). It
-has entry point u32 at 16, base address u64 at 24, alignment of sections u32
-at 32, size in memory u32 at 56, size of headers u32 at 60, subsystem u16 at
-68, number of directories u32 at 108 and these: of signatures, the fifth, and
-of relocations, the sixth, each a place u32 and a size u32. The sections come
-behind, in 40 bytes each: name, size in memory u32 at 8, address u32 at 12,
-size u32 at 16, offset u32 at 20.
+The file begins with ``MZ`` and has the offset of the PE header at 60.
 
-What firmware does not load is what EDK II does not (``BasePeCoff.c``
-PeCoffLoaderGetPeHeader, PeCoffLoaderGetImageInfo, PeCoffLoaderLoadImage,
-PeCoffLoaderRelocateImage; ``Image.c`` CoreLoadPeImage), of which Hyper-V has
-Microsoft's copy (mu_basecore), with the same checks. It does load a program
-that then goes astray: with no code at its entry point, with sections over
-each other, with relocations that no directory lists, or made for another
-base address.
+PE header; the rest from 24 on is the optional header:
 
-How much memory a program may take depends on the VM, and so does whether one
-without relocations finds the place it was made for: not looked at.
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    4 signature ``PE\0\0``
+     4    2 machine
+     6    2 number of sections
+    12    4 offset of the symbol table, 18 bytes a symbol; then come
+            names of sections that have more than 8 characters
+    16    4 number of symbols
+    20    2 size of the optional header
+    22    2 characteristics; bit 0: relocations are stripped
+    24    2 magic: 0x10b PE32, 0x20b PE32+
+    40    4 address of the entry point
+    48    8 base address
+    56    4 alignment of sections
+    80    4 size in memory
+    84    4 size of the headers
+    92    2 subsystem
+   132    4 number of data directories
+   136  128 data directories
+====== ==== ==========================================================
+
+Data directory (2 resources, 4 signatures, 5 relocations, 6 debug data):
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    4 address; of signatures the file offset
+     4    4 size
+====== ==== ==========================================================
+
+Section, in the table that follows the optional header:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    8 name, or ``/`` and the offset of a longer name
+     8    4 size in memory
+    12    4 address
+    16    4 size in the file
+    20    4 file offset
+====== ==== ==========================================================
+
+Entry of the debug directory, 28 bytes:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+    12    4 type; 2: CodeView
+    20    4 address of the data
+====== ==== ==========================================================
+
+The checks are those of EDK II (``BasePeCoff.c`` PeCoffLoaderGetPeHeader,
+PeCoffLoaderGetImageInfo, PeCoffLoaderLoadImage, PeCoffLoaderRelocateImage;
+``Image.c`` CoreLoadPeImage). Hyper-V has Microsoft's copy of it (mu_basecore),
+with the same checks. Programs that these checks let pass may still be
+refused here, as they would crash: without code at the entry point, with
+sections that overlap in memory, with relocations that no directory lists, or
+linked for another base address.
+
+Whether the VM has enough memory, and whether the base address of a program
+without relocations is free, is not checked: it depends on the VM.
 """
 
 from __future__ import annotations
@@ -40,55 +85,158 @@ _MACHINES = {0x14c: 'ia32', 0x8664: X64, 0xaa64: 'aa64', 0x1c2: 'arm',
              0x5064: 'riscv64', 0x6264: 'loongarch64'}
 _SUBSYSTEMS = {10: APPLICATION, 11: 'boot-service-driver',
                12: 'runtime-driver'}
+_DOS_SIGNATURE = b'MZ'
+_DOS_HEADER_SIZE = 64
+_PE_OFFSET = struct.Struct('<60xI')
+_PE_SIGNATURE = b'PE\0\0'
 _PE32 = 0x10b
 _PE32_PLUS = 0x20b
 _COFF = struct.Struct('<4sHH4xIIHHH')
 _OPTIONAL_OFFSET = 24
-#: Of a PE32+ header: entry point, base address, alignment, size in memory,
-#: size of headers, subsystem, number of directories.
 _OPTIONAL = struct.Struct('<16xI4xQI20xII4xH38xI')
-_MAX_DIRECTORIES = 16
-_RESOURCES, _SECURITY, _RELOCATIONS, _DEBUG = 2, 4, 5, 6
 _DIRECTORY = struct.Struct('<II')
 _DIRECTORIES_OFFSET = _OPTIONAL_OFFSET + _OPTIONAL.size
+_MAX_DIRECTORIES = 16
+_RESOURCES, _SIGNATURES, _RELOCATIONS, _DEBUG = 2, 4, 5, 6
 _RELOCATIONS_STRIPPED = 1
-#: Below, there is no room for a program that must lie where it says.
+#: Memory below is in use: a program for a lower base address is moved.
 _LOWEST_BASE = 1024 ** 2
 _SECTION = struct.Struct('<8sIIII16x')
 _RELOCATION_SECTION = b'.reloc'
-#: Entries of the debug directory: type, and address of what it describes.
 _DEBUG_ENTRY = struct.Struct('<12xI4xI4x')
 _CODEVIEW = 2
-#: Of these there are a handful.
+#: Programs have a handful of entries.
 _MAX_DEBUG = 1024 * _DEBUG_ENTRY.size
 _SYMBOL_SIZE = 18
-_HEAD_SIZE = 512
-#: Programs have some ten.
+_HEADER_READ_SIZE = 512
+#: Programs have some ten sections.
 _MAX_SECTIONS = 1024
-#: Of work: one is decoded, sorted, and its name compared.
+#: Steps of work to decode, sort and name a section.
 _SECTION_STEPS = 4
-#: Where a shim keeps the certificate of its vendor; nothing else has it.
+#: Only a shim has it: the certificate of its vendor.
 _SHIM_SECTION = b'.vendor_cert'
 
 
-class NotAProgram(Exception):
-    """Firmware does not load this, and why."""
+class LoadError(Exception):
+    """Firmware does not load or start the program."""
 
 
-class File(typing.Protocol):
+class ProgramFile(typing.Protocol):
+    """A file that may be a program."""
+
     size: int
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read a range, less at the end of the file."""
+        """Read a range; return fewer bytes at the end of the file."""
 
     def spend(self, steps: int) -> None:
         """Charge work: :meth:`hyperv_sched.disk.reader.Reader.spend`."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """An EFI program."""
+
+    machine: str
+    subsystem: str
+    signed: bool
+    """Whether it has a signature; the signer is not checked."""
+    is_shim: bool
+    """Whether it boots a second stage."""
+
+
+class _COFFHeader(typing.NamedTuple):
+    """The PE header, with the magic of the optional header."""
+
+    signature: bytes
+    machine: int
+    section_count: int
+    symbols_offset: int
+    symbol_count: int
+    optional_size: int
+    characteristics: int
+    magic: int
+
+
+class _OptionalHeader(typing.NamedTuple):
+    """The optional header of PE32+; PE32 has the same subsystem."""
+
+    entry_point: int
+    base: int
+    alignment: int
+    memory: int
+    headers_size: int
+    subsystem: int
+    directory_count: int
+
+
+class _DataDirectory(typing.NamedTuple):
+    address: int
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Headers:
+    """The headers of a program."""
+
+    coff: _COFFHeader
+    optional: _OptionalHeader
+    directories: list[_DataDirectory]
+    sections_offset: int
+
+    @property
+    def machine(self) -> str:
+        return _MACHINES.get(self.coff.machine, f'{self.coff.machine:#x}')
+
+    @property
+    def subsystem(self) -> str:
+        return _SUBSYSTEMS.get(
+            self.optional.subsystem, str(self.optional.subsystem))
+
+    @property
+    def strings_offset(self) -> int:
+        """The offset of long names of sections."""
+        return (self.coff.symbols_offset
+                + self.coff.symbol_count * _SYMBOL_SIZE)
+
+    def directory(self, number: int) -> _DataDirectory:
+        """Return a data directory; zeros if the program lacks it."""
+        if number >= self.optional.directory_count:
+            return _DataDirectory(0, 0)
+        return self.directories[number]
+
+    def sections_end(self, count: int) -> int:
+        """Return the end of a table of so many sections."""
+        return self.sections_offset + count * _SECTION.size
+
+    def check(self, file_size: int) -> None:
+        """Check the sizes of the headers.
+
+        :raises LoadError: a size is invalid.
+        """
+        optional, count = self.optional, self.coff.section_count
+        directories = optional.directory_count
+        if directories > _MAX_DIRECTORIES or self.coff.optional_size != (
+                _OPTIONAL.size + directories * _DIRECTORY.size):
+            raise LoadError(f'{directories} directories in an optional '
+                            f'header of {self.coff.optional_size} bytes')
+        if optional.headers_size > file_size:
+            raise LoadError('the headers are cut off')
+        if (optional.headers_size <= self.sections_offset
+                or self.sections_end(count) > optional.headers_size):
+            raise LoadError(f'headers of {optional.headers_size} bytes are '
+                            f'too small for {count} sections')
+        # EDK II wants memory for one more section.
+        if (optional.memory <= optional.headers_size
+                or optional.memory < self.sections_end(count + 1)):
+            raise LoadError(
+                f'the size in memory is {optional.memory} bytes, that of the '
+                f'headers {optional.headers_size}')
+
+
 class _Section(typing.NamedTuple):
     name: bytes
-    extent: int
-    """Its size in memory."""
+    memory_size: int
     address: int
     size: int
     """In the file."""
@@ -96,31 +244,49 @@ class _Section(typing.NamedTuple):
 
     @property
     def loaded(self) -> int:
-        """Bytes that are copied; zeros follow."""
-        return min(self.extent or self.size, self.size)
+        """Bytes that firmware copies; it adds zeros."""
+        return min(self.memory_size or self.size, self.size)
+
+    def check(self, optional: _OptionalHeader, file_size: int) -> None:
+        """Check that the section is in memory and in the file.
+
+        :raises LoadError: it is not.
+        """
+        end = self.address + self.memory_size
+        if (self.memory_size or self.size) and max(
+                end, self.address + 1) > optional.memory:
+            raise LoadError(f'the size in memory is {optional.memory} bytes, '
+                            f'a section ends at {end}')
+        if not self.size:
+            return
+        if self.offset + self.size > file_size:
+            raise LoadError(f'the file is cut off: it has {file_size} bytes, '
+                            f'a section ends at {self.offset + self.size}')
+        if min(self.address, self.offset) < optional.headers_size:
+            raise LoadError('a section overlaps the headers')
 
 
 @dataclasses.dataclass(frozen=True)
-class _Layout:
-    """What of a file lies where in memory."""
+class _MemoryImage:
+    """A program in memory."""
 
-    file: File
+    file: ProgramFile
     headers_size: int
     memory: int
     sections: list[_Section]
 
-    def place(self, address: int) -> int:
-        """Where in the file a section has that address; 0 if none has."""
+    def file_offset(self, address: int) -> int:
+        """Return the file offset of an address; 0 outside of sections."""
         self.file.spend(len(self.sections) // 4)
         for section in self.sections:
-            if 0 <= address - section.address < section.extent:
+            if 0 <= address - section.address < section.memory_size:
                 return section.offset + address - section.address
         return 0
 
     def read(self, address: int, length: int) -> bytes:
-        """Read what is copied there, up to the end of its section.
+        """Read a range, up to the end of the section or of the headers.
 
-        No more than of relocations, the longest that is read.
+        At most :data:`relocations.MAX_SIZE` bytes are returned.
         """
         length = min(length, relocations.MAX_SIZE)
         self.file.spend(len(self.sections) // 4)
@@ -134,207 +300,211 @@ class _Layout:
             address, max(0, min(length, self.headers_size - address)))
 
 
-@dataclasses.dataclass(frozen=True)
-class Program:
-    machine: str
-    subsystem: str
-    signed: bool
-    """It carries a signature; by whom is not looked at."""
-    is_shim: bool
-    """It only starts another program, which lies beside it."""
+def read(file: ProgramFile) -> Program:
+    """Return the facts about a program that firmware loads and starts.
 
+    A PE32 program, which is for other machines, is not checked any further.
 
-def read(file: File) -> Program:
-    """Read what a program is.
-
-    :raises NotAProgram: it is none, or it is cut off.
+    :raises LoadError: firmware does not load it, or it would crash.
     """
-    head = file.read(0, _HEAD_SIZE)
-    if not head.startswith(b'MZ') or len(head) < 64:
-        raise NotAProgram('no MZ header')
-    start, = struct.unpack_from('<I', head, 60)
-    head = file.read(start, _HEAD_SIZE)
-    if len(head) < _DIRECTORIES_OFFSET + _MAX_DIRECTORIES * _DIRECTORY.size:
-        raise NotAProgram('no PE header')
-    (signature, machine, count, symbols, symbol_count, optional_size,
-     characteristics, magic) = _COFF.unpack_from(head)
-    if signature != b'PE\0\0' or magic not in (_PE32, _PE32_PLUS):
-        raise NotAProgram('no PE header')
-    (entry_point, base, alignment, memory, headers_size, subsystem,
-     directories) = _OPTIONAL.unpack_from(head, _OPTIONAL_OFFSET)
-    program = Program(
-        _MACHINES.get(machine, f'{machine:#x}'),
-        _SUBSYSTEMS.get(subsystem, str(subsystem)), False, False)
-    if magic == _PE32:
-        if program.machine == X64:
-            raise NotAProgram('no PE32+ header')
-        return program
-    table = start + _OPTIONAL_OFFSET + optional_size
-    if directories > _MAX_DIRECTORIES or optional_size != (
-            _OPTIONAL.size + directories * _DIRECTORY.size):
-        raise NotAProgram(f'{directories} directories in an optional header '
-                          f'of {optional_size} bytes')
-    if headers_size > file.size:
-        raise NotAProgram('the headers are cut off')
-    if (headers_size <= table
-            or table + count * _SECTION.size > headers_size):
-        raise NotAProgram(f'headers of {headers_size} bytes are too few for '
-                          f'its {count} sections')
-    # For one section more, which EDK II wants room for as well.
-    if memory <= headers_size or (
-            memory < table + (count + 1) * _SECTION.size):
-        raise NotAProgram(f'it takes {memory} bytes of memory, its headers '
-                          f'{headers_size}')
-    sections = _sections(file, table, count, headers_size, memory)
-    if not alignment or not any(
-            entry_point - section.address in range(section.loaded)
-            for section in sections):
-        raise NotAProgram('it has no code to start')
-    layout = _Layout(file, headers_size, memory, sections)
-    _check_debug(layout, *_directory(head, directories, _DEBUG))
-    _check_resources(layout, *_directory(head, directories, _RESOURCES))
-    address, size = _directory(head, directories, _RELOCATIONS)
-    listed = layout.read(address, size)
-    _check_base(layout, base, listed)
-    if not characteristics & _RELOCATIONS_STRIPPED:
-        _check_relocations(layout, base, address, size, listed)
-    elif base < _LOWEST_BASE or base != (
-            base + alignment - 1 & ~(alignment - 1)):
-        raise NotAProgram(
-            f'it can lie at {base:#x} alone, where there is no room')
-    strings = symbols + symbol_count * _SYMBOL_SIZE
-    return dataclasses.replace(
-        program,
-        signed=_signed(file, *_directory(head, directories, _SECURITY)),
-        is_shim=any(_full_name(file, section.name, strings) == _SHIM_SECTION
+    headers = _read_headers(file)
+    if headers.coff.magic == _PE32:
+        if headers.machine == X64:
+            raise LoadError('no PE32+ header')
+        return Program(headers.machine, headers.subsystem,
+                       signed=False, is_shim=False)
+    headers.check(file.size)
+    sections = _read_sections(file, headers)
+    _check_entry_point(headers.optional, sections)
+    image = _MemoryImage(file, headers.optional.headers_size,
+                         headers.optional.memory, sections)
+    _check_debug(image, headers.directory(_DEBUG))
+    _check_resources(image, headers.directory(_RESOURCES))
+    _check_relocations(image, headers)
+    signatures = headers.directory(_SIGNATURES)
+    _check_signatures(file, signatures)
+    return Program(
+        headers.machine, headers.subsystem,
+        signed=bool(signatures.address and signatures.size),
+        is_shim=any(_full_name(file, section, headers) == _SHIM_SECTION
                     for section in sections))
 
 
-def _directory(head: bytes, count: int, number: int) -> tuple[int, int]:
-    """Place and size of what a directory lists; zeros if there is none."""
-    if number >= count:
-        return 0, 0
-    place, size = _DIRECTORY.unpack_from(
-        head, _DIRECTORIES_OFFSET + number * _DIRECTORY.size)
-    return place, size
+def _read_headers(file: ProgramFile) -> _Headers:
+    dos = file.read(0, _HEADER_READ_SIZE)
+    if not dos.startswith(_DOS_SIGNATURE) or len(dos) < _DOS_HEADER_SIZE:
+        raise LoadError('no MZ header')
+    offset, = _PE_OFFSET.unpack_from(dos)
+    data = file.read(offset, _HEADER_READ_SIZE)
+    directories_end = (
+        _DIRECTORIES_OFFSET + _MAX_DIRECTORIES * _DIRECTORY.size)
+    if len(data) < directories_end:
+        raise LoadError('no PE header')
+    coff = _COFFHeader(*_COFF.unpack_from(data))
+    if coff.signature != _PE_SIGNATURE or (
+            coff.magic not in (_PE32, _PE32_PLUS)):
+        raise LoadError('no PE header')
+    return _Headers(
+        coff, _OptionalHeader(*_OPTIONAL.unpack_from(data, _OPTIONAL_OFFSET)),
+        [_DataDirectory(*fields) for fields in _DIRECTORY.iter_unpack(
+            data[_DIRECTORIES_OFFSET:directories_end])],
+        sections_offset=offset + _OPTIONAL_OFFSET + coff.optional_size)
 
 
-def _sections(file: File, at: int, count: int, headers_size: int,
-              memory: int) -> list[_Section]:
-    """The sections, all of which must be there."""
+def _read_sections(file: ProgramFile, headers: _Headers) -> list[_Section]:
+    """Read and check the sections.
+
+    :raises LoadError: a section is invalid.
+    """
+    count = headers.coff.section_count
+    size = count * _SECTION.size
     table = (b'' if count > _MAX_SECTIONS
-             else file.read(at, count * _SECTION.size))
-    if len(table) < count * _SECTION.size:
-        raise NotAProgram(f'a table of {count} sections is cut off')
+             else file.read(headers.sections_offset, size))
+    if len(table) < size:
+        raise LoadError(f'a table of {count} sections is cut off')
     file.spend(_SECTION_STEPS * count)
-    sections = []
-    for name, extent, address, size, offset in _SECTION.iter_unpack(table):
-        if (extent or size) and max(
-                address + extent, address + 1) > memory:
-            raise NotAProgram(f'it takes {memory} bytes of memory, a section '
-                              f'ends at {address + extent}')
-        if size and offset + size > file.size:
-            raise NotAProgram(f'cut off: it has {file.size} bytes, a section '
-                              f'ends at {offset + size}')
-        if size and min(address, offset) < headers_size:
-            raise NotAProgram('a section lies among the headers')
-        sections.append(_Section(
-            name.rstrip(b'\0'), extent, address, size, offset))
+    sections = [_Section(name.rstrip(b'\0'), *fields)
+                for name, *fields in _SECTION.iter_unpack(table)]
+    for section in sections:
+        section.check(headers.optional, file.size)
+    _check_section_overlaps(sections)
+    return sections
+
+
+def _check_section_overlaps(sections: list[_Section]) -> None:
     end = 0
     for section in sorted(sections, key=lambda section: section.address):
         if section.loaded:
             if section.address < end:
-                raise NotAProgram('a section lies over another in memory, '
-                                  f'at {section.address:#x}')
+                raise LoadError('a section overlaps another in memory, '
+                                f'at {section.address:#x}')
             end = section.address + section.loaded
-    return sections
 
 
-def _check_debug(layout: _Layout, address: int, size: int) -> None:
-    """Read what firmware reads to know a program by its name."""
-    place = layout.place(address)
-    if not place:
+def _check_entry_point(optional: _OptionalHeader,
+                       sections: list[_Section]) -> None:
+    if not optional.alignment or not any(
+            0 <= optional.entry_point - section.address < section.loaded
+            for section in sections):
+        raise LoadError('no code at the entry point')
+
+
+def _check_debug(image: _MemoryImage, directory: _DataDirectory) -> None:
+    """Check the debug data, in which firmware looks for a name."""
+    offset = image.file_offset(directory.address)
+    if not offset:
         return
-    data = layout.file.read(place, min(size, _MAX_DEBUG))
-    layout.file.spend(len(data) // _DEBUG_ENTRY.size)
-    whole = len(data) // _DEBUG_ENTRY.size * _DEBUG_ENTRY.size
-    for kind, described in _DEBUG_ENTRY.iter_unpack(data[:whole]):
-        if kind == _CODEVIEW:
-            if described >= layout.memory:
-                raise NotAProgram(f'its debug data lie at {described:#x}, '
-                                  f'it takes {layout.memory} bytes of memory')
+    data = image.file.read(offset, min(directory.size, _MAX_DEBUG))
+    count = len(data) // _DEBUG_ENTRY.size
+    image.file.spend(count)
+    for type_, address in _DEBUG_ENTRY.iter_unpack(
+            data[:count * _DEBUG_ENTRY.size]):
+        if type_ == _CODEVIEW:
+            if address >= image.memory:
+                raise LoadError(
+                    f'the debug data are at {address:#x}, the size in memory '
+                    f'is {image.memory} bytes')
             return
-    end = place + -(-size // _DEBUG_ENTRY.size) * _DEBUG_ENTRY.size
-    if end > layout.file.size:
-        raise NotAProgram(f'cut off: it has {layout.file.size} bytes, its '
-                          f'debug directory ends at {end}')
+    # Firmware reads whole entries.
+    entries = -(-directory.size // _DEBUG_ENTRY.size)
+    end = offset + entries * _DEBUG_ENTRY.size
+    if end > image.file.size:
+        raise LoadError(
+            f'the file is cut off: it has {image.file.size} bytes, the debug '
+            f'directory ends at {end}')
 
 
-def _check_resources(layout: _Layout, address: int, size: int) -> None:
-    if not size or address >= layout.memory:
+def _check_resources(image: _MemoryImage, directory: _DataDirectory) -> None:
+    address, size = directory
+    if not size or address >= image.memory:
         return
     try:
-        resources.check(layout.read(address, size), size, layout.file.spend)
-    except resources.Damaged as exc:
-        raise NotAProgram(f'of its resources at {address:#x}, {exc}'
-                          ) from None
+        resources.check(image.read(address, size), size, image.file.spend)
+    except resources.ResourceError as exc:
+        raise LoadError(
+            f'invalid resources at {address:#x}: {exc}') from None
 
 
-def _check_base(layout: _Layout, base: int, listed: bytes) -> None:
-    """What is put right are addresses in the program itself."""
+def _check_relocations(image: _MemoryImage, headers: _Headers) -> None:
+    """Check whether the program runs where firmware puts it."""
+    directory = headers.directory(_RELOCATIONS)
+    base = headers.optional.base
+    data = image.read(directory.address, directory.size)
+    _check_base(image, base, data)
+    if headers.coff.characteristics & _RELOCATIONS_STRIPPED:
+        mask = headers.optional.alignment - 1
+        if base < _LOWEST_BASE or (base + mask) & ~mask != base:
+            raise LoadError(f'without relocations the base address {base:#x} '
+                            'cannot be used')
+        return
+    end = directory.address + directory.size
+    if directory.size and end > image.memory:
+        raise LoadError(f'the size in memory is {image.memory} bytes, the '
+                        f'relocations end at {end}')
+    # Firmware applies no relocations at the base address, which is mostly
+    # free.
+    if base < _LOWEST_BASE:
+        _check_applied_relocations(image, directory, data)
+
+
+def _check_base(image: _MemoryImage, base: int, data: bytes) -> None:
+    """Check that relocated pointers are addresses in the program.
+
+    :param data: the relocations
+    """
     pointers = [
-        int.from_bytes(layout.read(place, 8), 'little')
-        for place in relocations.begin(listed, layout.memory)]
+        int.from_bytes(image.read(address, 8), 'little')
+        for address in relocations.first_pointers(data, image.memory)]
     if pointers and not any(
-            0 <= pointer - base <= layout.memory for pointer in pointers):
-        raise NotAProgram(f'it is made for another place than {base:#x}')
+            0 <= pointer - base <= image.memory for pointer in pointers):
+        raise LoadError(
+            f'the program is linked for another base address than {base:#x}')
 
 
-def _check_relocations(layout: _Layout, base: int, address: int,
-                       size: int, listed: bytes) -> None:
-    if size and address + size > layout.memory:
-        raise NotAProgram(f'it takes {layout.memory} bytes of memory, its '
-                          f'relocations end at {address + size}')
-    if base >= _LOWEST_BASE:
-        # It lies there, as a rule, and nothing has to be put right.
-        return
+def _check_applied_relocations(image: _MemoryImage,
+                               directory: _DataDirectory,
+                               data: bytes) -> None:
+    """Check the relocations, and that the directory lists all of them."""
     try:
-        end = address + relocations.check(
-            listed, size, layout.memory, layout.file.spend)
-    except relocations.Damaged as exc:
-        raise NotAProgram(f'of its relocations at {address:#x}, {exc}'
-                          ) from None
-    seen: set[tuple[int, int]] = set()
-    for section in layout.sections:
-        if section.name == _RELOCATION_SECTION:
-            rest = end if section.address <= end <= (
-                section.address + section.loaded) else section.address
-            place = section.offset + rest - section.address, section.loaded
-            # Sections that are apart in memory may be the same bytes.
-            if place not in seen and relocations.begin(
-                    _first_block(layout, rest, section.loaded),
-                    layout.memory):
-                raise NotAProgram(
-                    f'no directory lists its relocations at {rest:#x}')
-            seen.add(place)
+        end = directory.address + relocations.check(
+            data, directory.size, image.memory, image.file.spend)
+    except relocations.RelocationError as exc:
+        raise LoadError(f'invalid relocations at {directory.address:#x}: '
+                        f'{exc}') from None
+    checked: set[tuple[int, int]] = set()
+    for section in image.sections:
+        if section.name != _RELOCATION_SECTION:
+            continue
+        rest = section.address
+        if section.address <= end <= section.address + section.loaded:
+            rest = end
+        # Sections with different addresses may share bytes of the file.
+        extent = section.offset + rest - section.address, section.loaded
+        if extent not in checked and relocations.first_pointers(
+                _first_block(image, rest, section.loaded), image.memory):
+            raise LoadError(f'no directory lists the relocations at {rest:#x}')
+        checked.add(extent)
 
 
-def _first_block(layout: _Layout, address: int, size: int) -> bytes:
-    """Read a block of relocations; nothing where it is larger than size."""
-    length = relocations.length(layout.read(address, relocations.HEAD_SIZE))
-    return layout.read(address, length) if length <= size else b''
+def _first_block(image: _MemoryImage, address: int, max_size: int) -> bytes:
+    """Read a block of relocations; return b'' if it is larger than a size."""
+    size = relocations.block_size(
+        image.read(address, relocations.HEADER_SIZE))
+    return image.read(address, size) if size <= max_size else b''
 
 
-def _signed(file: File, offset: int, size: int) -> bool:
+def _check_signatures(file: ProgramFile, directory: _DataDirectory) -> None:
+    offset, size = directory
     if size and offset + size > file.size:
-        raise NotAProgram(f'cut off: it has {file.size} bytes, the signature '
-                          f'ends at {offset + size}')
-    return bool(offset and size)
+        raise LoadError(f'the file is cut off: it has {file.size} bytes, the '
+                        f'signature ends at {offset + size}')
 
 
-def _full_name(file: File, name: bytes, strings: int) -> bytes:
-    """Names of more than eight characters lie behind the symbols."""
+def _full_name(file: ProgramFile, section: _Section,
+               headers: _Headers) -> bytes:
+    """Return the name of a section, also one of more than 8 characters."""
+    name = section.name
     if not name.startswith(b'/') or not name[1:].isdigit():
         return name
-    return file.read(
-        strings + int(name[1:]), len(_SHIM_SECTION) + 1).partition(b'\0')[0]
+    return file.read(headers.strings_offset + int(name[1:]),
+                     len(_SHIM_SECTION) + 1).partition(b'\0')[0]

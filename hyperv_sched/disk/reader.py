@@ -1,39 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bounded random access to an untrusted file, wherever it lies."""
+"""Bounded random access to an untrusted file."""
 
 from __future__ import annotations
 
 import os
 import typing
 
-#: No structure that is read in one piece is larger.
+#: The largest structure that is read in one piece.
 MAX_READ = 1024 * 1024
 
-#: What one inspection may read, except for what :meth:`Reader.allow` adds.
-#: A disk with a large Linux kernel takes about 1 MiB.
+#: Limit on bytes that one inspection reads, without those that
+#: :meth:`Reader.allow` adds. A disk with a large Linux kernel takes 1 MiB.
 MAX_BYTES = 64 * 1024 * 1024
-#: How much work one inspection may make. A step is about a microsecond of
-#: CPU: a number that is decoded, an entry that is looked at. Disks that
-#: start take some thousand, with a kernel of 256 MiB in clusters of 512
-#: bytes some ten thousand.
+#: Limit on the work of one inspection. A step is about a microsecond of CPU:
+#: decoding a number, comparing an entry. Disks that boot take some thousand,
+#: with a kernel of 256 MiB in clusters of 512 bytes some ten thousand.
 MAX_STEPS = 400_000
-#: What a read costs, in steps, however little is read.
+#: Steps that each read takes, whatever its length.
 READ_STEPS = 8
 
 
 class ExhaustedError(Exception):
-    """The inspection is given up; the text says which limit it reached."""
+    """The inspection reached a limit, which the message names."""
 
 
 class Source(typing.Protocol):
-    """Where the bytes come from: a file, or a server that serves ranges."""
+    """The origin of bytes: a file, or a server that serves ranges."""
 
     size: int
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read a range that lies inside.
+        """Read a range that is inside of the source.
 
-        :raises OSError: it cannot be read.
+        :raises OSError: the range cannot be read.
         """
 
 
@@ -45,6 +44,7 @@ class FileSource:
         self.size = file.seek(0, os.SEEK_END)
 
     def read(self, offset: int, length: int) -> bytes:
+        """Read a range; return fewer bytes if the file became shorter."""
         self._file.seek(offset)
         data = self._file.read(length)
         while 0 < len(data) < length:
@@ -58,8 +58,7 @@ class FileSource:
 class Reader:
     """Reads ranges of a file within the budget of one inspection.
 
-    All bytes of the file pass through here, so the budget is kept here, too.
-    Work that reads nothing is charged by :meth:`spend`.
+    All reads are charged here; :meth:`spend` charges other work.
     """
 
     def __init__(self, source: Source) -> None:
@@ -67,14 +66,16 @@ class Reader:
         self.size = source.size
         self.bytes_read = 0
         self.steps = 0
-        """Spent so far."""
+        """Steps that are spent."""
+        self.source_error: Exception | None = None
+        """The exception that the source raised."""
         self._bytes_left = MAX_BYTES
 
     def spend(self, steps: int, size: int = 0) -> None:
-        """Charge work to the budget, before it is done.
+        """Charge work to the budget, before the work is done.
 
         :param steps: see :data:`MAX_STEPS`
-        :param size: bytes that are read, or made
+        :param size: bytes to read, or to allocate
         :raises ExhaustedError: the budget is spent.
         """
         self.steps += steps
@@ -92,10 +93,8 @@ class Reader:
         self._bytes_left += size
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read a range; what lies outside of the file is missing.
+        """Read a range; return only the bytes that the file has.
 
-        :returns: fewer bytes than asked for, or none, at the end of the
-            file and for an offset that no file has.
         :raises OSError: the file cannot be read, or became shorter.
         :raises ExhaustedError: the budget of the inspection is spent.
         """
@@ -104,7 +103,11 @@ class Reader:
             self.spend(1)
             return b''
         self.spend(READ_STEPS, length)
-        data = self._source.read(offset, length)
+        try:
+            data = self._source.read(offset, length)
+        except Exception as exc:
+            self.source_error = exc
+            raise
         if len(data) != length:
             raise OSError(f'{length - len(data)} bytes are missing at '
                           f'{offset + len(data)}')

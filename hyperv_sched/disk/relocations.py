@@ -1,11 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Base relocations: what firmware puts right in a program that it moves.
+"""Base relocations, which firmware applies to a program that it moves.
 
-The directory lists blocks (Microsoft PE format, "The .reloc Section"), little
-endian: address of a page u32, size of the block u32, and a u16 for each
-place: its type in the upper four bits, its offset in the page in the rest.
-Firmware goes through them as EDK II does (``BasePeCoff.c``
-PeCoffLoaderRelocateImage; ``PeCoffLoaderEx.c`` of x64 knows no other types).
+The directory has blocks (Microsoft PE format, "The .reloc Section"), little
+endian:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    4 address of a page
+     4    4 size of the block
+     8    2 first relocation: type in the upper 4 bits, offset in the
+            page in the lower 12 bits
+====== ==== ==========================================================
+
+The checks are those of EDK II (``BasePeCoff.c`` PeCoffLoaderRelocateImage;
+``PeCoffLoaderEx.c``, which has no more types for x64).
 """
 
 from __future__ import annotations
@@ -13,88 +22,96 @@ from __future__ import annotations
 from collections.abc import Callable
 import struct
 
-#: Bytes that are gone through. A program of 64 MiB has less.
+#: Limit on bytes that are checked. A program of 64 MiB has fewer.
 MAX_SIZE = 1024 ** 2
 
 _BLOCK = struct.Struct('<II')
-HEAD_SIZE = _BLOCK.size
-#: Of work: what a block takes, and the places in it, by their bytes.
+HEADER_SIZE = _BLOCK.size
+#: Steps of work for a block, and bytes of its relocations for one more step;
+#: fewer, if their offsets are decoded.
 _BLOCK_STEPS = 2
-_PLACES_PER_STEP = 1024
-_SLOW_PLACES_PER_STEP = 32
+_BYTES_PER_STEP = 1024
+_DECODED_BYTES_PER_STEP = 32
+_PAGE_SIZE = 0x1000
 _DIR64 = 10
-#: None at all, HIGH, LOW, HIGHLOW.
+#: ABSOLUTE, HIGH, LOW, HIGHLOW, DIR64.
 _TYPES = (0, 1, 2, 3, _DIR64)
-#: What the second byte of a place may be.
+#: Valid values of the second byte of a relocation.
 _HIGH_BYTES = bytes(byte for byte in range(256) if byte >> 4 in _TYPES)
-#: Bytes of places that tell enough.
-_FEW = 64
+#: Bytes of the relocations that are a sufficient sample of a block.
+_SAMPLE_SIZE = 64
 
 
-class Damaged(Exception):
-    """Firmware gives up, and why."""
+class RelocationError(Exception):
+    """Firmware refuses the relocations."""
 
 
 def check(data: bytes, size: int, memory: int,
           spend: Callable[[int], None]) -> int:
-    """Go through all blocks of a directory.
+    """Check all blocks of a directory.
 
-    :param data: what is there, of at most :data:`MAX_SIZE`
-    :param size: of the directory
-    :param memory: what the program takes of it
+    :param data: the directory, of at most :data:`MAX_SIZE` bytes
+    :param size: the size that the header of the program states
+    :param memory: the size of the program in memory
     :param spend: charges the work, in steps
-    :returns: where the last block ends
-    :raises Damaged: a block that cannot be
+    :returns: the end of the last block
+    :raises RelocationError: firmware refuses a block.
     """
-    at = 0
-    # The directory's last byte alone is not looked at.
-    while at < min(size - 1, MAX_SIZE):
-        page, length = _BLOCK.unpack(data[at:at + _BLOCK.size].ljust(
-            _BLOCK.size, b'\0'))
-        if not _BLOCK.size <= length <= size - at:
-            raise Damaged(f'a block of {length} bytes where {size - at} are '
-                          'left')
-        places = data[at + _BLOCK.size:at + length]
-        spend(_BLOCK_STEPS + len(places) // _PLACES_PER_STEP)
-        others = _other_types(places)
-        if others:
-            raise Damaged(f'one is of type {max(others) >> 4}')
-        last = page
-        if page + 0xfff >= memory:
-            spend(len(places) // _SLOW_PLACES_PER_STEP)
-            last += max((place & 0xfff for place, in struct.iter_unpack(
-                '<H', places[:len(places) & ~1])), default=0)
-        if last >= memory:
-            raise Damaged(f'one is for address {last:#x}')
-        at += length
-    return at
+    offset = 0
+    # Firmware ignores a single byte at the end.
+    while offset < min(size - 1, MAX_SIZE):
+        page, length = _BLOCK.unpack(
+            data[offset:offset + _BLOCK.size].ljust(_BLOCK.size, b'\0'))
+        if not _BLOCK.size <= length <= size - offset:
+            raise RelocationError(f'a block of {length} bytes, where '
+                                  f'{size - offset} bytes are left')
+        entries = data[offset + _BLOCK.size:offset + length]
+        spend(_BLOCK_STEPS + len(entries) // _BYTES_PER_STEP)
+        _check_entries(entries, page, memory, spend)
+        offset += length
+    return offset
 
 
-def length(head: bytes) -> int:
-    """Return the size of a block, head included; 0 where there is none."""
-    if len(head) < _BLOCK.size:
+def _check_entries(entries: bytes, page: int, memory: int,
+                   spend: Callable[[int], None]) -> None:
+    """Check the types of relocations, and that their address is in memory."""
+    unknown = _unknown_types(entries)
+    if unknown:
+        raise RelocationError(f'a relocation has type {max(unknown) >> 4}')
+    last = page
+    if page + _PAGE_SIZE > memory:
+        spend(len(entries) // _DECODED_BYTES_PER_STEP)
+        last += max((entry & 0xfff for entry, in struct.iter_unpack(
+            '<H', entries[:len(entries) & ~1])), default=0)
+    if last >= memory:
+        raise RelocationError(f'a relocation is for address {last:#x}')
+
+
+def block_size(header: bytes) -> int:
+    """Return the size of a block with its header; 0 without a header."""
+    if len(header) < _BLOCK.size:
         return 0
-    size: int = _BLOCK.unpack_from(head)[1]
+    size: int = _BLOCK.unpack_from(header)[1]
     return size
 
 
-def begin(data: bytes, memory: int) -> list[int]:
-    """The first places of a block that hold an address of eight bytes.
+def first_pointers(block: bytes, memory: int) -> list[int]:
+    """Return the addresses of the first 64-bit pointers of a block.
 
-    None, where no such block is.
+    :returns: an empty list also if the block is invalid
     """
-    if len(data) < _BLOCK.size:
+    if len(block) < _BLOCK.size:
         return []
-    page, length = _BLOCK.unpack_from(data)
-    places = data[_BLOCK.size:length]
-    if (page >= memory or not _BLOCK.size < length <= len(data)
-            or _other_types(places)):
+    page, length = _BLOCK.unpack_from(block)
+    entries = block[_BLOCK.size:length]
+    if (page >= memory or not _BLOCK.size < length <= len(block)
+            or _unknown_types(entries)):
         return []
-    return [page + (place & 0xfff)
-            for place, in struct.iter_unpack('<H', places[:_FEW])
-            if place >> 12 == _DIR64]
+    return [page + (entry & 0xfff)
+            for entry, in struct.iter_unpack('<H', entries[:_SAMPLE_SIZE])
+            if entry >> 12 == _DIR64]
 
 
-def _other_types(places: bytes) -> bytes:
-    """Return the second bytes of places whose type firmware does not know."""
-    return places[1::2].translate(None, _HIGH_BYTES)
+def _unknown_types(entries: bytes) -> bytes:
+    """Return the second bytes of relocations of unknown types."""
+    return entries[1::2].translate(None, _HIGH_BYTES)

@@ -1,12 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resources of a program: firmware looks for forms among them.
+"""The resources of a program, in which firmware looks for HII.
 
-A directory (Microsoft PE format, "The .rsrc Section"), little endian: number
-of its named and of its other entries u16 at 12; behind 16 bytes each entry,
-name u32 and data u32, places from the beginning of all. The highest bit says
-that the name is text, length u16 first, and that the data are a directory.
-EDK II looks for one named HII and wants each step to lie within the size
-that the program's header gives (``BasePeCoff.c`` PeCoffLoaderLoadImage).
+EDK II (``BasePeCoff.c`` PeCoffLoaderLoadImage) looks for a resource of the
+type HII and refuses a program whose directories on the path to it are outside
+of the size that the header of the program states.
+
+Directory (Microsoft PE format, "The .rsrc Section"), little endian; all
+offsets count from the first directory:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+    12    2 number of named entries
+    14    2 number of entries with IDs
+    16    8 first entry
+====== ==== ==========================================================
+
+Entry:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    4 ID; if bit 31 is set, the offset of a name
+     4    4 offset of the data; if bit 31 is set, of a directory
+====== ==== ==========================================================
+
+Name: length in characters u16, then the characters in UTF-16.
 """
 
 from __future__ import annotations
@@ -14,56 +33,62 @@ from __future__ import annotations
 from collections.abc import Callable
 import struct
 
-_HEADER = struct.Struct('<12xHH')
+_DIRECTORY = struct.Struct('<12xHH')
 _ENTRY = struct.Struct('<II')
 _FLAG = 1 << 31
-_FORMS = b'\3\0H\0I\0I\0'
+_HII_NAME = b'\3\0H\0I\0I\0'
+#: Below a type there are directories of names and of languages.
+_LEVELS_BELOW_TYPE = 2
 
 
-class Damaged(Exception):
-    """Firmware gives up, and why."""
+class ResourceError(Exception):
+    """Firmware refuses the resources."""
 
 
 def check(data: bytes, size: int, spend: Callable[[int], None]) -> None:
-    """Look for forms.
+    """Check the path to the HII resource.
 
-    :param data: what is there
-    :param size: of all, which may be more
+    :param data: the resources, possibly fewer bytes than the size
+    :param size: the size that the header of the program states
     :param spend: charges the work, in steps
-    :raises Damaged: some step leads out of it
+    :raises ResourceError: firmware refuses the resources.
     """
-    named = _directory(data, 0, size)
+    named = _check_directory(data, 0, size)
     spend(named)
-    for name, content in _ENTRY.iter_unpack(
-            _slice(data, _HEADER.size, named * _ENTRY.size)):
+    for name, offset in _ENTRY.iter_unpack(
+            _read(data, _DIRECTORY.size, named * _ENTRY.size)):
         if name & _FLAG and data.startswith(
-                _FORMS, _inside(name & ~_FLAG, size)):
-            # Languages lie below the names of resources.
-            for _ in range(2):
-                if content & _FLAG:
-                    at = _inside(content & ~_FLAG, size)
-                    _directory(data, at, size)
-                    _, content = _ENTRY.unpack(
-                        _slice(data, at + _HEADER.size, _ENTRY.size))
-            if not content & _FLAG:
-                _inside(content, size)
+                _HII_NAME, _check_offset(name & ~_FLAG, size)):
+            _check_first_resource(data, offset, size)
             return
 
 
-def _directory(data: bytes, at: int, size: int) -> int:
-    """The number of its named entries."""
+def _check_first_resource(data: bytes, offset: int, size: int) -> None:
+    """Check the path from a type to the first of its resources."""
+    for _ in range(_LEVELS_BELOW_TYPE):
+        if offset & _FLAG:
+            directory = _check_offset(offset & ~_FLAG, size)
+            _check_directory(data, directory, size)
+            _, offset = _ENTRY.unpack(_read(
+                data, directory + _DIRECTORY.size, _ENTRY.size))
+    if not offset & _FLAG:
+        _check_offset(offset, size)
+
+
+def _check_directory(data: bytes, offset: int, size: int) -> int:
+    """Check the size of a directory; return the number of named entries."""
     named: int
-    named, others = _HEADER.unpack(_slice(data, at, _HEADER.size))
-    if at + _HEADER.size + (named + others) * _ENTRY.size > size:
-        raise Damaged(f'{named + others} entries in {size - at} bytes')
+    named, ids = _DIRECTORY.unpack(_read(data, offset, _DIRECTORY.size))
+    if offset + _DIRECTORY.size + (named + ids) * _ENTRY.size > size:
+        raise ResourceError(f'{named + ids} entries in {size - offset} bytes')
     return named
 
 
-def _inside(place: int, size: int) -> int:
-    if place >= size:
-        raise Damaged(f'one lies at {place} of {size} bytes')
-    return place
+def _check_offset(offset: int, size: int) -> int:
+    if offset >= size:
+        raise ResourceError(f'offset {offset} of {size} bytes')
+    return offset
 
 
-def _slice(data: bytes, at: int, length: int) -> bytes:
-    return data[at:at + length].ljust(length, b'\0')
+def _read(data: bytes, offset: int, length: int) -> bytes:
+    return data[offset:offset + length].ljust(length, b'\0')

@@ -1,160 +1,183 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What firmware does with a file system: the way of removable media.
+r"""The default boot behavior of UEFI firmware on one file system.
 
-A new VM has no boot entries, so firmware starts \\EFI\\BOOT\\BOOTX64.EFI
-(UEFI 2.10, 3.5.1.1) and no other. A shim starts another program: what
-fbx64.efi, if it lies beside it, finds in BOOTX64.CSV of another directory,
-else grubx64.efi beside it (shim.c and fallback.c of rhboot/shim).
+A new VM has no boot options, so firmware boots \EFI\BOOT\BOOTX64.EFI (UEFI
+2.10, 3.5.1.1). A shim boots a second stage: grubx64.efi in its directory, or,
+if fbx64.efi is in its directory, the first boot option that a BOOTX64.CSV in
+another directory of \EFI defines (shim.c and fallback.c of rhboot/shim).
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+import typing
 
 from hyperv_sched.disk import fat
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import pe
+from hyperv_sched.disk.defects import Defect
 
-_BOOT = ('EFI', 'BOOT')
-_LOADER = 'BOOTX64.EFI'
-_FALLBACK = 'fbx64.efi'
+_Path = tuple[str, ...]
+
+_EFI = 'EFI'
+_DEFAULT_DIRECTORY = (_EFI, 'BOOT')
+_DEFAULT_LOADER = (*_DEFAULT_DIRECTORY, 'BOOTX64.EFI')
+_FALLBACK = (*_DEFAULT_DIRECTORY, 'fbx64.efi')
 _SECOND_STAGE = 'grubx64.efi'
-_CSV = ('BOOTX64.CSV', 'BOOT.CSV')
-#: Of its first line, which alone counts: a name and what else there is.
+_CSV_NAMES = ('BOOTX64.CSV', 'BOOT.CSV')
+#: Bytes of the first line of a CSV; other lines are not needed.
 _MAX_CSV = 4 * 1024
-#: Of names in FAT; what is longer names nothing.
+#: Characters of a name on FAT.
 _MAX_NAME = 255
-#: Windows Boot Manager; BOOTX64.EFI is a copy of it.
-_WINDOWS = ('EFI', 'Microsoft', 'Boot', 'bootmgfw.efi')
-#: Looked for to tell why there is nothing to start; firmware does not.
-_ELSEWHERE = (('EFI', 'BOOT', 'BOOTIA32.EFI'), ('EFI', 'BOOT', 'BOOTAA64.EFI'),
-              _WINDOWS)
+#: Windows Boot Manager, of which Windows puts a copy at the default path.
+_WINDOWS = (_EFI, 'Microsoft', 'Boot', 'bootmgfw.efi')
+#: Loaders that firmware does not boot, for the message on a missing loader.
+_OTHER_LOADERS = ((*_DEFAULT_DIRECTORY, 'BOOTIA32.EFI'),
+                  (*_DEFAULT_DIRECTORY, 'BOOTAA64.EFI'), _WINDOWS)
 
-#: How far a start came, by the defect that ended it.
-PROGRESS = ('loader-missing', 'fat-damaged', 'loader-not-efi-app',
-            'loader-wrong-arch', 'shim-second-stage-missing')
-
-
-class DoesNotStart(Exception):
-    """What ends the start: the name of the rule, and the place."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        super().__init__(name, detail)
-        self.name = name
-        self.detail = detail
+#: Defects that end a boot, in the order in which booting reaches them.
+BOOT_STAGES = (
+    Defect.LOADER_MISSING, Defect.FAT_DAMAGED, Defect.LOADER_NOT_EFI_APP,
+    Defect.LOADER_WRONG_ARCH, Defect.SHIM_SECOND_STAGE_MISSING)
 
 
-def look_for_loader(volume: fat.Volume, loaders: list[dict[str, Any]]) -> None:
-    """Look for the loader on a file system that firmware does not open.
+class BootError(Exception):
+    """Firmware does not boot from a file system, because of a defect."""
 
-    :param loaders: to add the loader to
+    def __init__(self, defect: Defect, detail: str) -> None:
+        super().__init__(defect, detail)
+        self.report = inspection.DefectReport(defect, detail)
+
+
+class LoadedImage(typing.NamedTuple):
+    """A program that was loaded, by its path with backslashes."""
+
+    path: str
+    program: pe.Program
+
+
+def load_unreachable(volume: fat.Volume, loaded: list[LoadedImage]) -> None:
+    """Load the default loader of a file system that firmware does not open.
+
+    :param loaded: the list to which the program is added
     """
-    with contextlib.suppress(DoesNotStart, fat.Damaged):
-        _load(volume, (*_BOOT, _LOADER), loaders)
+    with contextlib.suppress(BootError, fat.DamagedFATError):
+        _load_image(volume, _DEFAULT_LOADER, loaded)
 
 
-def start(volume: fat.Volume, loaders: list[dict[str, Any]]) -> None:
-    """Go the way that firmware goes.
+def boot(volume: fat.Volume, loaded: list[LoadedImage]) -> None:
+    """Boot the default loader, and the second stage of a shim.
 
-    :param loaders: each program that is met on it is added
-    :raises DoesNotStart: the way ends before an operating system's loader.
+    :param loaded: the list to which each loaded program is added
+    :raises BootError: booting ends before the loader of an operating system.
     """
     try:
-        if _start(volume, _BOOT, _LOADER, loaders) is None:
-            raise DoesNotStart('loader-missing', _hint(volume, loaders))
-    except fat.Damaged as exc:
-        raise DoesNotStart('fat-damaged', str(exc)) from None
-    # Tells Windows from others, whatever else there is.
-    with contextlib.suppress(DoesNotStart, fat.Damaged):
-        _load(volume, _WINDOWS, loaders)
+        if not _start_image(volume, _DEFAULT_LOADER, loaded):
+            raise BootError(Defect.LOADER_MISSING,
+                            _describe_missing_loader(volume, loaded))
+    except fat.DamagedFATError as exc:
+        raise BootError(Defect.FAT_DAMAGED, str(exc)) from None
+    # Properties are inferred from it: the system is Windows.
+    with contextlib.suppress(BootError, fat.DamagedFATError):
+        _load_image(volume, _WINDOWS, loaded)
 
 
-def _start(volume: fat.Volume, directory: tuple[str, ...], name: str,
-           loaders: list[dict[str, Any]]) -> pe.Program | None:
-    """Start a program and what it starts; None where there is none."""
-    program = _load(volume, (*directory, name), loaders)
+def _start_image(volume: fat.Volume, path: _Path,
+                 loaded: list[LoadedImage]) -> bool:
+    """Load and start a program, and its second stage if it is a shim.
+
+    :returns: whether the file exists
+    :raises BootError: the program, or its second stage, does not start.
+    """
+    program = _load_image(volume, path, loaded)
     if program is None:
-        return None
-    path = _path(*directory, name)
+        return False
     if program.machine != pe.X64:
-        raise DoesNotStart(
-            'loader-wrong-arch', f'{path} is for {program.machine}')
+        raise BootError(Defect.LOADER_WRONG_ARCH,
+                        f'{_text(path)} is for {program.machine}')
     if program.subsystem != pe.APPLICATION:
-        raise DoesNotStart(
-            'loader-not-efi-app', f'{path} has subsystem {program.subsystem}')
+        raise BootError(Defect.LOADER_NOT_EFI_APP,
+                        f'{_text(path)} has subsystem {program.subsystem}')
     if program.is_shim:
-        _go_on(volume, directory, loaders)
-    return program
+        _boot_second_stage(volume, path[:-1], loaded)
+    return True
 
 
-def _load(volume: fat.Volume, path: tuple[str, ...],
-          loaders: list[dict[str, Any]]) -> pe.Program | None:
+def _load_image(volume: fat.Volume, path: _Path,
+                loaded: list[LoadedImage]) -> pe.Program | None:
+    """Load a program; return None if there is no such file."""
     entry = volume.find(*path)
     if entry is None or entry.is_directory:
         return None
     try:
         program = pe.read(volume.open(entry))
-    except pe.NotAProgram as exc:
-        raise DoesNotStart(
-            'loader-not-efi-app', f'{_path(*path)}: {exc}') from None
-    loaders.append({
-        'path': _path(*path), 'machine': program.machine,
-        'subsystem': program.subsystem, 'signed': program.signed})
+    except pe.LoadError as exc:
+        raise BootError(
+            Defect.LOADER_NOT_EFI_APP, f'{_text(path)}: {exc}') from None
+    loaded.append(LoadedImage(_text(path), program))
     return program
 
 
-def _go_on(volume: fat.Volume, directory: tuple[str, ...],
-           loaders: list[dict[str, Any]]) -> None:
-    """Start what a shim starts."""
-    if directory == _BOOT and volume.find(*_BOOT, _FALLBACK):
-        _load(volume, (*_BOOT, _FALLBACK), loaders)
-        target = _boot_option(volume)
-        if target is None:
-            raise DoesNotStart(
-                'shim-second-stage-missing',
-                f'{_path(*_BOOT, _FALLBACK)} finds no {_CSV[0]}')
-    else:
-        target = *directory, _SECOND_STAGE
-    if any(_path(*target).lower() == met['path'].lower() for met in loaders):
-        raise DoesNotStart(
-            'shim-second-stage-missing',
-            f'{_path(*target)} is a shim, which starts itself for ever')
-    if _start(volume, target[:-1], target[-1], loaders) is None:
-        raise DoesNotStart('shim-second-stage-missing',
-                           f'no {_path(*target)}')
+def _boot_second_stage(volume: fat.Volume, directory: _Path,
+                       loaded: list[LoadedImage]) -> None:
+    """Boot the second stage of a shim in a directory."""
+    target: _Path = *directory, _SECOND_STAGE
+    if directory == _DEFAULT_DIRECTORY and volume.find(*_FALLBACK):
+        _load_image(volume, _FALLBACK, loaded)
+        option = _first_boot_option(volume)
+        if option is None:
+            raise BootError(Defect.SHIM_SECOND_STAGE_MISSING,
+                            f'{_text(_FALLBACK)} finds no {_CSV_NAMES[0]}')
+        target = option
+    if any(_text(target).lower() == image.path.lower() for image in loaded):
+        raise BootError(
+            Defect.SHIM_SECOND_STAGE_MISSING,
+            f'{_text(target)} is a shim that starts itself without end')
+    if not _start_image(volume, target, loaded):
+        raise BootError(
+            Defect.SHIM_SECOND_STAGE_MISSING, f'no {_text(target)}')
 
 
-def _boot_option(volume: fat.Volume) -> tuple[str, ...] | None:
-    """The first boot entry that the fallback program makes."""
-    for entry in volume.entries(volume.find(_BOOT[0])):
-        if not entry.is_directory or entry.matches(_BOOT[1]) or (
-                entry.name in ('.', '..')):
+def _first_boot_option(volume: fat.Volume) -> _Path | None:
+    """Return the program of the first boot option of the fallback."""
+    for entry in volume.entries(volume.find(_EFI)):
+        if not entry.is_directory or entry.name in ('.', '..') or (
+                entry.matches(_DEFAULT_DIRECTORY[-1])):
             continue
-        for name in _CSV:
-            file = volume.find(_BOOT[0], entry.name, name)
+        for name in _CSV_NAMES:
+            file = volume.find(_EFI, entry.name, name)
             if file is None or file.is_directory:
                 continue
-            data = volume.open(file).read(0, _MAX_CSV)
-            volume.spend(len(data) // 4)
-            line = data.decode('utf-16-le', 'replace').lstrip('\ufeff')
-            program, comma, _ = line.partition('\n')[0].partition(',')
-            if comma and program:
-                program = program[:_MAX_NAME + 1]
-                return _BOOT[0], entry.name, program
+            program = _first_program(volume, file)
+            if program:
+                return _EFI, entry.name, program
     return None
 
 
-def _hint(volume: fat.Volume, loaders: list[dict[str, Any]]) -> str:
-    missing = f'no {_path(*_BOOT, _LOADER)}'
-    for path in _ELSEWHERE:
+def _first_program(volume: fat.Volume, file: fat.DirectoryEntry
+                   ) -> str | None:
+    """Return the program in the first line of a CSV; None without one."""
+    data = volume.open(file).read(0, _MAX_CSV)
+    volume.spend(len(data) // 4)
+    line = data.decode('utf-16-le', 'replace').lstrip('\ufeff')
+    program, comma, _ = line.partition('\n')[0].partition(',')
+    # A longer name names no file; the rest of it is not shown either.
+    return program[:_MAX_NAME + 1] if comma else None
+
+
+def _describe_missing_loader(volume: fat.Volume,
+                             loaded: list[LoadedImage]) -> str:
+    """Describe the missing loader, and name a loader that is present."""
+    missing = f'no {_text(_DEFAULT_LOADER)}'
+    for path in _OTHER_LOADERS:
         try:
-            program = _load(volume, path, loaders)
-        except DoesNotStart:
+            program = _load_image(volume, path, loaded)
+        except BootError:
             continue
         if program is not None:
-            return f'{missing}, but {_path(*path)}'
+            return f'{missing}, but {_text(path)}'
     return missing
 
 
-def _path(*names: str) -> str:
-    return '\\' + '\\'.join(names)
+def _text(path: _Path) -> str:
+    return '\\' + '\\'.join(path)

@@ -1,132 +1,167 @@
 # SPDX-License-Identifier: Apache-2.0
 """VHD files (Virtual Hard Disk Image Format Specification 1.0).
 
-The footer ends the file; all but fixed disks begin with a copy. Virtual PC
-wrote 511 bytes of it before 2004. Big endian:
+A fixed VHD is the disk, then a footer. Other VHDs begin with a copy of the
+footer. Virtual PC wrote footers of 511 bytes before 2004. All numbers are
+big endian.
 
-===== ==== =======================================================
- at   size
-===== ==== =======================================================
-   0    8  cookie, ``conectix``
-  16    8  offset of the dynamic disk header
-  48    8  current size of the disk in bytes
-  60    4  disk type: 2 fixed, 3 dynamic, 4 differencing
-  64    4  checksum: the complement of the sum of all other bytes
-  68   16  identifier
-===== ==== =======================================================
+Footer, 512 bytes:
 
-Dynamic disk header, 1024 bytes: cookie ``cxsparse``, offset of the BAT u64
-at 16, its number of entries u32 at 28, block size u32 at 32, checksum u32
-at 36; name of the parent of a differencing disk, 256 characters of UTF-16,
-at 64. BAT: first sector of each block u32, all ones where there is none.
-Each block begins with a bitmap, a bit a sector, in whole sectors.
+====== ==== ========================================================
+offset size
+====== ==== ========================================================
+     0    8 cookie, ``conectix``
+    16    8 offset of the dynamic disk header
+    48    8 current size of the disk in bytes
+    60    4 disk type: 2 fixed, 3 dynamic, 4 differencing
+    64    4 checksum: the complement of the sum of all other bytes
+    68   16 identifier
+====== ==== ========================================================
+
+Dynamic disk header, 1024 bytes:
+
+====== ==== ========================================================
+offset size
+====== ==== ========================================================
+     0    8 cookie, ``cxsparse``
+    16    8 offset of the block allocation table (BAT)
+    28    4 number of entries of the BAT
+    32    4 size of a block
+    36    4 checksum, as in the footer
+    64  512 name of the parent of a differencing disk, UTF-16
+====== ==== ========================================================
+
+BAT: an entry of 4 bytes a block, its first sector, or all ones for a block
+that is not in the file. Each block begins with a bitmap, one bit a sector,
+padded to whole sectors.
 """
 
 from __future__ import annotations
 
 import struct
+import typing
 
-from hyperv_sched.disk import content
-from hyperv_sched.disk import guest
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
+from hyperv_sched.disk import virtual_disk
+from hyperv_sched.disk.defects import Defect
 
 COOKIE = b'conectix'
 
 _FOOTER_SIZE = 512
 _OLD_FOOTER_SIZE = 511
 _FOOTER = struct.Struct('>16xQ24xQ4xII16s')
+_FOOTER_CHECKSUM_OFFSET = 64
 _SUBFORMATS = {2: 'fixed', 3: 'dynamic', 4: 'differencing'}
 _HEADER_COOKIE = b'cxsparse'
 _HEADER_SIZE = 1024
 _HEADER = struct.Struct('>16xQ4xIII')
+_HEADER_CHECKSUM_OFFSET = 36
 _PARENT_NAME = slice(64, 576)
 _SECTOR_SIZE = 512
 _ABSENT = 0xffffffff
-#: Hyper-V's own limit for the format.
+#: The limit of Hyper-V.
 _MAX_SIZE = 2040 * 1024 ** 3
 _MAX_BLOCK_SIZE = 256 * 1024 ** 2
-#: A disk of the largest size in the smallest blocks that Hyper-V makes.
+#: The largest disk in the smallest blocks that Hyper-V makes.
 _MAX_BLOCKS = _MAX_SIZE // (512 * 1024)
-_PIECE = 64 * 1024
-#: Of work: entries are gone through many at once.
+_ENTRY_SIZE = 4
+#: Entries of the BAT that are read at once, and that take one step of work.
+_ENTRIES_PER_READ = 16 * 1024
 _ENTRIES_PER_STEP = 32
 
 
-def ends(image: reader.Reader) -> bool:
+class _Footer(typing.NamedTuple):
+    header_offset: int
+    size: int
+    disk_type: int
+    checksum: int
+    identifier: bytes
+
+    @property
+    def subformat(self) -> str | None:
+        return _SUBFORMATS.get(self.disk_type)
+
+    def describes_same_disk(self, other: _Footer) -> bool:
+        """Return whether all values but the checksum are equal."""
+        return self._replace(checksum=0) == other._replace(checksum=0)
+
+
+class _Header(typing.NamedTuple):
+    table_offset: int
+    entries: int
+    block_size: int
+    checksum: int
+
+
+def has_footer(image: reader.Reader) -> bool:
     """Return whether the file ends with the footer of a VHD."""
     return _footer_size(image) is not None
 
 
-def begins(image: reader.Reader) -> bool:
-    """Return whether the file begins as a dynamic VHD does."""
+def has_footer_copy(image: reader.Reader) -> bool:
+    """Return whether the file begins with the copy of a footer."""
     return image.read(0, len(COOKIE)) == COOKIE
 
 
 def read_subformat(image: reader.Reader) -> str | None:
-    """Read the subformat of a file that begins or ends as a VHD.
+    """Return the subformat of a file with a footer or a copy of one.
 
-    :returns: None for a disk type that the format does not know
+    :returns: None for an unknown disk type, and for a footer that is cut off
     """
-    footer = _footer(image)
-    if len(footer) < _FOOTER_SIZE:
+    data = _read_footer(image)
+    if len(data) < _FOOTER_SIZE:
         return None
-    return _SUBFORMATS.get(_FOOTER.unpack_from(footer)[2])
+    return _parse_footer(data).subformat
 
 
 def read(image: reader.Reader,
-         found: content.Content) -> FixedDisk | DynamicDisk:
-    """Read a file that begins or ends as a VHD.
+         result: inspection.Inspection) -> virtual_disk.Disk:
+    """Open the virtual disk of a file with a footer or a copy of one.
 
-    :returns: the virtual disk
-    :raises content.Damaged: the disk cannot be read, or is a part of
-        another.
+    :raises inspection.DefectError: the disk cannot be read, or it is a
+        differencing disk.
     """
-    found.logical_sector_size = found.physical_sector_size = _SECTOR_SIZE
-    footer = _footer(image)
-    if len(footer) < _FOOTER_SIZE:
-        raise content.Damaged('vhd-malformed', 'the footer is cut off')
-    header_offset, size, disk_type, checksum, _ = _FOOTER.unpack_from(footer)
-    found.virtual_size = size
-    found.subformat = _SUBFORMATS.get(disk_type)
+    result.logical_sector_size = result.physical_sector_size = _SECTOR_SIZE
+    data = _read_footer(image)
+    if len(data) < _FOOTER_SIZE:
+        raise _malformed('the footer is cut off')
+    footer = _parse_footer(data)
+    result.virtual_size = footer.size
+    result.subformat = footer.subformat
     footer_size = _footer_size(image)
     if footer_size is None:
-        raise content.Damaged(
-            'vhd-malformed', 'the file does not end with a footer')
-    if checksum != _checksum(footer, 64):
-        raise content.Damaged('vhd-malformed', 'the footer has a wrong '
-                              'checksum')
-    if found.subformat is None:
-        raise content.Damaged('vhd-malformed', f'disk type {disk_type}')
-    found.has_parent = found.subformat == 'differencing'
-    if found.has_parent:
-        header = image.read(header_offset, _HEADER_SIZE)
-        if not header.startswith(_HEADER_COOKIE):
-            header = b''
-        if len(header) == _HEADER_SIZE:
-            found.block_size = _HEADER.unpack_from(header)[2]
-        raise content.Damaged(
-            'vhdx-has-parent', f'the parent is {_parent(header)}')
+        raise _malformed('the file does not end with a footer')
+    if footer.checksum != _checksum(data, _FOOTER_CHECKSUM_OFFSET):
+        raise _malformed('the footer has a wrong checksum')
+    if footer.subformat is None:
+        raise _malformed(f'unknown disk type {footer.disk_type}')
+    result.has_parent = footer.subformat == 'differencing'
+    if result.has_parent:
+        raise _parent_error(image, footer, result)
     if footer_size != _FOOTER_SIZE:
-        raise content.Damaged(
-            'vhd-malformed', f'the footer has {footer_size} bytes, which '
-            'Virtual PC wrote before 2004')
-    if not 0 < size <= _MAX_SIZE or size % _SECTOR_SIZE:
-        raise content.Damaged(
-            'vhd-malformed', f'a virtual size of {size} bytes')
-    if found.subformat == 'fixed':
-        if size > image.size - _FOOTER_SIZE:
-            raise content.Damaged(
-                'vhd-malformed', f'the disk of {size} bytes is cut off')
-        return FixedDisk(image, size)
-    disk = DynamicDisk(image, header_offset, size)
-    found.block_size = disk.block_size
+        raise _malformed(f'the footer has {footer_size} bytes, which '
+                         'Virtual PC wrote before 2004')
+    if not 0 < footer.size <= _MAX_SIZE or footer.size % _SECTOR_SIZE:
+        raise _malformed(f'a virtual size of {footer.size} bytes')
+    if footer.subformat == 'fixed':
+        if footer.size > image.size - _FOOTER_SIZE:
+            raise _malformed(f'the disk of {footer.size} bytes is cut off')
+        return virtual_disk.Slice(
+            virtual_disk.RawDisk(image, _SECTOR_SIZE), 0, footer.size)
+    disk = DynamicDisk(image, footer.header_offset, footer.size)
+    result.block_size = disk.block_size
     disk.check()
-    _check_copy(image, footer, found)
+    _check_footer_copy(image, footer, result)
     return disk
 
 
+def _malformed(detail: str) -> inspection.DefectError:
+    return inspection.DefectError(Defect.VHD_MALFORMED, detail)
+
+
 def _footer_size(image: reader.Reader) -> int | None:
-    """Return how many bytes the footer at the end of the file has."""
+    """Return the size of the footer; None if the file ends without one."""
     tail = image.read(image.size - _FOOTER_SIZE, _FOOTER_SIZE)
     for size in (_FOOTER_SIZE, _OLD_FOOTER_SIZE):
         if tail[_FOOTER_SIZE - size:].startswith(COOKIE):
@@ -134,126 +169,131 @@ def _footer_size(image: reader.Reader) -> int | None:
     return None
 
 
-def _footer(image: reader.Reader) -> bytes:
-    """Read the footer, or its copy where the file does not end with it."""
+def _read_footer(image: reader.Reader) -> bytes:
+    """Read the footer, or its copy if the file does not end with it."""
     size = _footer_size(image)
     if size is None:
         return image.read(0, _FOOTER_SIZE)
     return image.read(image.size - size, size).ljust(_FOOTER_SIZE, b'\0')
 
 
-def _parent(header: bytes) -> str:
-    """Return the name of the parent, which is never opened."""
+def _parse_footer(data: bytes) -> _Footer:
+    return _Footer(*_FOOTER.unpack_from(data))
+
+
+def _parent_error(image: reader.Reader, footer: _Footer,
+                  result: inspection.Inspection) -> inspection.DefectError:
+    """Return the error for a differencing disk, with the parent's name."""
+    header = image.read(footer.header_offset, _HEADER_SIZE)
+    if not header.startswith(_HEADER_COOKIE):
+        header = b''
+    if len(header) == _HEADER_SIZE:
+        result.block_size = _Header(*_HEADER.unpack_from(header)).block_size
     name = header[_PARENT_NAME].decode('utf-16-be', 'replace')
-    return name.partition('\0')[0] or 'not named'
+    name = name.partition('\0')[0] or 'not named'
+    return inspection.DefectError(
+        Defect.VHDX_HAS_PARENT, f'the parent is {name}')
 
 
-def _check_copy(image: reader.Reader, footer: bytes,
-                found: content.Content) -> None:
-    """Compare the copy of the footer, which others read, with the footer."""
-    copy = image.read(0, _FOOTER_SIZE)
-    fault = None
-    if not copy.startswith(COOKIE):
-        fault = 'the copy is missing'
-    elif _FOOTER.unpack_from(copy)[3] != _checksum(copy, 64):
-        fault = 'the copy has a wrong checksum'
-    elif _values(copy) != _values(footer):
-        size = _values(copy)[1]
-        fault = (f'the copy says {size} bytes, the footer '
-                 f'{found.virtual_size}' if size != found.virtual_size
-                 else 'the copy has other values than the footer')
-    if fault:
-        found.note('vhd-footer-copy', fault)
+def _check_footer_copy(image: reader.Reader, footer: _Footer,
+                       result: inspection.Inspection) -> None:
+    """Compare the footer with its copy, which other software reads."""
+    data = image.read(0, _FOOTER_SIZE)
+    copy = _parse_footer(data)
+    if not data.startswith(COOKIE):
+        error = 'the copy is missing'
+    elif copy.checksum != _checksum(data, _FOOTER_CHECKSUM_OFFSET):
+        error = 'the copy has a wrong checksum'
+    elif copy.size != footer.size:
+        error = (f'the size is {copy.size} bytes in the copy, {footer.size} '
+                 'in the footer')
+    elif not copy.describes_same_disk(footer):
+        error = 'the copy has other values than the footer'
+    else:
+        return
+    result.add_defect(Defect.VHD_FOOTER_COPY, error)
 
 
-def _values(footer: bytes) -> tuple[int, int, int, bytes]:
-    """Return what a footer says of the disk."""
-    header_offset, size, disk_type, _, identifier = _FOOTER.unpack_from(
-        footer)
-    return header_offset, size, disk_type, identifier
+def _checksum(structure: bytes, checksum_offset: int) -> int:
+    return ~(sum(structure) - sum(
+        structure[checksum_offset:checksum_offset + 4])) & 0xffffffff
 
 
-def _checksum(structure: bytes, hole: int) -> int:
-    return ~(sum(structure) - sum(structure[hole:hole + 4])) & 0xffffffff
+class DynamicDisk(virtual_disk.BlockDisk):
+    """The disk of a dynamic VHD.
 
-
-class FixedDisk:
-    """The disk, as it lies in the file from its first byte."""
-
-    sector_size = _SECTOR_SIZE
-
-    def __init__(self, image: reader.Reader, size: int) -> None:
-        self.size = size
-        self.spend = image.spend
-        self._image = image
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self._image.read(offset, min(length, self.size - offset))
-
-
-class DynamicDisk(guest.BlockDisk):
-    """The disk behind a BAT.
-
-    :raises content.Damaged: the header or the table is none.
+    :raises inspection.DefectError: the header is invalid, or the BAT is too
+        small.
     """
 
     def __init__(self, image: reader.Reader, header_offset: int,
                  size: int) -> None:
-        header = image.read(header_offset, _HEADER_SIZE)
-        if (not header.startswith(_HEADER_COOKIE)
-                or len(header) != _HEADER_SIZE
-                or header_offset < _FOOTER_SIZE):
-            raise content.Damaged('vhd-malformed', 'no dynamic disk header')
-        self._table, entries, block_size, checksum = (
-            _HEADER.unpack_from(header))
-        if checksum != _checksum(header, 36):
-            raise content.Damaged(
-                'vhd-malformed', 'the header has a wrong checksum')
-        if (block_size % _SECTOR_SIZE
-                or not 0 < block_size <= _MAX_BLOCK_SIZE
-                or block_size & block_size - 1):
-            raise content.Damaged(
-                'vhd-malformed', f'blocks of {block_size} bytes')
-        super().__init__(image, size, _SECTOR_SIZE, block_size)
+        header = _read_header(image, header_offset)
+        super().__init__(image, size, _SECTOR_SIZE, header.block_size)
+        self._table_offset = header.table_offset
         if self._blocks > _MAX_BLOCKS:
-            raise content.Damaged(
-                'vhd-malformed', f'{self._blocks} blocks of '
-                f'{self.block_size} bytes')
-        if self._blocks > entries or (
-                self._table + 4 * self._blocks > image.size):
-            raise content.Damaged(
-                'vhd-malformed', f'the BAT has no room for {self._blocks} '
-                'blocks, or is cut off')
-        sectors = self.block_size // _SECTOR_SIZE
-        self._bitmap_size = (
-            -(-sectors // 8 // _SECTOR_SIZE) * _SECTOR_SIZE)
+            raise _malformed(f'{self._blocks} blocks of '
+                             f'{self.block_size} bytes')
+        table_end = self._table_offset + _ENTRY_SIZE * self._blocks
+        if self._blocks > header.entries or table_end > image.size:
+            raise _malformed(f'the BAT has no room for {self._blocks} '
+                             'blocks, or is cut off')
+        bits = self.block_size // _SECTOR_SIZE
+        self._bitmap_size = -(-bits // 8 // _SECTOR_SIZE) * _SECTOR_SIZE
 
-    def _place(self, block: int) -> int | None:
-        sector, = struct.unpack(
-            '>I', self._image.read(self._table + 4 * block, 4))
+    def _block_offset(self, block: int) -> int | None:
+        sector, = struct.unpack('>I', self._image.read(
+            self._table_offset + _ENTRY_SIZE * block, _ENTRY_SIZE))
         if sector == _ABSENT:
             return None
         return int(sector) * _SECTOR_SIZE + self._bitmap_size
 
     def check(self) -> None:
-        """Go through the whole table.
+        """Check all entries of the BAT.
 
-        :raises content.Damaged: a block ends behind the file.
+        :raises inspection.DefectError: a block ends past the end of the
+            file.
         """
-        limit = (self._image.size - self._bitmap_size - self.block_size
-                 ) // _SECTOR_SIZE
-        last = (self._image.size - self._bitmap_size - (
-            self.size - 1) % self.block_size - 1) // _SECTOR_SIZE
-        for first in range(0, self._blocks, _PIECE // 4):
-            count = min(_PIECE // 4, self._blocks - first)
-            table = self._image.read(self._table + 4 * first, 4 * count)
+        max_sector = self._max_sector(self.block_size)
+        last_block_size = (self.size - 1) % self.block_size + 1
+        max_last_sector = self._max_sector(last_block_size)
+        for first in range(0, self._blocks, _ENTRIES_PER_READ):
+            count = min(_ENTRIES_PER_READ, self._blocks - first)
+            table = self._image.read(
+                self._table_offset + _ENTRY_SIZE * first,
+                _ENTRY_SIZE * count)
             self.spend(count // _ENTRIES_PER_STEP)
             sectors = struct.unpack(f'>{count}I', table)
-            if max({*sectors} - {_ABSENT}, default=0) <= min(limit, last):
+            # The common case, many entries at once.
+            if max({*sectors} - {_ABSENT}, default=0) <= max_sector:
                 continue
             for block, sector in enumerate(sectors, first):
                 if sector != _ABSENT and sector > (
-                        last if block == self._blocks - 1 else limit):
-                    raise content.Damaged(
-                        'vhd-malformed', f'block {block} ends behind the '
-                        f'file, at {sector * _SECTOR_SIZE}')
+                        max_last_sector if block == self._blocks - 1
+                        else max_sector):
+                    raise _malformed(
+                        f'block {block} at {sector * _SECTOR_SIZE} ends past '
+                        'the end of the file')
+
+    def _max_sector(self, size: int) -> int:
+        """Return the last sector where a block of a size may begin."""
+        return (self._image.size - self._bitmap_size - size) // _SECTOR_SIZE
+
+
+def _read_header(image: reader.Reader, offset: int) -> _Header:
+    """Read the dynamic disk header.
+
+    :raises inspection.DefectError: the header is invalid.
+    """
+    data = image.read(offset, _HEADER_SIZE)
+    if (not data.startswith(_HEADER_COOKIE) or len(data) != _HEADER_SIZE
+            or offset < _FOOTER_SIZE):
+        raise _malformed('no dynamic disk header')
+    header = _Header(*_HEADER.unpack_from(data))
+    if header.checksum != _checksum(data, _HEADER_CHECKSUM_OFFSET):
+        raise _malformed('the header has a wrong checksum')
+    size = header.block_size
+    if (size % _SECTOR_SIZE or not 0 < size <= _MAX_BLOCK_SIZE
+            or size & size - 1):
+        raise _malformed(f'blocks of {size} bytes')
+    return header

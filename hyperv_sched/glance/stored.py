@@ -79,7 +79,7 @@ class StoredImage:
         """Inspect the stored content, read in ranges.
 
         :param size: of the content in bytes, as the record has it
-        :returns: as :meth:`hyperv_sched.disk.Content.as_dict`
+        :returns: as :meth:`hyperv_sched.disk.Inspection.as_dict`
         :raises UnreadContentError: the store serves no ranges, the caller
             may not download the image, or it takes more than
             :data:`MAX_SECONDS` or the limits of
@@ -105,7 +105,7 @@ class StoredImage:
         try:
             return disk.inspect_source(
                 ranges.RangeSource(size, fetch)).as_dict()
-        except (OSError, ranges.TooCostly) as exc:
+        except (OSError, ranges.BudgetExceededError) as exc:
             raise UnreadContentError(str(exc)) from exc
 
     def _get(self, path: str, attributes: Mapping[str, Any],

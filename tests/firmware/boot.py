@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Start a disk image with real firmware and see whether its loader runs.
+"""Boot a disk image with real firmware and see whether its loader runs.
 
 A loader that runs prints a marker on the serial line. Firmware that finds
 none says so there as well: no verdict is drawn from silence.
@@ -15,22 +15,22 @@ import threading
 from tests.firmware import images
 from tests.firmware import loaders
 
-#: Seconds; many times what the slowest boot takes on a busy computer.
+#: Seconds; many times the slowest boot on a busy computer.
 TIME_LIMIT = 240
 
-#: What a console does between letters, and at times inside of a word.
+#: Control sequences of a console, which may be inside of a word.
 _CURSOR = re.compile(r'\x1b\[[0-9;?=]*[A-Za-z]')
 _DISK = 'if=none,id=disk'
 _OVMF = pathlib.Path('/usr/share/OVMF')
 
 
 class Undecided(Exception):
-    """Neither the marker nor firmware giving up was seen."""
+    """Neither the marker nor a message that booting ended was printed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """A virtual computer, and what its firmware says when it gives up."""
+    """A virtual machine, and the messages of firmware that does not boot."""
 
     arguments: tuple[str, ...]
     gives_up: tuple[str, ...]
@@ -41,14 +41,14 @@ def _uefi(code: str, variables: str, *extra: str) -> Machine:
     return Machine(
         (*extra,
          '-drive', f'{flash}/{code},unit=0,readonly=on',
-         # Written to, and forgotten: each boot is a new computer's first.
+         # With snapshot=on, each boot is the first of a new machine.
          '-drive', f'{flash}/{variables},unit=1,snapshot=on'),
         ('EFI Internal Shell', 'No bootable option or device was found',
-         # shim, with its fallback, and without a signature behind it.
+         # shim with its fallback, and with an unsigned second stage.
          'LoadImage failed', 'Security Violation',
-         # shim, which has started itself until there is no room.
+         # shim that started itself until memory was full.
          'start_image() returned Out of Resources',
-         # What was started has crashed.
+         # The program crashed.
          'X64 Exception'))
 
 
@@ -68,7 +68,7 @@ BIOS = Machine(('-machine', 'graphics=off'),
 
 def starts(machine: Machine, image: images.Image,
            in_container: bool = True) -> bool:
-    """Whether firmware finds a loader on the image that runs.
+    """Return whether firmware boots a loader that runs.
 
     An image that QEMU cannot open is one without.
 

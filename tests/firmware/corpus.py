@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disk images, what firmware does with each and what the linter says.
+"""Disk images, and for each the results of firmware and of the linter.
 
 The table is the truth that the linter is held to: its first column was
 measured, by :mod:`tests.firmware.test_firmware`, which measures it again.
@@ -22,25 +22,25 @@ BOOTX64 = 'EFI/BOOT/BOOTX64.EFI'
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """An image, and both verdicts on it."""
+    """An image, and the results of firmware and of the linter."""
 
     name: str
     boots: bool
     steps: tuple[images.Step, ...]
     errors: frozenset[str]
-    """Codes of rules, exactly these."""
+    """Codes of all errors."""
     warnings: frozenset[str] = frozenset()
-    """Codes that are among the warnings."""
+    """Codes of some warnings."""
     machine: boot.Machine = boot.UEFI
     properties: Mapping[str, object] = dataclasses.field(
         default_factory=dict)
-    """Beside those of any image of generation 2."""
+    """Properties in addition to those of generation 2."""
     unlike: str = ''
-    """Who is known to do otherwise than QEMU, where the linter does so."""
+    """The reader that differs from QEMU, if the linter follows it."""
     bare: str = ''
-    """Why QEMU is given the disk without its container."""
+    """The reason if QEMU boots the disk without its container."""
     telling: bool = False
-    """One of those that are always booted."""
+    """Whether CI boots it each time."""
 
 
 def _codes(text: str) -> frozenset[str]:
@@ -49,30 +49,30 @@ def _codes(text: str) -> frozenset[str]:
 
 def starts(name: str, *steps: images.Step, warns: str = '',
            **rest: object) -> Record:
-    """An image that firmware starts and the linter lets pass."""
+    """Return an image that boots and has no errors."""
     return Record(name, True, steps, frozenset(), _codes(warns), **rest)
 
 
 def fails(name: str, errors: str, *steps: images.Step, warns: str = '',
           **rest: object) -> Record:
-    """An image that firmware finds no loader on, and why that is."""
+    """Return an image that does not boot, with the errors."""
     return Record(name, False, steps, _codes(errors), _codes(warns), **rest)
 
 
 def refused(name: str, errors: str, by: str, *steps: images.Step,
             **rest: object) -> Record:
-    """An image that QEMU starts and those who count refuse."""
+    """Return an image that QEMU boots and a decisive reader refuses."""
     return Record(name, True, steps, _codes(errors), unlike=by, **rest)
 
 
 def spared(name: str, by: str, *steps: images.Step, warns: str = '',
            **rest: object) -> Record:
-    """An image that QEMU does not start and those who count do."""
+    """Return an image that QEMU does not boot and Hyper-V does."""
     return Record(name, False, steps, frozenset(), _codes(warns), unlike=by,
                   **rest)
 
 
-# Other computers, and those of whom they are asked for.
+# Other machines, and the properties that ask for them.
 GENERATION_1 = {
     'machine': boot.BIOS,
     'properties': {'hw_machine_type': 'hyperv-gen1'}}
@@ -81,7 +81,7 @@ SECURE_BOOT = {
     'properties': {'os_secure_boot': 'required', 'os_type': 'linux',
                    'hypervisor_version_requires': '>=10.0'}}
 
-# Pieces of good images.
+# Parts of images that boot.
 DISK = images.disk()
 GRUB = images.put(BOOTX64, loaders.grub)
 VHDX = images.vhdx()
@@ -89,7 +89,7 @@ VHD = images.convert('vpc', 'force_size=on')
 ESP = (DISK, images.gpt(), images.fat())
 GOOD = (*ESP, GRUB)
 
-# What BIOS starts: from the gap behind the MBR, or from a partition for it.
+# Images that a BIOS boots: from the gap behind the MBR, or from a partition.
 FOR_BIOS = (DISK, images.mbr('start=2048, type=83, bootable'),
             images.bios_boot(1))
 _BIOS_BOOT = 'size=1000KiB, type=21686148-6449-6E6F-744E-656564454649'
@@ -100,10 +100,10 @@ FOR_BOTH = (DISK, images.gpt(f'start=40, {_BIOS_BOOT}', 'start=2048, type=U',
             images.bios_boot(40), images.fill(1), images.fat(), GRUB, VHDX)
 
 
-# What BIOS starts by code that is not known, or by another kind of partition.
+# Images that a BIOS boots by unknown code, or from other partitions.
 CODE = images.boot_sector(loaders.boot_code)
 UNKNOWN_CODE = (*GOOD, CODE, VHDX)
-#: As the first entry of an isohybrid.
+#: Like the first entry of an isohybrid.
 ACTIVE_WITHOUT_TYPE = (*GOOD, CODE, images.poke(
     '16s', 446 + 16, b'\x80' + bytes(11) + b'\0\x80\1\0'), VHDX)
 _FREEBSD_BOOT = 'size=1000KiB, type=83BD6B9D-7F41-11DC-BE0B-001560B84F0F'
@@ -115,22 +115,22 @@ FOR_BIOS_ISO = (images.disk(4), images.fat(16), GRUB, images.iso(
 
 
 def on_disk(*changes: images.Step) -> tuple[images.Step, ...]:
-    """A good disk, changed, in a VHDX."""
+    """Return the steps of a changed disk in a VHDX."""
     return (*GOOD, *changes, VHDX)
 
 
 def in_file(*changes: images.Step) -> tuple[images.Step, ...]:
-    """A good disk in a VHDX, which is changed."""
+    """Return the steps of a changed VHDX."""
     return (*GOOD, VHDX, *changes)
 
 
 def with_files(*files: images.Step) -> tuple[images.Step, ...]:
-    """An empty ESP, filled, in a VHDX."""
+    """Return the steps of an ESP with files, in a VHDX."""
     return (*ESP, *files, VHDX)
 
 
 def with_loader(loader: loaders.Loader) -> tuple[images.Step, ...]:
-    """Another loader in the place of the good one."""
+    """Return the steps of an ESP with another loader."""
     return with_files(images.put(BOOTX64, loader))
 
 
@@ -313,7 +313,7 @@ VHDX_FILES = (
 
 def gpt(*partitions: str, options: tuple[str, ...] = ()
         ) -> tuple[images.Step, ...]:
-    """A good disk with a partition table of its own."""
+    """Return the steps of a disk with other partitions."""
     return (DISK, images.gpt(*partitions, options=options), images.fat(),
             GRUB, VHDX)
 
@@ -323,7 +323,7 @@ def mbr(*partitions: str) -> tuple[images.Step, ...]:
 
 
 def stale_gpt() -> tuple[images.Step, ...]:
-    """A disk with the MBR of today over an empty GPT of the past."""
+    """Return the steps of a disk with an MBR and an old, empty GPT."""
     return (DISK, images.gpt(), images.sgdisk('--delete=1'),
             images.poke('64s', PMBR, struct.pack(
                 '<4xB3xII', 0xef, 2048, 40 * 2048)),
@@ -331,14 +331,14 @@ def stale_gpt() -> tuple[images.Step, ...]:
 
 
 def two_esps(first: loaders.Loader) -> tuple[images.Step, ...]:
-    """An ESP with another loader ahead of the good one."""
+    """Return the steps of a disk with two ESPs, the second of which boots."""
     return (DISK, images.gpt('size=4MiB, type=U', 'type=U'),
             images.fat(16), images.put(BOOTX64, first), images.fill(1),
             images.fat(), GRUB, VHDX)
 
 
 def nested() -> tuple[images.Step, ...]:
-    """A whole disk, copied into a partition of another."""
+    """Return the steps of a disk in a partition of another disk."""
     def wrap(image: images.Image) -> None:
         inner = image.disk.read_bytes()
         images.disk(64)(image)
@@ -351,7 +351,7 @@ def nested() -> tuple[images.Step, ...]:
     return (*GOOD, wrap, VHDX)
 
 
-#: LBA of the last sector, and of the last that partitions may take.
+#: The last LBA.
 LAST = 48 * 2048 - 1
 PMBR = 446
 _ENTRIES = 2 * 512
@@ -434,7 +434,7 @@ PARTITIONS = (
         'start=2048, size=4MiB, type=L', 'type=U'), images.fill(1),
         images.fat(), GRUB, images.resize(4 * images.MIB), VHDX,
         telling=True),
-    # Where partitions lie.
+    # Ranges of partitions.
     fails('esp-past-last-usable', 'HV309', *on_disk(
         gpt_edit.last_lba(LAST - 32))),
     starts('esp-to-last-usable', *on_disk(gpt_edit.last_lba(LAST - 33))),
@@ -456,15 +456,15 @@ PARTITIONS = (
         'start=2048, size=40MiB, type=U',
         'start=83968, size=1MiB, type=L', 'start=86016, type=L'),
         images.fat(), GRUB, gpt_edit.first_lba(84000, 2), VHDX),
-    # Firmware compares a partition with those behind it, and one that is out
-    # of range with none.
+    # Firmware compares a partition with later ones, and one that is out of
+    # range with none.
     fails('esp-overlapped-by-stray-behind', 'HV308', DISK, images.gpt(
         'start=2048, size=40MiB, type=U', 'type=L'), images.fat(), GRUB,
         gpt_edit.first_lba(4096, 1), gpt_edit.last_lba(LAST, 1), VHDX),
     starts('esp-overlapped-by-stray-ahead', DISK, images.gpt(
         'start=2048, size=1MiB, type=L', 'type=U'), images.fill(1),
         images.fat(), GRUB, gpt_edit.last_lba(LAST), VHDX),
-    # Shapes of the table.
+    # Sizes of the table.
     starts('entries-4', *gpt('start=2048, type=U',
                              options=('table-length: 4',))),
     starts('entries-1', *on_disk(gpt_edit.layout(1, 128))),
@@ -564,7 +564,7 @@ PARTITIONS = (
 
 def clusters(bits: int, made: int, left: int = 0,
              table: images.Step | None = None) -> tuple[images.Step, ...]:
-    """A good disk whose FAT has so many clusters of one sector.
+    """Return the steps of a disk whose FAT has a number of clusters.
 
     :param made: as many as tools make.
     :param left: those that its boot sector speaks of afterwards.
@@ -586,16 +586,16 @@ def clusters(bits: int, made: int, left: int = 0,
 
 def fat_field(layout: str, offset: int, value: object
               ) -> tuple[images.Step, ...]:
-    """A good disk with one field of the boot sector changed."""
+    """Return the steps of a disk with another field in the boot sector."""
     return on_disk(images.poke_volume(layout, offset, value))
 
 
-#: The directories and the loader, in the order that they were put there.
+#: Clusters of the directories and of the loader, in the order of creation.
 ROOT, _, BOOT, FIRST = range(2, 6)
 
 
 def link(cluster: int, following: int) -> images.Step:
-    """Lead a chain of the FAT32 volume elsewhere, in both copies of it."""
+    """Change the next cluster of a cluster, in both copies of the FAT32."""
     def step(image: images.Image) -> None:
         with open(image.disk, 'rb') as file:
             file.seek(image.start)
@@ -732,7 +732,7 @@ DEBIAN = images.put('EFI/debian/grub.cfg', loaders.text(
 SHIM = images.put(BOOTX64, loaders.shim)
 SIGNED_GRUB = images.put('EFI/BOOT/grubx64.efi', loaders.signed_grub)
 FALLBACK = images.put('EFI/BOOT/fbx64.efi', loaders.fallback)
-#: As Debian's and Ubuntu's installers leave it.
+#: Like the file of the installers of Debian and Ubuntu.
 CSV = images.put('EFI/debian/BOOTX64.CSV', loaders.text(
     'shimx64.efi,debian,,This is the boot entry for debian\n'.encode(
         'utf-16')))
@@ -740,19 +740,19 @@ INSTALLED = (
     DEBIAN, images.put('EFI/debian/shimx64.efi', loaders.shim),
     images.put('EFI/debian/grubx64.efi', loaders.signed_grub))
 
-#: What systemd-boot finds to start.
+#: Files that systemd-boot needs.
 MENU = (
     images.put('loader/loader.conf', loaders.text('timeout 0\n')),
     images.put('loader/entries/grub.conf', loaders.text(
         'title GRUB\nefi /EFI/grub.efi\n')),
     images.put('EFI/grub.efi', loaders.grub))
 
-#: Directories of a program, and where GRUB has its relocations.
+#: Numbers of data directories.
 RESOURCES, SIGNATURES, RELOCATIONS, DEBUG = 2, 4, 5, 6
 
 
 def relocations() -> tuple[int, int]:
-    """Where GRUB's are, in memory as in the file, and their size."""
+    """Return the offset of GRUB's relocations, and their size."""
     program = loaders.grub()
     start, = struct.unpack_from('<I', program, 60)
     return struct.unpack_from('<II', program,
@@ -760,13 +760,13 @@ def relocations() -> tuple[int, int]:
 
 
 def relocation(layout: str, offset: int, value: object) -> loaders.Loader:
-    """GRUB with a field of its first block of relocations changed."""
+    """Return GRUB with another field in its first block of relocations."""
     return lambda: loaders.overwritten(
         loaders.grub, layout, relocations()[0] + offset, value)()
 
 
 def headers_end() -> int:
-    """Where the table of GRUB's sections ends."""
+    """Return the end of the section table of GRUB."""
     program = loaders.grub()
     start, = struct.unpack_from('<I', program, 60)
     count, = struct.unpack_from('<H', program, start + 6)
@@ -910,7 +910,7 @@ LOADERS = (
 )
 
 LIMITS = (
-    # Nothing is where firmware looks; these are looked at for a hint.
+    # Firmware does not read these; the linter does, for its message.
     fails('inspection-stopped', 'HV228', *with_files(*(
         images.put(name, lambda: hostile.program(
             1024, hostile.block(images.MIB), shorter=True))

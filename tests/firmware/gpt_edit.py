@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Change a GPT by hand, where no tool would (UEFI specification, 5.3).
+"""Change a GPT as no tool does (UEFI specification, 5.3).
 
 Checksums are made right again: what is left wrong is what was asked for.
 """
@@ -44,7 +44,7 @@ class Copy:
 
     def write(self) -> None:
         fields = self.fields
-        # What is meant to be absurd is not computed.
+        # Sizes that are too large are not read.
         covered = min(fields['count'] * fields['entry_size'], images.MIB)
         entries = self.entries[:covered].ljust(covered, b'\0')
         fields['table_checksum'] = zlib.crc32(entries)
@@ -92,17 +92,17 @@ def attributes(value: int) -> images.Step:
 
 
 def first_lba(value: int, index: int = 0) -> images.Step:
-    """Move where a partition starts."""
+    """Set the first LBA of a partition."""
     return entry(index, '<Q', 32, value)
 
 
 def last_lba(value: int, index: int = 0) -> images.Step:
-    """Move where a partition ends."""
+    """Set the last LBA of a partition."""
     return entry(index, '<Q', 40, value)
 
 
 def layout(count: int, entry_size: int) -> images.Step:
-    """Write the entries anew, so many of that size, in both copies."""
+    """Write the entries with another number and size, in both copies."""
     def change(table: Copy) -> None:
         table.entries = b''.join(
             table.entries[at:at + _ENTRY_SIZE].ljust(entry_size, b'\0')
@@ -115,9 +115,9 @@ def layout(count: int, entry_size: int) -> images.Step:
 
 
 def small(count: int) -> images.Step:
-    """Fill the table with so many partitions of one sector, from slot 1."""
+    """Add a number of partitions of one sector, from slot 1."""
     def change(table: Copy) -> None:
-        # They lie ahead of where the first partition begins.
+        # They are before the first partition.
         start = struct.unpack_from('<Q', table.entries, 32)[0] - count
         table.entries = table.entries[:_ENTRY_SIZE] + b''.join(
             table.entries[:16] + bytes(12) + struct.pack('<I', n + 1)

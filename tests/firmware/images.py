@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disk images, made step by step with the tools that people use.
+"""Disk images, made step by step with common tools.
 
 A step takes the image that the steps before it have made and goes on from
 there: a disk, partitions on it, a file system in one of them, files in that,
@@ -23,21 +23,21 @@ MIB = 1024 * 1024
 
 @dataclasses.dataclass
 class Image:
-    """An image in the making; sizes and offsets are in bytes."""
+    """An image that steps build; sizes and offsets are in bytes."""
 
     directory: pathlib.Path
-    """It may use this as it likes."""
+    """A directory for files of the steps."""
     path: pathlib.Path = dataclasses.field(init=False)
     """The file that is uploaded."""
     format: str = 'raw'
-    """Of that file, by QEMU's name."""
+    """The format of that file, as QEMU names it."""
     disk: pathlib.Path = dataclasses.field(init=False)
-    """The disk as a guest sees it, without a container."""
+    """The disk without a container."""
     medium: str = 'hd'
-    """What a virtual computer takes it for: hd or cd."""
+    """The kind of drive: hd or cd."""
     sector_size: int = 512
     start: int = 0
-    """Of the volume that is being filled: a partition or all of the disk."""
+    """The offset of the current volume: a partition or the whole disk."""
     length: int = 0
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ def build(steps: Iterable[Step], directory: pathlib.Path) -> Image:
 
 
 def run(*command: object, script: str | None = None) -> str:
-    """Run a tool that must succeed; give what it prints."""
+    """Run a tool that must succeed; return its output."""
     words = [str(word) for word in command]
     done = subprocess.run(words, input=script, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, check=False)
@@ -67,7 +67,7 @@ def run(*command: object, script: str | None = None) -> str:
 # The disk and its partitions.
 
 def disk(mib: int = 48, sector_size: int = 512) -> Step:
-    """Begin with an empty disk."""
+    """Make an empty disk."""
     def step(image: Image) -> None:
         resize(mib * MIB)(image)
         image.sector_size, image.length = sector_size, mib * MIB
@@ -75,7 +75,7 @@ def disk(mib: int = 48, sector_size: int = 512) -> Step:
 
 
 def resize(size: int) -> Step:
-    """Grow or shrink the disk; what lies on it knows nothing of it."""
+    """Enlarge or shrink the disk, without any change of its content."""
     def step(image: Image) -> None:
         with open(image.disk, 'ab') as file:
             file.truncate(size)
@@ -83,7 +83,7 @@ def resize(size: int) -> Step:
 
 
 def gpt(*partitions: str, options: Iterable[str] = ()) -> Step:
-    """Write a GPT, a line of sfdisk a partition; fill the first.
+    """Write a GPT, and select its first partition.
 
     By default it is one EFI system partition.
     """
@@ -91,7 +91,7 @@ def gpt(*partitions: str, options: Iterable[str] = ()) -> Step:
 
 
 def mbr(*partitions: str) -> Step:
-    """Write an MBR, a line of sfdisk a partition; fill the first."""
+    """Write an MBR, and select its first partition."""
     return _sfdisk('dos', (), partitions)
 
 
@@ -106,7 +106,7 @@ def _sfdisk(label: str, options: Iterable[str],
 
 
 def sectors(size: int) -> Step:
-    """Present the disk with sectors of another size."""
+    """Attach the disk with another sector size."""
     def step(image: Image) -> None:
         image.sector_size = size
     return step
@@ -123,7 +123,7 @@ def gpt_4k() -> Step:
 
 
 def fill(index: int) -> Step:
-    """Go on with another partition; the first is 0."""
+    """Select another partition; the first is 0."""
     def step(image: Image) -> None:
         geometry = run('fdisk', '--list', '--output', 'Start,Sectors',
                        image.disk).split('Sectors\n')[1]
@@ -134,7 +134,7 @@ def fill(index: int) -> Step:
 
 
 def sgdisk(*options: str) -> Step:
-    """Have sgdisk change the GPT."""
+    """Change the GPT with sgdisk."""
     def step(image: Image) -> None:
         run('sgdisk', *options, image.disk)
     return step
@@ -161,7 +161,7 @@ def fat(bits: int = 32, *options: object, clusters: int = 0,
 
 
 def _fat_layout(bits: int, clusters: int) -> tuple[int, tuple[object, ...]]:
-    """How many sectors take that many clusters, and mkfs.fat's options."""
+    """Return the sectors for a number of clusters, and options."""
     reserved = 32 if bits == 32 else 1
     table = -(-(clusters + 2) * bits // (8 * 512))
     root = 0 if bits == 32 else 512 * 32 // 512
@@ -172,7 +172,7 @@ def _fat_layout(bits: int, clusters: int) -> tuple[int, tuple[object, ...]]:
 
 
 def ext4() -> Step:
-    """Make a file system that firmware does not know."""
+    """Make a file system that firmware does not read."""
     def step(image: Image) -> None:
         run('mke2fs', '-q', '-t', 'ext4', '-E', f'offset={image.start}',
             image.disk, f'{image.length // 1024}k')
@@ -180,7 +180,7 @@ def ext4() -> Step:
 
 
 def exfat() -> Step:
-    """Make another one, which is no FAT in spite of its name."""
+    """Make an exFAT file system, which firmware does not read."""
     def step(image: Image) -> None:
         volume = image.directory / 'volume'
         with open(volume, 'wb') as file:
@@ -197,7 +197,7 @@ def put(name: str, content: loaders.Loader) -> Step:
     def step(image: Image) -> None:
         volume = ('-i', f'{image.disk}@@{image.start}')
         for parent in reversed(pathlib.PurePosixPath(name).parents[:-1]):
-            # It may be there.
+            # It may exist.
             subprocess.run(['mmd', '-D', 's', *volume, f'::{parent}'],
                            stderr=subprocess.DEVNULL, check=False)
         source = image.directory / 'file'
@@ -208,13 +208,13 @@ def put(name: str, content: loaders.Loader) -> Step:
 
 
 def mtools(command: str, *arguments: str) -> Step:
-    """Run another of mtools' commands on the volume."""
+    """Run a command of mtools on the volume."""
     def step(image: Image) -> None:
         run(command, '-i', f'{image.disk}@@{image.start}', *arguments)
     return step
 
 
-# Bytes changed by hand.
+# Changed bytes.
 
 def poke(layout: str, offset: int, value: object) -> Step:
     """Write a field of the disk; a negative offset counts from its end."""
@@ -247,12 +247,12 @@ def _poke(path: pathlib.Path, layout: str, offset: int,
 
 
 def boot_sector(code: loaders.Loader) -> Step:
-    """Put code for BIOS into LBA 0, ahead of the partition table."""
+    """Write boot code for a BIOS into LBA 0."""
     return poke('440s', 0, code())
 
 
 def bios_boot(lba: int) -> Step:
-    """Install GRUB for BIOS, its core image from a sector on.
+    """Install GRUB for a BIOS.
 
     grub-bios-setup does the same, to block devices only: it tells the boot
     sector where the core image begins, and that where it goes on.
@@ -273,7 +273,7 @@ def bios_boot(lba: int) -> Step:
 # Containers.
 
 def convert(image_format: str, *options: str) -> Step:
-    """Have qemu-img put the disk into a container."""
+    """Convert the disk into a container with qemu-img."""
     def step(image: Image) -> None:
         image.path = image.directory / f'disk.{image_format}'
         image.format = image_format
@@ -284,12 +284,12 @@ def convert(image_format: str, *options: str) -> Step:
 
 
 def vhdx(*options: str) -> Step:
-    """Make a VHDX of it, as qemu-img does."""
+    """Convert the disk to VHDX with qemu-img."""
     return convert('vhdx', *options)
 
 
 def compress() -> Step:
-    """Compress the file, which is then a disk no more."""
+    """Compress the file."""
     def step(image: Image) -> None:
         packed = image.directory / 'disk.gz'
         with (open(image.path, 'rb') as source,
@@ -301,7 +301,7 @@ def compress() -> Step:
 
 def iso(efi: bool = True, bios: bool = False,
         boot_sector: loaders.Loader | None = None) -> Step:
-    """Make a medium of the volume.
+    """Make an ISO of the volume.
 
     :param efi: UEFI starts it from the volume (El Torito)
     :param bios: it has a boot image for a BIOS, too, which does nothing
@@ -330,12 +330,12 @@ def iso(efi: bool = True, bios: bool = False,
 
 
 def burnt(image: Image) -> None:
-    """Take the medium for a disk."""
+    """Write the ISO to a disk."""
     image.disk, image.medium = image.path, 'hd'
 
 
 def archive(name: str = 'disk.vhdx') -> Step:
-    """Put the file into an archive, as downloads come."""
+    """Put the file into an archive."""
     def step(image: Image) -> None:
         packed = image.directory / 'disk.tar'
         with tarfile.open(packed, 'w') as tar:
@@ -345,14 +345,14 @@ def archive(name: str = 'disk.vhdx') -> Step:
 
 
 def content(data: bytes) -> Step:
-    """Upload something that is no image of a disk."""
+    """Make a file with any content."""
     def step(image: Image) -> None:
         image.path.write_bytes(data)
     return step
 
 
 def cut(size: int) -> Step:
-    """Lose the end of the file, or where negative so much of it."""
+    """Cut the file to a size; a negative size counts from the end."""
     def step(image: Image) -> None:
         with open(image.path, 'r+b') as file:
             file.truncate(size + (

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The programs that firmware starts: real ones, and real ones spoilt.
+"""Programs that firmware boots: real ones, and changed ones.
 
 Whatever is meant to run ends in printing :data:`MARKER`.
 """
@@ -11,23 +11,23 @@ import struct
 import subprocess
 import tempfile
 
-#: Only a program that firmware has started prints this.
+#: The text that only a program that runs prints.
 MARKER = 'HYPERV-SCHED-STARTED'
 
 _ROOT = pathlib.Path(__file__).parents[2]
-#: Where tools/common.sh unpacks packages that would install themselves as
-#: this computer's own loader.
+#: The directory where tools/common.sh unpacks packages that would install
+#: themselves as the loader of this computer.
 _UNPACKED = _ROOT / '.venv' / 'loaders' / 'usr' / 'lib'
 
 GRUB_CONFIG = f'echo {MARKER}\n'
-#: What BIOS itself prints on a serial line loses its way at times.
+#: Text that a BIOS prints on a serial line may be incomplete.
 _BIOS_CONFIG = f'serial\nterminal_output serial\n{GRUB_CONFIG}'
 
 Loader = Callable[[], bytes]
 
 
 class Missing(Exception):
-    """A loader is not on this computer, and how it gets there."""
+    """A loader is not installed; the message says how to install it."""
 
 
 def _installed(path: pathlib.Path) -> bytes:
@@ -51,34 +51,34 @@ def _grub(platform: str, config: str, *modules: str) -> bytes:
 
 @functools.cache
 def grub() -> bytes:
-    """GRUB for x86-64 UEFI, unsigned: prints the marker at once."""
+    """Return an unsigned GRUB for x64 UEFI that prints the marker."""
     return _grub('x86_64-efi', GRUB_CONFIG)
 
 
 @functools.cache
 def grub_ia32() -> bytes:
-    """The same for 32-bit UEFI."""
+    """Return such a GRUB for 32-bit UEFI."""
     return _grub('i386-efi', GRUB_CONFIG)
 
 
 @functools.cache
 def grub_bios() -> bytes:
-    """GRUB's core image for BIOS, to be started by its boot sector."""
+    """Return the core image of GRUB for a BIOS."""
     return _grub('i386-pc', _BIOS_CONFIG, 'biosdisk', 'serial', 'terminal')
 
 
 def grub_boot_sector() -> bytes:
-    """GRUB's boot code for LBA 0, which starts the core image."""
+    """Return the boot code of GRUB for LBA 0."""
     return _installed(pathlib.Path('/usr/lib/grub/i386-pc/boot.img'))
 
 
 def syslinux_boot_sector() -> bytes:
-    """Boot code for LBA 0 that looks for a BIOS loader, and says so."""
+    """Return boot code for LBA 0 that needs an active partition."""
     return _installed(_UNPACKED / 'syslinux' / 'mbr' / 'gptmbr.bin')
 
 
 def boot_code() -> bytes:
-    """Boot code for LBA 0 that has no mark of any loader: prints MARKER."""
+    """Return unknown boot code for LBA 0 that prints the marker."""
     return bytes.fromhex(
         '31c08ed8'          # xor ax, ax; mov ds, ax
         'be197cfc'          # mov si, message; cld
@@ -90,46 +90,46 @@ def boot_code() -> bytes:
 
 
 def systemd_boot() -> bytes:
-    """The boot menu of systemd, unsigned."""
+    """Return systemd-boot, unsigned."""
     return _installed(pathlib.Path(
         '/usr/lib/systemd/boot/efi/systemd-bootx64.efi'))
 
 
 def shim() -> bytes:
-    """The first stage that Microsoft's UEFI CA signed."""
+    """Return the shim that Microsoft's UEFI CA signed."""
     return _installed(_UNPACKED / 'shim' / 'shimx64.efi.signed')
 
 
 def fallback() -> bytes:
-    """shim's fbx64.efi: starts what a BOOTX64.CSV names."""
+    """Return fbx64.efi of shim, which boots the program of a CSV."""
     return _installed(_UNPACKED / 'shim' / 'fbx64.efi.signed')
 
 
 def signed_grub() -> bytes:
-    r"""Debian's GRUB, which reads \EFI\debian\grub.cfg."""
+    r"""Return the signed GRUB of Debian, which reads \EFI\debian\grub.cfg."""
     return _installed(_UNPACKED / 'grub' / 'x86_64-efi-signed'
                       / 'grubx64.efi.signed')
 
 
 def text(content: str | bytes) -> Loader:
-    """Give a file's content as it is."""
+    """Return content that is no program."""
     data = content.encode() if isinstance(content, str) else content
     return lambda: data
 
 
 def cut(loader: Loader, size: int) -> Loader:
-    """Keep the first bytes of a program only."""
+    """Return the first bytes of a program."""
     return lambda: loader()[:size]
 
 
 def tailed(loader: Loader) -> Loader:
-    """Add what no header speaks of."""
+    """Return a program with bytes behind its end."""
     return lambda: loader() + b'?' * 1000
 
 
 def stamped(loader: Loader, layout: str, offset: int,
             value: object) -> Loader:
-    """Write over a field of the PE header, counted from its signature."""
+    """Return a program with another field at an offset in its PE header."""
     def spoil() -> bytes:
         program = bytearray(loader())
         start = struct.unpack_from('<I', program, 0x3c)[0]
@@ -139,25 +139,25 @@ def stamped(loader: Loader, layout: str, offset: int,
 
 
 def machine(loader: Loader, value: int) -> Loader:
-    """Claim to be built for another machine."""
+    """Return a program with another machine in its header."""
     return stamped(loader, '<H', 4, value)
 
 
 def subsystem(loader: Loader, value: int) -> Loader:
-    """Claim to be another kind of program than an EFI application."""
+    """Return a program with another subsystem in its header."""
     return stamped(loader, '<H', 24 + 68, value)
 
 
 def directory(loader: Loader, number: int, address: int,
               size: int) -> Loader:
-    """Name another place for what a directory lists."""
+    """Return a program with another data directory."""
     return stamped(loader, '8s', 24 + 112 + 8 * number,
                    struct.pack('<II', address, size))
 
 
 def overwritten(loader: Loader, layout: str, offset: int,
                 value: object) -> Loader:
-    """Write over a place in the file."""
+    """Return a program with another field at a file offset."""
     def spoil() -> bytes:
         program = bytearray(loader())
         struct.pack_into(layout, program, offset, value)

@@ -30,11 +30,11 @@ MIB = images.MIB
 GENERATION_1 = {'hypervisor_type': 'hyperv'}
 GENERATION_2 = test_firmware.GENERATION_2
 
-#: Commands for another place than this one.
+#: Commands that cannot run on this computer.
 NOT_RUN = {
     'mbr2gpt /convert /allowFullOS': 'in a Windows guest',
     'grub-install --removable': 'in a Linux guest',
-    # The name of the command, in a sentence of its own.
+    # The name of the command alone.
     'hyperv-sched image lint tells how': 'no command to paste'}
 
 #: Options are part of a command that COMMAND recognizes, or of one of these.
@@ -51,14 +51,14 @@ Check = Callable[[testtools.TestCase, bytes, bytes, list[dict]], None]
 
 
 def same_disk(test, before, after, partitions):
-    """The disk is the same; a container may round its size up."""
+    """Assert that two disks are equal; a container may round the size up."""
     test.assertGreaterEqual(len(after), len(before))
     test.assertTrue(after.startswith(before))
     test.assertFalse(any(after[len(before):]))
 
 
 def same_partitions(test, before, after, partitions):
-    """Boot code and partitions are the same, whatever the table is."""
+    """Assert that boot code and the content of partitions are equal."""
     test.assertEqual(before[:440], after[:440])
     test.assertTrue(partitions)
     for partition in partitions:
@@ -75,18 +75,18 @@ class Advice:
     steps: tuple[images.Step, ...]
     variant: str | None = None
     file: str = 'DISK.raw'
-    """By what name the commands take the file."""
+    """The name of the file that the commands read."""
     result: str = 'DISK.raw'
-    """By what name they leave it."""
+    """The name of the file that they write."""
     check: Check = same_partitions
     properties: dict = dataclasses.field(
         default_factory=lambda: GENERATION_2)
     judged_as: dict | None = None
-    """Properties that the fix sets, too."""
+    """Properties that the fix sets as well."""
     found: bool = True
-    """The file has the defect; one takes a disk of several TiB."""
+    """Whether the file has the defect; one needs a disk of several TiB."""
     n: str = ''
-    """The number of the partition, where the command has an N."""
+    """The number of the partition, if the command has an N."""
     name: str = ''
 
 
@@ -96,12 +96,13 @@ TAIL = (images.gpt('start=2048, size=36MiB, type=U', 'type=L',
         corpus.GRUB, images.poke('8s', -34 * 512 - 8 + 512, b'the end.'))
 CREATORS = (b'qem2', b'qemu', b'vpc ', b'win ', b'vs  ', b'vbox', b'd2v ',
             b'tap\0', b'CTXS', b'VMA\0', b'\0\0\0\0')
-#: Sizes that cylinders, heads and sectors make up, and one that they do not.
+#: Sizes that are a product of cylinders, heads and sectors, and one that is
+#: not.
 SIZES = (48 * MIB + 300 * 1024, 1000 * 8 * 17 * 512, 50 * MIB + 512)
 
 
 def from_vhds() -> list[Advice]:
-    """HV202 and HV223, for the VHDs of all kinds of software."""
+    """Return HV202 and HV223, for the VHDs of several programs."""
     advice = []
     for creator in CREATORS:
         for size in SIZES:
@@ -121,7 +122,7 @@ def from_vhds() -> list[Advice]:
 
 
 def cut_off_by_geometry(image: images.Image) -> None:
-    """Keep the VHD, and look at a VHDX that was cut off in the making.
+    """Keep the VHD, and inspect a VHDX that was cut off.
 
     qemu-img before 10.0 takes the geometry for the size where others than
     Microsoft have made the VHD.
@@ -138,7 +139,7 @@ CONTENT = bytes(range(256)) * 16
 REPLAYED = (corpus.DISK, images.gpt(), images.fat(), corpus.GRUB,
             images.vhdx('block_size=32M'),
             *vhdx_edit.dirty_log(CONTENT, 30 * MIB),
-            # What is expected of the disk.
+            # The disk that is expected.
             images.poke('4096s', 30 * MIB, CONTENT))
 TWO = images.gpt('start=2048, size=36MiB, type=U', 'type=L')
 GOOD = (corpus.DISK, TWO, images.fat(), corpus.GRUB,
@@ -223,7 +224,7 @@ ADVICE = (
 
 
 def each(case):
-    """Give the test case one test for each advice."""
+    """Add a test for each advice to a test case."""
     for advice in ADVICE:
         def test(self, advice=advice):
             self.check(advice)
@@ -278,7 +279,7 @@ class AdviceTestCase(testtools.TestCase):
         advice.check(self, before, self.content(result), partitions or after)
 
     def judged(self, path, advice):
-        """Judge a file, a raw disk as the VHDX that is made of it."""
+        """Lint a file; a raw disk is linted as a VHDX."""
         if path.suffix == '.raw':
             self.run_command(f'qemu-img convert -f raw -O vhdx {path.name} '
                              'judged.vhdx')
@@ -286,7 +287,7 @@ class AdviceTestCase(testtools.TestCase):
         properties = dict(advice.properties)
         content = disk.inspect(path).as_dict()
         if advice.code == 'HV107' and path.name == 'IN':
-            # A rule for those who have not looked at the file.
+            # The rule for content that was not read.
             return validators.validate(properties), []
         properties.pop('disk_format', None)
         return (validators.validate({**properties, 'content': content}),
@@ -340,8 +341,8 @@ class CatalogueTestCase(testtools.TestCase):
 
 
 PREPARE = pathlib.Path(__file__).parents[2] / 'doc/source/prepare.rst'
-#: First words of the blocks of the page that are for another place, or that
-#: other tests run.
+#: The beginnings of blocks of the page that cannot run here, or that other
+#: tests run.
 ELSEWHERE = (
     'create vdisk', 'dism', 'dir S:', r'C:\Windows', 'mbr2gpt', 'ls /boot',
     'cd /boot', 'grub-install', "echo 'add_drivers", 'printf', '--property',
@@ -356,7 +357,7 @@ class PageTestCase(testtools.TestCase):
             self.useFixture(fixtures.TempDir()).path)
 
     def blocks(self):
-        """The literal blocks of the page."""
+        """Yield the literal blocks of the page."""
         text = PREPARE.read_text()
         for block in re.findall(r'::\n\n((?:    .*\n|\n)+)', text):
             yield '\n'.join(line[4:] for line in block.rstrip().splitlines())
@@ -380,13 +381,13 @@ class PageTestCase(testtools.TestCase):
         return image
 
     def first_bytes(self, name, size):
-        """Read the beginning of the disk in a file."""
+        """Return the first bytes of the disk in a file."""
         self.run_block(f'qemu-img dd -O raw bs=1M count={size // MIB} '
                        f'if={name} of=content')
         return (self.directory / 'content').read_bytes()
 
     def check(self, block):
-        """Check what a block has made."""
+        """Check the files that a block made."""
         for vhdx in self.directory.glob('*.vhdx'):
             self.assertEqual([], self.lint(vhdx.name), block)
             self.assertEqual(
@@ -404,7 +405,7 @@ class PageTestCase(testtools.TestCase):
                    images.convert('vpc', 'force_size=on'),
                    vhd_edit.created_by(b'vbox'))
         (self.directory / 'BOOTX64.EFI').write_bytes(loaders.grub())
-        self.partitions = disk.inspect(image.disk).partitions
+        self.partitions = disk.inspect(image.disk).as_dict()['partitions']
         run = 0
         for block in self.blocks():
             if block.startswith(ELSEWHERE):
@@ -415,7 +416,7 @@ class PageTestCase(testtools.TestCase):
                 block += ('\nqemu-img convert -f raw -O vhdx DISK.raw '
                           'gpt.vhdx')
             if block.startswith('truncate'):
-                # A disk of its own, with nothing to compare it with.
+                # A new disk, with nothing to compare it with.
                 (self.directory / 'disk.raw').unlink()
                 self.content = b''
             run += 1

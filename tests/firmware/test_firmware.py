@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The linter says of an image what firmware does with it.
+"""The linter agrees with firmware.
 
 Each image is judged on both sides, by the one table in
 :mod:`tests.firmware.corpus`.
@@ -28,7 +28,7 @@ OTHERS = [record for record in corpus.CORPUS if not record.telling]
 
 
 def each(records):
-    """Give a test case one test a record, which hands it to check()."""
+    """Add a test for each record to a test case."""
     def decorate(case):
         for record in records:
             def test(self, record=record):
@@ -74,7 +74,7 @@ class TellingFirmwareTestCase(FirmwareTestCase):
 
 @each(OTHERS)
 class OtherFirmwareTestCase(FirmwareTestCase):
-    """The table against firmware: all the rest, for a quarter of an hour."""
+    """The table against firmware: other images, for a quarter of an hour."""
 
 
 class CorpusTestCase(testtools.TestCase):

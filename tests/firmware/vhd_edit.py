@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Change a dynamic VHD that qemu-img made, where no tool would.
+"""Change a dynamic VHD of qemu-img as no tool does.
 
 Source: Virtual Hard Disk Image Format Specification, version 1.0.
 """
@@ -13,7 +13,7 @@ _CHECKSUM = 64
 
 
 def wipe_copy() -> images.Step:
-    """Lose the copy of the footer at the start of the file."""
+    """Erase the copy of the footer at the start of the file."""
     def step(image: images.Image) -> None:
         with open(image.path, 'r+b') as file:
             file.write(bytes(_SIZE))
@@ -45,7 +45,7 @@ def footer(layout: str, offset: int, value: object,
 
 def damage_copy(layout: str, offset: int, value: object,
                 sealed: bool = True) -> images.Step:
-    """Set a field of the copy of the footer alone."""
+    """Set a field of the copy of the footer only."""
     def step(image: images.Image) -> None:
         with open(image.path, 'rb') as file:
             file.seek(-_SIZE, 2)
@@ -58,7 +58,7 @@ def damage_copy(layout: str, offset: int, value: object,
 
 
 def created_by(application: bytes) -> images.Step:
-    """Let other software have made the file, with its geometry.
+    """Set the name of the program that made the file, and the geometry.
 
     Cylinders, heads and sectors seldom make up the current size, which is
     the one that Hyper-V takes.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Change a VHDX that qemu-img made, where no tool would (MS-VHDX, 2.1-2.6).
+"""Change a VHDX of qemu-img as no tool does (MS-VHDX, 2.1-2.6).
 
 Checksums are made right again: what is left wrong is what was asked for.
 """
@@ -15,7 +15,7 @@ from tests.firmware import images
 
 MIB = images.MIB
 
-#: Where the two copies of the header and of the region table lie.
+#: Offsets of the copies of the header and of the region table.
 HEADERS = (64 * 1024, 128 * 1024)
 REGION_TABLES = (192 * 1024, 256 * 1024)
 _TABLE_SIZE = 64 * 1024
@@ -27,10 +27,10 @@ FILE_PARAMETERS = uuid.UUID('caa16737-fa36-4d43-b3b6-33f0aa44e76b')
 DISK_SIZE = uuid.UUID('2fa54224-cd1b-4876-b211-5dbed83bf4b8')
 LOGICAL_SECTOR_SIZE = uuid.UUID('8141bf1d-a96f-4709-ba47-f233a8faab5f')
 PHYSICAL_SECTOR_SIZE = uuid.UUID('cda348c7-445d-4471-9cc9-e9885251c556')
-#: Of a file whose making has not ended; Microsoft's own reader knows it
-#: (openvmm, vm/devices/storage/vhdx).
+#: Marks an incomplete file for Microsoft's reader (openvmm,
+#: vm/devices/storage/vhdx).
 INCOMPLETE = uuid.UUID('71cc85f0-1b69-4e28-9558-c3bf83ae75d3')
-#: Of nothing.
+#: No region or item has it.
 UNKNOWN = uuid.UUID('00112233-4455-6677-8899-aabbccddeeff')
 
 USER, VIRTUAL_DISK, REQUIRED = 1, 2, 4
@@ -56,7 +56,7 @@ _CRC32C = _crc32c_table()
 
 
 def crc32c(data: bytes) -> int:
-    """The checksum of everything in a VHDX (RFC 3720, B.4)."""
+    """Return the CRC-32C of some bytes (RFC 3720, B.4)."""
     crc = 0xffffffff
     for byte in data:
         crc = crc >> 8 ^ _CRC32C[(crc ^ byte) & 0xff]
@@ -64,13 +64,13 @@ def crc32c(data: bytes) -> int:
 
 
 def _sealed(data: bytes) -> bytes:
-    """A structure with its checksum in its second word."""
+    """Return a structure with its checksum, at offset 4."""
     blank = data[:4] + bytes(4) + data[8:]
     return data[:4] + struct.pack('<I', crc32c(blank)) + data[8:]
 
 
 class Vhdx:
-    """A file's structures, by where they are now."""
+    """The structures of a file."""
 
     def __init__(self, file: typing.BinaryIO) -> None:
         self._file = file
@@ -87,18 +87,18 @@ class Vhdx:
         self._file.write(data)
 
     def region(self, guid: uuid.UUID) -> int:
-        """Where a region begins, by the first copy of the table."""
+        """Return the offset of a region, from the first copy of the table."""
         entries = self.read(REGION_TABLES[0], _TABLE_SIZE)
         return struct.unpack_from(
             '<Q', entries, entries.index(guid.bytes_le) + 16)[0]
 
     def item(self, guid: uuid.UUID) -> int:
-        """Where the entry of a metadata item is."""
+        """Return the offset of the entry of a metadata item."""
         table = self.region(METADATA)
         return table + self.read(table, _TABLE_SIZE).index(guid.bytes_le)
 
     def value(self, guid: uuid.UUID) -> int:
-        """Where the value of a metadata item is."""
+        """Return the offset of the value of a metadata item."""
         entry = self.item(guid)
         return self.region(METADATA) + struct.unpack(
             '<I', self.read(entry + 16, 4))[0]
@@ -127,13 +127,13 @@ def header(copies: Iterable[int] = HEADERS, **fields: object) -> images.Step:
 
 
 def poke(offset: int, data: bytes) -> images.Step:
-    """Write to the file and leave the checksums alone."""
+    """Write to the file without an update of checksums."""
     return edit(lambda file: file.write(offset, data))
 
 
 def dirty_log(content: bytes = b'', offset: int = 0
               ) -> tuple[images.Step, ...]:
-    """Leave an entry in the log that was not replayed (2.3).
+    """Write an entry to the log that must be replayed (2.3).
 
     :param content: 4096 bytes that the entry writes; by default zeros where
         there are zeros, which must be replayed all the same
@@ -205,7 +205,7 @@ def item(guid: uuid.UUID, layout: str, offset: int,
 
 def add_item(guid: uuid.UUID, flags: int, offset: int = 0x18000,
              data: bytes = bytes(8)) -> images.Step:
-    """Add a metadata item; its value lies so far into the region."""
+    """Add a metadata item, with its value at an offset in the region."""
     def change(file: Vhdx) -> None:
         table = file.region(METADATA)
         count = struct.unpack('<H', file.read(table + 10, 2))[0]
@@ -233,7 +233,7 @@ def state(index: int, value: int) -> images.Step:
 
 
 def place(index: int, mib: int) -> images.Step:
-    """Say that a block is present, and where in the file."""
+    """Make a block present, at an offset in MiB."""
     return block(index, lambda entry: mib << 20 | 6)
 
 

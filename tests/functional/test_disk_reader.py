@@ -16,7 +16,7 @@ import pyvhdi
 import testtools
 
 from hyperv_sched import disk
-from hyperv_sched.disk import content
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
 from tests import samples
 
@@ -103,8 +103,8 @@ class DiskReaderTestCase(testtools.TestCase):
         """The disk as the reader has it, and what it is read from."""
         file = self.stack.enter_context(self.image.open('rb', buffering=0))
         recorder = Recorder(file)
-        found = content.Content()
-        guest = disk._open(reader.Reader(recorder), found)
+        found = inspection.Inspection()
+        guest = disk.open_virtual_disk(reader.Reader(recorder), found)
         self.assertEqual({}, found.defects)
         return guest, recorder
 

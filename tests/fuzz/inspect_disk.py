@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look for files that the disk reader does not keep its promises on.
+"""Look for files for which the disk reader does not keep its promises.
 
     tox -e fuzz -- -max_total_time=600 [DIRECTORY]
 
-Takes the options of libFuzzer, and directories to keep what is new in.
-Inputs are what tests.fuzz.sparse reads; one that was found is tried again by
-giving its name.
+Takes the options of libFuzzer, and directories for new inputs. Inputs have
+the format of tests.fuzz.sparse; the name of a file runs that input again.
 """
 
 import pathlib
@@ -14,9 +13,6 @@ import sys
 import tempfile
 
 import atheris
-
-# Nothing to be found in those.
-from hyperv_sched import rules  # noqa: F401
 
 with atheris.instrument_imports(include=['hyperv_sched.disk']):
     from tests.fuzz import promises
@@ -29,13 +25,13 @@ _MAX_LENGTH = 64 * 1024
 _WIDTHS = (1, 2, 4, 8)
 
 
-def try_one(data):
-    """Give one input to the reader."""
-    promises.keeps(sparse.Sparse.decode(data))
+def run_input(data):
+    """Check the promises for one input."""
+    promises.check(sparse.Sparse.decode(data))
 
 
 def mutate(data, max_size, seed):
-    """Change a file in one to four places, most often so that it is read."""
+    """Change a file one to four times, mostly with valid checksums."""
     choose = random.Random(seed)
     file = sparse.Sparse.decode(data)
     for _ in range(choose.randint(1, 4)):
@@ -56,7 +52,7 @@ def _bytes(file, choose):
 
 
 def _number(file, choose):
-    """Put a number that means something into one place."""
+    """Replace a number by a related or special one."""
     if not file.runs:
         return
     offset, run = choose.choice(file.runs)
@@ -64,17 +60,19 @@ def _number(file, choose):
     if len(run) < width:
         return
     start = choose.choice(range(0, len(run), 512))
-    at = min(start + choose.randrange(512), len(run) - width)
+    offset_in_run = min(
+        start + choose.randrange(512), len(run) - width)
     if choose.random() < 0.8:
-        at -= at % width
+        offset_in_run -= offset_in_run % width
     order = choose.choice(('little', 'little', 'little', 'big'))
-    old = int.from_bytes(run[at:at + width], order)
+    number = slice(offset_in_run, offset_in_run + width)
+    old = int.from_bytes(run[number], order)
     new = choose.choice((
         0, 1, old + 1, old - 1, old * 2, old // 2, -1,
         1 << choose.randrange(64), (1 << choose.randrange(64)) - 1,
         file.size, file.size // 512, offset, offset // 512,
         choose.getrandbits(8 * width), old ^ 1 << choose.randrange(64)))
-    run[at:at + width] = (new % (1 << 8 * width)).to_bytes(width, order)
+    run[number] = (new % (1 << 8 * width)).to_bytes(width, order)
 
 
 def _run(file, choose):
@@ -108,7 +106,7 @@ def main():
         atheris.Setup(
             [sys.argv[0], f'-max_len={_MAX_LENGTH}', *sys.argv[1:],
              *([] if files else [corpus])],
-            try_one, custom_mutator=mutate)
+            run_input, custom_mutator=mutate)
         atheris.Fuzz()
 
 

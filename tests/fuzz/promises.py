@@ -1,66 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds of the disk reader whatever file it is given."""
+"""Properties of the disk reader that hold for any file."""
 
 import json
 
 from hyperv_sched import disk
-from hyperv_sched import rules
+from hyperv_sched.disk.defects import Defect
 
-_RULES = frozenset(rule.name for rule in rules.CATALOGUE.values())
 _FORMATS = frozenset((
     'vhdx', 'vhd', 'qcow2', 'qed', 'vmdk', 'vdi', 'parallels', 'luks',
     'gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'iso', 'raw', 'unknown'))
 _FIRMWARE = frozenset(('uefi', 'bios', 'both', 'none', 'unknown'))
-_STARTS_BY_UEFI = ('uefi', 'both')
+_BOOTS_BY_UEFI = ('uefi', 'both')
 
-#: Both but for the BAT of a VHDX, which is read once, in large pieces.
+#: Limits on reads and on bytes, without the BAT of a VHDX, which is read once
+#: and in large pieces.
 _MAX_READS = 50_000
 _MAX_READ = 64 * 1024 ** 2
-#: Bytes of a disk per byte of its BAT, at least: 1 MiB per 8 bytes, next to
-#: which the entries of sector bitmaps count for less than a hundredth.
+#: The least number of bytes of a disk for a byte of its BAT: 1 MiB for 8
+#: bytes. Entries of sector bitmaps add less than a hundredth.
 _BAT_SCALE = 2 ** 17
 _BAT_PIECE = 64 * 1024
-#: Names of files have 255 characters; a path has some of them.
+#: A name has up to 255 characters; a path has several names.
 _MAX_TEXT = 2048
 _MAX_ITEMS = 1024
 
 
-def keeps(file):
-    """Inspect a file and assert what is promised.
+def check(file):
+    """Inspect a file and assert the properties of the result.
 
-    :param file: counts ``reads`` and ``bytes_read``, and refuses to read
-        outside of itself by an exception that is no OSError
+    :param file: counts ``reads`` and ``bytes_read``, and raises an exception
+        that is no OSError for a read outside of the file
+    :returns: the inspection
     """
     file.reads = file.bytes_read = 0
-    found = disk.inspect_source(file)
-    shown = found.as_dict()
-    assert json.loads(json.dumps(shown)) == shown
-    _bounded(shown)
-    assert found.format in _FORMATS, found.format
-    assert found.firmware in _FIRMWARE, found.firmware
-    assert _RULES.issuperset(found.defects), found.defects
-    if found.format == 'vhdx' and found.firmware not in _STARTS_BY_UEFI:
-        assert found.defects, 'does not start, and nobody knows why'
-    for partition in found.partitions or ():
-        assert partition['number'] > 0, partition
-    if 'inspection-stopped' in found.defects:
-        assert found.firmware == 'unknown', found.firmware
-        assert found.generation is None, found.generation
-    bat = min(file.size, (found.virtual_size or 0) // _BAT_SCALE + 64)
-    assert found.bytes_read == file.bytes_read
+    result = disk.inspect_source(file)
+    content = result.as_dict()
+    assert json.loads(json.dumps(content)) == content
+    _check_size(content)
+    assert result.format in _FORMATS, result.format
+    assert result.firmware in _FIRMWARE, result.firmware
+    for defect in result.defects:
+        assert isinstance(defect, Defect), defect
+    if result.format == 'vhdx' and result.firmware not in _BOOTS_BY_UEFI:
+        assert result.defects, 'does not boot, and has no defect'
+    for partition in result.partitions or ():
+        assert partition.number > 0, partition
+    if Defect.INSPECTION_STOPPED in result.defects:
+        assert result.firmware == 'unknown', result.firmware
+        assert result.generation is None, result.generation
+    bat = min(file.size, (result.virtual_size or 0) // _BAT_SCALE + 64)
+    assert result.bytes_read == file.bytes_read
     assert file.bytes_read <= _MAX_READ + bat + bat // 100, file.bytes_read
     assert file.reads <= _MAX_READS + bat // _BAT_PIECE, file.reads
-    return found
+    return result
 
 
-def _bounded(value):
-    """Assert that nobody drowns in it."""
+def _check_size(value):
+    """Assert limits on text and lists at any depth."""
     if isinstance(value, str):
         assert len(value) <= _MAX_TEXT, len(value)
     elif isinstance(value, dict):
-        _bounded(list(value))
-        _bounded(list(value.values()))
+        _check_size(list(value))
+        _check_size(list(value.values()))
     elif isinstance(value, list):
         assert len(value) <= _MAX_ITEMS, len(value)
         for item in value:
-            _bounded(item)
+            _check_size(item)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files to start from: one of each kind, most of them good."""
+"""Seeds of the fuzzer: a file of each kind, most of them valid."""
 
 from tests import guests
 from tests import hostile
@@ -15,7 +15,7 @@ _FILES = (
      'EFI/system/BOOTX64.CSV': guests.boot_entries('shimx64.efi'),
      'EFI/system/shimx64.efi': guests.program(shim=True),
      'EFI/system/grubx64.efi': guests.program(machine=0xaa64)},
-    # Each would start itself.
+    # A shim that starts itself.
     {**_SHIM, 'EFI/BOOT/grubx64.efi': guests.program(shim=True)},
     {'EFI/BOOT/BOOTIA32.EFI': guests.program(machine=0x14c, magic=0x10b),
      'EFI/Microsoft/Boot/bootmgfw.efi': guests.program()})
@@ -42,8 +42,8 @@ def _disks():
     disk[408 * 512:408 * 512 + len(volume)] = volume
     yield bytes(disk)
     yield guests.loader()
-    # What multiplies: sections on the same bytes, partitions of one place,
-    # a directory of relocations, one of resources.
+    # Structures that multiply work: sections and partitions that share bytes,
+    # relocations, resources.
     body = hostile.blocks(32) + hostile.resource_names(256)
     for options in ({}, {'relocations': 256},
                     {'resources': 256, 'debug': 512}):
@@ -52,7 +52,7 @@ def _disks():
 
 
 def files():
-    """All seeds, sparse."""
+    """Yield the seeds as sparse files."""
     disks = list(_disks())
     for disk in disks:
         yield sparse.Sparse.of(_vhdx(disk))

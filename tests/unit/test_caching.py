@@ -80,8 +80,8 @@ class EveryCacheTestCase(base.TestCase):
                        for decorator in node.decorator_list):
                     found.append(where)
                     # The exponent of a number of bytes that are in memory.
-                    arguments = [] if where == 'disk/crc32c.py:_zeros' else (
-                        node.args.args)
+                    is_exponent = where == 'disk/crc32c.py:_zeros_factor'
+                    arguments = [] if is_exponent else node.args.args
                     self.assertEqual([], arguments, where)
         self.assertIn('validators/image.py:_judges', found)
 

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VHDX files (MS-VHDX), read in the order in which they build on another.
+"""VHDX files (MS-VHDX), read in the order in which structures depend.
 
-A defect that hides what lies behind it ends the reading, so that nothing is
-reported of what only seems to be wrong.
+A defect that makes the structures behind it meaningless ends the reading, so
+that its consequences are not reported as causes.
 """
 
 from __future__ import annotations
 
-from hyperv_sched.disk import content
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
 from hyperv_sched.disk import vhd
+from hyperv_sched.disk.defects import Defect
 from hyperv_sched.disk.vhdx import blocks
 from hyperv_sched.disk.vhdx import headers
 from hyperv_sched.disk.vhdx import metadata
@@ -19,18 +20,16 @@ SIGNATURE = b'vhdxfile'
 
 
 def read(image: reader.Reader,
-         found: content.Content) -> blocks.BlockTable:
-    """Read a file that begins with the signature of a VHDX.
+         result: inspection.Inspection) -> blocks.BlockTable:
+    """Open the virtual disk of a file that has the signature of a VHDX.
 
-    :returns: the virtual disk
-    :raises content.Damaged: there is none to be had.
+    :raises inspection.DefectError: the disk cannot be read.
     """
-    if vhd.ends(image):
-        found.note('trailing-vhd-footer', f'at {image.size - 512}')
-    header = headers.read(image, found)
-    table = regions.read(image, header, found)
-    disk = metadata.read(image, table[regions.METADATA], found)
-    guest = blocks.BlockTable(image, table[regions.BAT], disk)
-    guest.check([*table.values(), regions.Region(
-        'the log', header.log_offset, header.log_length)])
-    return guest
+    if vhd.has_footer(image):
+        result.add_defect(Defect.TRAILING_VHD_FOOTER, f'at {image.size - 512}')
+    header = headers.read(image, result)
+    table = regions.read(image, header, result)
+    parameters = metadata.read(image, table[regions.METADATA], result)
+    disk = blocks.BlockTable(image, table[regions.BAT], parameters)
+    disk.check([*table.values(), header.log])
+    return disk

@@ -3,18 +3,18 @@
 
 At 64 KiB and at 128 KiB, 4 KiB each, little endian:
 
-==== ===== ==========================================================
- at  size
-==== ===== ==========================================================
-  0    4   signature ``head``
-  4    4   CRC-32C of the 4 KiB
-  8    8   sequence number; the valid header with the larger is current
- 48   16   log GUID; zero says that there is nothing to replay
- 64    2   log version, 0
- 66    2   version, 1
- 68    4   length of the log, in MiB steps
- 72    8   offset of the log, in MiB steps
-==== ===== ==========================================================
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    4 signature ``head``
+     4    4 CRC-32C of the 4 KiB
+     8    8 sequence number; the valid header with the larger is current
+    48   16 log GUID; zero: no log to replay
+    64    2 log version, 0
+    66    2 version, 1
+    68    4 length of the log, a multiple of 1 MiB
+    72    8 offset of the log, a multiple of 1 MiB
+====== ==== ==========================================================
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from __future__ import annotations
 import dataclasses
 import struct
 
-from hyperv_sched.disk import content
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
-from hyperv_sched.disk.vhdx import copies
+from hyperv_sched.disk.defects import Defect
+from hyperv_sched.disk.vhdx import extents
+from hyperv_sched.disk.vhdx import redundant
 
-MIB = 1024 ** 2
-
-_OFFSETS = (64 * 1024, 128 * 1024)
-_SIZE = 4096
+_STRUCTURE = redundant.Structure(
+    (64 * 1024, 128 * 1024), 4096, b'head',
+    Defect.VHDX_NO_VALID_HEADER, Defect.VHDX_HEADER_COPY_DAMAGED)
 _FIELDS = struct.Struct('<8xQ32x16sHHIQ')
-_SIGNATURE = b'head'
 _VERSION = 1
 _LOG_VERSION = 0
 
 
 @dataclasses.dataclass(frozen=True)
-class Header:
+class VHDXHeader:
+    """The values of a header."""
+
     sequence: int
     log_guid: bytes
     log_version: int
@@ -45,57 +47,47 @@ class Header:
     log_length: int
     log_offset: int
 
+    @property
+    def log(self) -> extents.Extent:
+        """The range of the log in the file."""
+        return extents.Extent('the log', self.log_offset, self.log_length)
 
-def read(image: reader.Reader, found: content.Content) -> Header:
-    """Read the current header, and whether the log is empty.
 
-    :raises content.Damaged: there is none, it is of another version, or
-        the log must be replayed before anything else is read.
+def read(image: reader.Reader, result: inspection.Inspection) -> VHDXHeader:
+    """Return the current header.
+
+    :raises inspection.DefectError: there is no valid header, its version is
+        unknown, or the log must be replayed.
     """
-    header = _current(image, found)
-    found.log_dirty = any(header.log_guid)
+    header = _read_current(image, result)
+    result.log_dirty = any(header.log_guid)
     if header.version != _VERSION:
-        raise content.Damaged(
-            'vhdx-unsupported-version', f'version {header.version}')
-    if found.log_dirty:
+        raise inspection.DefectError(
+            Defect.VHDX_UNSUPPORTED_VERSION, f'version {header.version}')
+    if result.log_dirty:
         if header.log_version != _LOG_VERSION:
-            raise content.Damaged('vhdx-unsupported-version',
-                                  f'log version {header.log_version}')
-        raise content.Damaged('vhdx-dirty-log', 'the header names a log')
-    _check_log(header, image.size, found)
+            raise inspection.DefectError(
+                Defect.VHDX_UNSUPPORTED_VERSION,
+                f'log version {header.log_version}')
+        raise inspection.DefectError(
+            Defect.VHDX_DIRTY_LOG, 'the header names a log')
+    if header.log_length:
+        header.log.check(image.size)
+    else:
+        result.add_defect(
+            Defect.VHDX_NO_LOG_REGION, 'the log has a length of 0')
     return header
 
 
-def _current(image: reader.Reader, found: content.Content) -> Header:
-    valid = copies.read(
-        image, _OFFSETS, _SIZE, _SIGNATURE,
-        ('vhdx-no-valid-header', 'vhdx-header-copy-damaged'), found)
-    headers = [_parse(copy) for copy in valid]
+def _read_current(image: reader.Reader,
+                  result: inspection.Inspection) -> VHDXHeader:
+    copies = _STRUCTURE.read(image, result)
+    headers = [VHDXHeader(*_FIELDS.unpack_from(copy)) for copy in copies]
     if len(headers) == 2 and headers[0].sequence == headers[1].sequence:
-        equal = f'both copies have sequence number {headers[0].sequence}'
-        if valid[0] != valid[1]:
-            # Neither is current (2.2.2), and they do not agree.
-            raise content.Damaged(
-                'vhdx-no-valid-header', f'{equal} and differ')
-        found.note('vhdx-header-equal-sequence', equal)
+        detail = f'both copies have sequence number {headers[0].sequence}'
+        if copies[0] != copies[1]:
+            # By 2.2.2 neither is current, and they disagree.
+            raise inspection.DefectError(
+                Defect.VHDX_NO_VALID_HEADER, f'{detail} and differ')
+        result.add_defect(Defect.VHDX_HEADER_EQUAL_SEQUENCE, detail)
     return max(headers, key=lambda header: header.sequence)
-
-
-def _parse(copy: bytes) -> Header:
-    return Header(*_FIELDS.unpack_from(copy))
-
-
-def _check_log(header: Header, file_size: int,
-               found: content.Content) -> None:
-    offset, length = header.log_offset, header.log_length
-    if length == 0:
-        found.note('vhdx-no-log-region', 'the header gives the log no room')
-        return
-    if offset % MIB or length % MIB or offset < MIB:
-        raise content.Damaged(
-            'vhdx-malformed', f'the log lies at {offset}, {length} bytes, '
-            'which is not in steps of 1 MiB behind the first')
-    if offset + length > file_size:
-        raise content.Damaged(
-            'vhdx-truncated',
-            f'the log ends at {offset + length}, the file at {file_size}')

@@ -1,32 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The region table of a VHDX: where BAT and metadata lie (MS-VHDX 2.2.3).
+"""The region table of a VHDX (MS-VHDX 2.2.3).
 
-At 192 KiB and at 256 KiB, 64 KiB each: ``regi``, CRC-32C, number of entries
-u32, reserved u32, then entries of 32 bytes: GUID, file offset u64, length
-u32, flags u32 (bit 0: a reader that does not know the region must refuse).
+At 192 KiB and at 256 KiB, 64 KiB each, little endian:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    4 signature ``regi``
+     4    4 CRC-32C of the 64 KiB
+     8    4 number of entries
+    16   32 first entry
+====== ==== ==========================================================
+
+Entry:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0   16 GUID: block allocation table (BAT), metadata, or another
+    16    8 file offset
+    24    4 length
+    28    4 flags; bit 0: a reader must know the region
+====== ==== ==========================================================
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Mapping
-import dataclasses
 import struct
+import typing
 import uuid
 
-from hyperv_sched.disk import content
+from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
-from hyperv_sched.disk.vhdx import copies
+from hyperv_sched.disk.defects import Defect
+from hyperv_sched.disk.vhdx import extents
 from hyperv_sched.disk.vhdx import headers
+from hyperv_sched.disk.vhdx import redundant
 
-_OFFSETS = (192 * 1024, 256 * 1024)
-_SIZE = 64 * 1024
-_SIGNATURE = b'regi'
-#: What fits (2.2.3.1).
+#: The number that the table has room for (2.2.3.1).
 _MAX_ENTRIES = 2047
+_COUNT_OFFSET = 8
 _ENTRY = struct.Struct('<16sQII')
 _FIRST_ENTRY = 16
 _REQUIRED = 1
-#: Of work: a name is made of each, and it is compared with the next.
+#: Steps of work: one entry is named, and compared with the next.
 _ENTRY_STEPS = 4
 
 BAT = uuid.UUID('2dc27766-f623-4200-9d64-115e9bfd4a08').bytes_le
@@ -34,79 +53,67 @@ METADATA = uuid.UUID('8b7ca206-4790-4b9a-b8fe-575f050f886e').bytes_le
 _NAMES = {BAT: 'the BAT', METADATA: 'the metadata region'}
 
 
-@dataclasses.dataclass(frozen=True)
-class Region:
-    name: str
+class _RegionEntry(typing.NamedTuple):
+    guid: bytes
     offset: int
     length: int
+    flags: int
 
     @property
-    def end(self) -> int:
-        return self.offset + self.length
+    def name(self) -> str:
+        return _NAMES.get(
+            self.guid, f'region {uuid.UUID(bytes_le=self.guid)}')
 
 
-def read(image: reader.Reader, header: headers.Header,
-         found: content.Content) -> Mapping[bytes, Region]:
-    """Read where the regions lie, by their GUID.
+def read(image: reader.Reader, header: headers.VHDXHeader,
+         result: inspection.Inspection) -> Mapping[bytes, extents.Extent]:
+    """Return the ranges of the regions by their GUIDs.
 
-    :raises content.Damaged: there is no valid table, or it says what
-        cannot be.
+    :raises inspection.DefectError: there is no valid table, or the regions
+        are invalid.
     """
-    table = _table(image, found)
-    regions: dict[bytes, Region] = {}
+    table = _STRUCTURE.read(image, result)[0]
     image.spend(_ENTRY_STEPS * _count(table))
-    for index in range(_count(table)):
-        guid, offset, length, flags = _ENTRY.unpack_from(
-            table, _FIRST_ENTRY + index * _ENTRY.size)
-        name = _NAMES.get(guid, f'region {uuid.UUID(bytes_le=guid)}')
-        if guid in regions:
-            raise content.Damaged('vhdx-malformed', f'{name} comes twice')
-        if guid not in _NAMES and flags & _REQUIRED:
-            raise content.Damaged('vhdx-unknown-required', name)
-        regions[guid] = Region(name, offset, length)
-    _check(list(regions.values()), header, image.size)
+    regions: dict[bytes, extents.Extent] = {}
+    for entry in _entries(table):
+        if entry.guid in regions:
+            raise _malformed(f'{entry.name} has two entries')
+        if entry.guid not in _NAMES and entry.flags & _REQUIRED:
+            raise inspection.DefectError(
+                Defect.VHDX_UNKNOWN_REQUIRED, entry.name)
+        regions[entry.guid] = extents.Extent(
+            entry.name, entry.offset, entry.length)
+    for region in regions.values():
+        region.check(image.size)
+    extents.check_overlaps([*regions.values(), header.log])
     for guid, name in _NAMES.items():
         if guid not in regions:
-            raise content.Damaged('vhdx-malformed', f'{name} is missing')
+            raise _malformed(f'{name} is missing')
     return regions
 
 
-def _table(image: reader.Reader, found: content.Content) -> bytes:
-    return copies.read(
-        image, _OFFSETS, _SIZE, _SIGNATURE,
-        ('vhdx-no-valid-region-table', 'vhdx-region-copy-damaged'), found,
-        _fault)[0]
+def _malformed(detail: str) -> inspection.DefectError:
+    return inspection.DefectError(Defect.VHDX_MALFORMED, detail)
 
 
-def _fault(table: bytes) -> str | None:
-    if _count(table) > _MAX_ENTRIES:
-        return f'{_count(table)} entries'
-    return None
+def _entries(table: bytes) -> Iterator[_RegionEntry]:
+    for index in range(_count(table)):
+        yield _RegionEntry(*_ENTRY.unpack_from(
+            table, _FIRST_ENTRY + index * _ENTRY.size))
 
 
 def _count(table: bytes) -> int:
-    count: int = struct.unpack_from('<I', table, 8)[0]
+    count: int = struct.unpack_from('<I', table, _COUNT_OFFSET)[0]
     return count
 
 
-def _check(regions: list[Region], header: headers.Header,
-           file_size: int) -> None:
-    """No two share file space, and all of them lie in the file."""
-    for region in regions:
-        if (region.offset % headers.MIB or region.length % headers.MIB
-                or region.offset < headers.MIB or not region.length):
-            raise content.Damaged(
-                'vhdx-malformed', f'{region.name} lies at {region.offset}, '
-                f'{region.length} bytes, which is not in steps of 1 MiB '
-                'behind the first')
-        if region.end > file_size:
-            raise content.Damaged(
-                'vhdx-truncated', f'{region.name} ends at {region.end}, the '
-                f'file at {file_size}')
-    regions.append(Region('the log', header.log_offset, header.log_length))
-    regions.sort(key=lambda region: region.offset)
-    for first, second in zip(regions, regions[1:], strict=False):
-        if first.length and second.length and first.end > second.offset:
-            raise content.Damaged(
-                'vhdx-malformed', f'{first.name} and {second.name} share '
-                'file space')
+def _check_count(table: bytes) -> str | None:
+    if _count(table) > _MAX_ENTRIES:
+        return f'{_count(table)} entries, at most {_MAX_ENTRIES} are allowed'
+    return None
+
+
+_STRUCTURE = redundant.Structure(
+    (192 * 1024, 256 * 1024), 64 * 1024, b'regi',
+    Defect.VHDX_NO_VALID_REGION_TABLE, Defect.VHDX_REGION_COPY_DAMAGED,
+    _check_count)

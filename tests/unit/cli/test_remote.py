@@ -75,7 +75,7 @@ class SubjectsTestCase(base.TestCase):
 
     def test_content_that_is_not_handed_out_is_unknown(self):
         for refusal in (cloud.Unread('its store is odd'),
-                        ranges.TooCostly('too much')):
+                        ranges.BudgetExceededError('too much')):
             for answers in (0, 2):
                 subject, = self.subjects(
                     FakeCloud(refusal=refusal, answers=answers),

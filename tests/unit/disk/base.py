@@ -1,12 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests of the disk reader have in common."""
+"""The base of tests of the disk reader."""
 
 import io
+import struct
 
 from hyperv_sched import disk
 from tests import guests
 from tests import samples
 from tests.unit import base
+
+
+def u16(number):
+    return struct.pack('<H', number)
+
+
+def u32(number):
+    return struct.pack('<I', number)
+
+
+def u64(number):
+    return struct.pack('<Q', number)
 
 
 def inspect(data):
@@ -15,34 +28,50 @@ def inspect(data):
 
 
 def vhdx(guest, **options):
-    """A VHDX around a disk; virtual size and blocks suit it."""
+    """Return a VHDX of a disk, with the size of the disk."""
     return samples.vhdx(
         virtual_size=len(guest), block_size=samples.MIB, guest=guest,
         **options)
+
+
+def esp(content):
+    """Return a GPT disk with an ESP of some content."""
+    return guests.gpt([(guests.ESP, 64, content)])
+
+
+class Bytes:
+    """A source of ranges."""
+
+    def __init__(self, data):
+        self.data = data
+        self.size = len(data)
+
+    def read(self, offset, length):
+        return self.data[offset:offset + length]
 
 
 class TestCase(base.TestCase):
 
     def assertDefects(self, expected, data):
         """Assert the names of all defects of a file given as bytes."""
-        found = inspect(data)
-        self.assertEqual(sorted(expected), sorted(found.defects),
-                         found.defects)
-        return found
+        result = inspect(data)
+        self.assertEqual(sorted(expected), sorted(result.defects),
+                         result.defects)
+        return result
 
-    def assertStarts(self, data, *defects):
-        """Assert that firmware starts a raw disk, and what is odd."""
-        found = self.assertDefects(defects, data)
-        self.assertEqual('uefi', found.firmware)
-        return found
+    def assertBoots(self, data, *defects):
+        """Assert that UEFI boots a disk, and its defects."""
+        result = self.assertDefects(defects, data)
+        self.assertEqual('uefi', result.firmware)
+        return result
 
-    def assertDoesNotStart(self, name, data):
-        """Assert the one reason why firmware does not start a raw disk."""
-        found = self.assertDefects([name], data)
-        self.assertEqual('none', found.firmware)
-        return found
+    def assertDoesNotBoot(self, name, data):
+        """Assert the only defect of a disk that nothing boots."""
+        result = self.assertDefects([name], data)
+        self.assertEqual('none', result.firmware)
+        return result
 
     def assertLoaderFails(self, name, files, **options):
-        """Assert why firmware does not start what lies on a partition."""
-        return self.assertDoesNotStart(name, guests.gpt(
-            [(guests.ESP, 64, guests.fat(files, **options))]))
+        """Assert the only defect of an ESP with these files."""
+        return self.assertDoesNotBoot(
+            name, esp(guests.fat(files, **options)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work is bounded for a whole file, whatever is multiplied in it."""
+"""The work for one file is bounded, whatever its structures multiply."""
 
 import io
 import struct
@@ -14,20 +14,20 @@ from tests import samples
 from tests.fuzz import sparse
 from tests.unit.disk import base
 
-#: Bytes of the file, and calls of Python and of C, that no inspection makes
-#: more of: 64 MiB, and less than a second.
+#: Limits on bytes that are read, and on calls of Python and C functions,
+#: which take less than a second.
 MAX_BYTES = 64 * 1024 * 1024
 MAX_CALLS = 2_500_000
-#: Of memory, next to which an image of a disk is large.
+#: Limit on memory.
 MAX_MEMORY = 24 * 1024 * 1024
 
 
 class TooMuchWork(BaseException):
-    """Not an exception that the reader may take for a mistake of its own."""
+    """A limit is exceeded; no Exception, since the reader catches those."""
 
 
-class Counted(io.BytesIO):
-    """A file that counts the bytes that are read of it."""
+class CountingFile(io.BytesIO):
+    """A file that counts the bytes that are read."""
 
     bytes_read = 0
 
@@ -40,7 +40,7 @@ class Counted(io.BytesIO):
 
 
 def count_calls(function, *args):
-    """Call a function; return its result and how many calls that made."""
+    """Call a function; return its result and the number of calls."""
     calls = 0
 
     def count(_frame, event, _arg):
@@ -52,23 +52,23 @@ def count_calls(function, *args):
     before = sys.getprofile()
     sys.setprofile(count)
     try:
-        result = function(*args)
+        returned = function(*args)
     finally:
         sys.setprofile(before)
-    return result, calls
+    return returned, calls
 
 
 class WorkTestCase(base.TestCase):
 
     def assertBounded(self, name, data):
-        """Assert how much work a file makes, counted by others."""
+        """Assert the limits, without the reader's own counters."""
         try:
-            found, _ = count_calls(disk.inspect_file, Counted(data))
+            result, _ = count_calls(disk.inspect_file, CountingFile(data))
         except TooMuchWork as exc:
             self.fail(f'{name}: {exc}')
-        return found
+        return result
 
-    def test_of_each_kind(self):
+    def test_each_kind_of_hostile_disk(self):
         for name, data in hostile.disks():
             self.assertBounded(name, data)
 
@@ -76,10 +76,10 @@ class WorkTestCase(base.TestCase):
         data = hostile.product()
         size = -(-len(data) // samples.MIB) * samples.MIB
         for file in (data, base.vhdx(data.ljust(size, b'\0'))):
-            found = self.assertBounded('product', file)
-            self.assertEqual(['inspection-stopped'], list(found.defects))
+            result = self.assertBounded('product', file)
+            self.assertEqual(['inspection-stopped'], list(result.defects))
             self.assertEqual(('unknown', None),
-                             (found.firmware, found.generation))
+                             (result.firmware, result.generation))
 
     def test_memory(self):
         data = hostile.product()
@@ -89,7 +89,7 @@ class WorkTestCase(base.TestCase):
         _, peak = tracemalloc.get_traced_memory()
         self.assertLess(peak, MAX_MEMORY)
 
-    def test_zeros_that_no_block_holds(self):
+    def test_zeros_of_blocks_that_the_file_lacks(self):
         data = hostile.shared(hostile.volume(hostile.program(
             1, bytes(3 * samples.MIB), relocations=samples.MIB,
             resources=samples.MIB), clusters=7000, bits=16), distinct=True)
@@ -100,33 +100,33 @@ class WorkTestCase(base.TestCase):
         self.assertEqual(2, len(empty))
         for block in empty:
             struct.pack_into('<Q', image, 3 * samples.MIB + 8 * block, 0)
-        found = self.assertBounded('zeros', bytes(image))
+        result = self.assertBounded('zeros', bytes(image))
         self.assertEqual(
             {'inspection-stopped': 'it takes more than 64 MiB of reads'},
-            found.defects)
+            result.defects)
 
     def test_blocks_in_the_file(self):
-        # Of 1 MiB each, in a file of 5 TiB.
+        # Blocks of 1 MiB, in a file of 5 TiB.
         blocks = 4 * 1024 ** 2 + 1
         file = sparse.Sparse.of(samples.vhdx(
             5 * 1024 * samples.GIB, samples.MIB, bat_size=64 * samples.MIB))
         file.size = 5 * 1024 * samples.GIB
         table = bytearray(8 * (blocks + blocks // 4096))
         for chunk in range(0, blocks, 4096):
-            places = range(100 + chunk, 100 + min(chunk + 4096, blocks))
+            offsets = range(100 + chunk, 100 + min(chunk + 4096, blocks))
             struct.pack_into(
-                f'<{len(places)}Q', table, 8 * (chunk + chunk // 4096),
-                *(place << 20 | 6 for place in places))
+                f'<{len(offsets)}Q', table, 8 * (chunk + chunk // 4096),
+                *(offset << 20 | 6 for offset in offsets))
         file.runs.append((3 * samples.MIB, table))
-        found, _ = count_calls(disk.inspect_source, file)
+        result, _ = count_calls(disk.inspect_source, file)
         self.assertEqual(
             {'inspection-stopped': 'the BAT has more than 4194304 blocks in '
-             'the file'}, found.defects)
+             'the file'}, result.defects)
 
 
-class VerdictTestCase(base.TestCase):
+class FindingTestCase(base.TestCase):
 
-    def test_is_unknown_with_the_reason(self):
+    def test_inspection_that_was_stopped_is_unknown(self):
         content = base.inspect(hostile.product()).as_dict()
         for properties in ({}, {'hw_machine_type': 'hyperv-gen1'},
                            {'hw_machine_type': 'hyperv-gen2',
@@ -143,20 +143,20 @@ class VerdictTestCase(base.TestCase):
 
 
 class RealDisksTestCase(base.TestCase):
-    """What real disks take is far from the limits."""
+    """Real disks are far below the limits."""
 
     def test_kernel_of_a_hundred_mebibytes_in_the_smallest_clusters(self):
         loader = guests.program(size=100 * samples.MIB)
         data = guests.gpt([(guests.ESP, 64, large_fat32(loader))],
                           size=104 * samples.MIB)
-        found, calls = count_calls(disk.inspect_file, io.BytesIO(data))
-        self.assertEqual('uefi', found.firmware)
+        result, calls = count_calls(disk.inspect_file, io.BytesIO(data))
+        self.assertEqual('uefi', result.firmware)
         self.assertLess(calls, MAX_CALLS // 20)
-        self.assertLess(found.bytes_read, MAX_BYTES // 20)
+        self.assertLess(result.bytes_read, MAX_BYTES // 20)
 
 
 def large_fat32(loader):
-    """A FAT32 of clusters of 512 bytes, the file in one run of them."""
+    """Return a FAT32 with clusters of 512 bytes and one loader."""
     clusters = len(loader) // 512 + 100
     head = bytearray(guests.fat({}, clusters=65600, bits=32)[:512])
     fat_sectors = -(-(clusters + 2) * 4 // 512)

@@ -7,12 +7,12 @@ from tests import guests
 from tests import samples
 from tests.unit.disk import base
 
-#: First bytes of an upload, as few as tell a format.
+#: Bytes of an upload that are enough for each format but a fixed VHD.
 HEAD = 32774
 
 
-class Counted(io.BytesIO):
-    """A file that counts the bytes that are read of it."""
+class CountingFile(io.BytesIO):
+    """A file that counts the bytes that are read."""
 
     bytes_read = 0
 
@@ -25,7 +25,6 @@ class Counted(io.BytesIO):
 class ReadFormatTestCase(base.TestCase):
 
     def files(self):
-        started = guests.bootable()
         return {
             ('vhdx', None): samples.vhdx(),
             ('vhd', 'dynamic'): samples.dynamic_vhd(),
@@ -33,17 +32,23 @@ class ReadFormatTestCase(base.TestCase):
             ('vhd', None): samples.dynamic_vhd(disk_type=9),
             ('qcow2', None): samples.qcow2(),
             ('iso', None): bytes(32769) + b'CD001',
-            ('raw', None): started,
+            ('raw', None): guests.bootable(),
             ('unknown', None): bytes(HEAD)}
 
-    def test_of_whole_files_and_of_first_bytes(self):
+    def test_whole_files_and_first_bytes(self):
         for expected, data in self.files().items():
             for part in (data, data[:HEAD]):
-                found = disk.read_format(io.BytesIO(part))
-                self.assertEqual(expected, found)
+                self.assertEqual(
+                    expected, disk.read_format(io.BytesIO(part)))
             self.assertEqual(expected[0], base.inspect(data).format)
 
-    def test_fixed_vhd_is_recognized_by_its_end_alone(self):
+    def test_first_bytes_of_an_iso(self):
+        data = bytes(32769) + b'CD001'
+        self.assertEqual(HEAD, len(data))
+        self.assertEqual(
+            ('unknown', None), disk.read_format(io.BytesIO(data[:-1])))
+
+    def test_fixed_vhd_is_recognized_by_its_footer(self):
         data = samples.fixed_vhd(guest=guests.bootable())
         self.assertEqual(
             ('vhd', 'fixed'), disk.read_format(io.BytesIO(data)))
@@ -57,8 +62,8 @@ class ReadFormatTestCase(base.TestCase):
         self.assertEqual(
             ('vhd', None), disk.read_format(io.BytesIO(b'conectix')))
 
-    def test_does_not_look_at_the_disk(self):
+    def test_less_than_8_kib_are_read(self):
         for data in self.files().values():
-            file = Counted(data)
+            file = CountingFile(data)
             disk.read_format(file)
             self.assertLess(file.bytes_read, 8192)

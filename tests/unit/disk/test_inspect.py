@@ -6,11 +6,14 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
+from unittest import mock
 
 import hypothesis
 from hypothesis import strategies as st
 
 from hyperv_sched import disk
+from hyperv_sched.disk import boot
+from hyperv_sched.disk import ranges
 from tests import files
 from tests import guests
 from tests import samples
@@ -18,7 +21,7 @@ from tests.unit.disk import base
 
 BOOTABLE = base.vhdx(guests.bootable())
 
-#: Standard library that Windows does not have.
+#: Inspect a file without the standard library that Windows lacks.
 WITHOUT_POSIX = """
 import os, sys
 for name in ('fcntl', 'resource', 'pwd', 'grp', 'termios', 'posix'):
@@ -34,41 +37,33 @@ print(disk.inspect(sys.argv[1]).generation)
 class InspectTestCase(base.TestCase):
 
     def test_good_disk_has_no_defects(self):
-        found = self.assertStarts(BOOTABLE)
-        self.assertEqual('vhdx', found.format)
-        self.assertEqual('hyperv-gen2', found.generation)
+        result = self.assertBoots(BOOTABLE)
+        self.assertEqual('vhdx', result.format)
+        self.assertEqual('hyperv-gen2', result.generation)
 
-    def test_damaged_container_has_no_partition_findings(self):
-        found = self.assertDefects(
+    def test_disk_in_a_damaged_container_is_not_read(self):
+        result = self.assertDefects(
             ['vhdx-has-parent'], base.vhdx(guests.bootable(), flags=2))
-        self.assertIsNone(found.partition_table)
-        self.assertEqual('unknown', found.firmware)
+        self.assertIsNone(result.partition_table)
+        self.assertEqual('unknown', result.firmware)
 
-    def test_any_source_of_ranges_will_do(self):
-        class Served:
-            size = len(BOOTABLE)
-            asked = []
-
-            def read(self, offset, length):
-                self.asked.append((offset, length))
-                return BOOTABLE[offset:offset + length]
-
-        found = disk.inspect_source(Served())
-        self.assertEqual('uefi', found.firmware)
-        self.assertEqual(found.bytes_read, sum(n for _, n in Served.asked))
-        for offset, length in Served.asked:
-            self.assertTrue(0 <= offset < offset + length <= Served.size)
-
-    def test_file_that_becomes_shorter_meanwhile_cannot_be_read(self):
-        class Shrinking:
-            size = len(BOOTABLE)
+    def test_reads_are_inside_of_the_source_and_counted(self):
+        class Recorder(base.Bytes):
+            reads = []
 
             def read(self, offset, length):
-                return BOOTABLE[offset:offset + length][:-1]
+                self.reads.append((offset, length))
+                return super().read(offset, length)
 
-        self.assertRaises(OSError, disk.inspect_source, Shrinking())
+        source = Recorder(BOOTABLE)
+        result = disk.inspect_source(source)
+        self.assertEqual('uefi', result.firmware)
+        self.assertEqual(
+            result.bytes_read, sum(length for _, length in source.reads))
+        for offset, length in source.reads:
+            self.assertTrue(0 <= offset < offset + length <= source.size)
 
-    def test_runs_where_there_is_no_posix(self):
+    def test_runs_without_posix(self):
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory, 'disk.vhdx')
             path.write_bytes(BOOTABLE)
@@ -76,18 +71,71 @@ class InspectTestCase(base.TestCase):
                 [sys.executable, '-c', WITHOUT_POSIX, path], text=True))
 
 
+class ErrorTestCase(base.TestCase):
+
+    def test_source_that_became_shorter(self):
+        class Shrinking(base.Bytes):
+            def read(self, offset, length):
+                return super().read(offset, length)[:-1]
+
+        error = self.assertRaises(
+            OSError, disk.inspect_source, Shrinking(BOOTABLE))
+        self.assertNotIsInstance(error, disk.InspectionError)
+
+    def test_exceptions_of_the_source_are_passed_on(self):
+        for raised in (ranges.BudgetExceededError('too much'),
+                       ValueError('closed'), OSError('lost')):
+            class FailingSource(base.Bytes):
+                def read(self, offset, length, raised=raised):
+                    raise raised
+
+            self.assertIs(raised, self.assertRaises(
+                type(raised), disk.inspect_source, FailingSource(BOOTABLE)))
+
+    def test_other_exceptions_are_bugs_of_the_reader(self):
+        for raised in (RuntimeError('no'), EOFError('no'), KeyError('no'),
+                       MemoryError('no'), RecursionError('no')):
+            with mock.patch.object(boot, 'inspect', side_effect=raised):
+                error = self.assertRaises(
+                    disk.InspectionError, base.inspect, BOOTABLE)
+            self.assertIn(type(raised).__name__, str(error))
+
+    def test_interrupt_is_passed_on(self):
+        with mock.patch.object(boot, 'inspect',
+                               side_effect=KeyboardInterrupt):
+            self.assertRaises(KeyboardInterrupt, base.inspect, BOOTABLE)
+
+
 class PathTestCase(files.FilesMixin, base.TestCase):
 
-    def test_name_does_not_matter(self):
+    def test_name_of_the_file_is_ignored(self):
         path = self.directory / 'disk.vhd'
         path.write_bytes(BOOTABLE)
         self.assertEqual('vhdx', disk.inspect(path).format)
 
-    def test_what_is_no_file_is_refused_at_once(self):
+    def test_pipes_and_devices_are_refused(self):
         pipe = self.directory / 'pipe'
         os.mkfifo(pipe)
-        for path in (pipe, self.directory, self.directory / 'missing'):
-            self.assertRaises(OSError, disk.inspect, path)
+        for path in (pipe, '/dev/null', '/dev/zero'):
+            error = self.assertRaises(OSError, disk.inspect, path)
+            self.assertEqual('not a regular file', str(error))
+
+    def test_directories_are_refused(self):
+        self.assertRaises(IsADirectoryError, disk.inspect, self.directory)
+
+    def test_pipe_that_replaces_a_file_is_refused(self):
+        path = self.directory / 'disk.vhdx'
+        path.write_bytes(BOOTABLE)
+        status = os.stat(path)
+        path.unlink()
+        os.mkfifo(path)
+        with mock.patch.object(os, 'stat', return_value=status):
+            error = self.assertRaises(OSError, disk.open_file, path)
+        self.assertEqual('not a regular file', str(error))
+
+    def test_missing_file(self):
+        self.assertRaises(
+            FileNotFoundError, disk.inspect, self.directory / 'missing')
 
     def test_largest_disk_takes_little_memory(self):
         path = self.directory / 'huge.vhdx'
@@ -99,9 +147,9 @@ class PathTestCase(files.FilesMixin, base.TestCase):
             file.truncate(3 * samples.MIB + table)
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
-        found = disk.inspect(path)
-        self.assertEqual(['no-partition-table'], list(found.defects))
-        self.assertGreater(found.bytes_read, 512 * samples.MIB)
+        result = disk.inspect(path)
+        self.assertEqual(['no-partition-table'], list(result.defects))
+        self.assertGreater(result.bytes_read, 512 * samples.MIB)
         self.assertLess(tracemalloc.get_traced_memory()[1], 16 * samples.MIB)
 
 
@@ -109,27 +157,27 @@ class HostileTestCase(base.TestCase):
 
     @hypothesis.given(st.binary(max_size=1024), st.sampled_from(
         (b'', b'vhdxfile', b'conectix', b'QFI\xfb', b'KDMV')))
-    def test_any_bytes_end_in_facts(self, data, magic):
-        found = base.inspect(magic + data)
-        self.assertEqual(len(magic + data), found.file_size)
+    def test_any_bytes_are_inspected(self, data, signature):
+        result = base.inspect(signature + data)
+        self.assertEqual(len(signature + data), result.file_size)
 
-    @hypothesis.given(st.integers(0, len(BOOTABLE)))
-    def test_cut_off_anywhere_is_a_defect(self, size):
-        found = base.inspect(BOOTABLE[:size])
-        hypothesis.assume(size >= 8)
-        self.assertEqual('vhdx', found.format)
-        self.assertTrue(found.defects or size == len(BOOTABLE))
+    @hypothesis.given(st.integers(8, len(BOOTABLE) - 1))
+    @hypothesis.example(len(BOOTABLE) - 1)
+    def test_file_cut_off_anywhere_has_a_defect(self, size):
+        result = base.inspect(BOOTABLE[:size])
+        self.assertEqual('vhdx', result.format)
+        self.assertTrue(result.defects)
 
     @hypothesis.given(st.data())
-    def test_any_damage_to_the_disk_ends_in_a_start_or_a_reason(self, data):
-        disk_image = bytearray(guests.bootable())
+    def test_damaged_disk_boots_or_has_a_defect(self, data):
+        image = bytearray(guests.bootable())
         for _ in range(data.draw(st.integers(1, 6))):
             start = data.draw(st.sampled_from(
                 # MBR, GPT, entries, BPB, FAT, root, directories, program.
                 (446, 512, 1024, 64 * 512, 65 * 512, 66 * 512, 67 * 512,
                  70 * 512, 71 * 512, 72 * 512)))
-            at = start + data.draw(st.integers(0, 128))
-            disk_image[at] = data.draw(st.integers(0, 255))
-        found = base.inspect(bytes(disk_image))
-        if found.format == 'raw':
-            self.assertTrue(found.firmware == 'uefi' or found.defects)
+            offset = start + data.draw(st.integers(0, 128))
+            image[offset] = data.draw(st.integers(0, 255))
+        result = base.inspect(bytes(image))
+        if result.format == 'raw':
+            self.assertTrue(result.firmware == 'uefi' or result.defects)

@@ -14,8 +14,8 @@ def entry(sector, indicator=0x88):
 
 
 def medium(content=b'', entries=None, size=400, record=None, claimed=None,
-           identifier=1):
-    """An ISO of sectors of 2048 bytes whose boot image is a file system."""
+           validation=1):
+    """Return an ISO in sectors of 2048 bytes with one boot image."""
     disk = bytearray(size * 2048)
     if record is not None:
         disk[:512] = record
@@ -26,7 +26,7 @@ def medium(content=b'', entries=None, size=400, record=None, claimed=None,
                      b'EL TORITO SPECIFICATION', CATALOG)
     struct.pack_into('<B5s', disk, 18 * 2048, 255, b'CD001')
     first = bytearray(struct.pack(
-        '<BB26xH2s', identifier, 0, 0, b'\x55\xaa'))
+        '<BB26xH2s', validation, 0, 0, b'\x55\xaa'))
     struct.pack_into('<H', first, 28, -sum(
         struct.unpack('<16H', first)) & 0xffff)
     catalog = bytes(first) + b''.join(
@@ -40,54 +40,62 @@ def on_disk(*args, **options):
     return base.vhdx(medium(*args, **options).ljust(samples.MIB, b'\0'))
 
 
-class MediumOnDiskTestCase(base.TestCase):
+class ISOTestCase(base.TestCase):
 
-    def test_starts_from_a_boot_image(self):
-        found = self.assertStarts(on_disk(guests.loader()), 'iso-not-a-disk')
-        self.assertEqual('hyperv-gen2', found.generation)
+    def test_boots_from_a_boot_image(self):
+        result = self.assertBoots(on_disk(guests.loader()), 'iso-not-a-disk')
+        self.assertEqual('hyperv-gen2', result.generation)
 
     def test_each_entry_of_the_catalog_is_tried(self):
         entries = [entry(30), entry(IMAGE, 0), entry(0), entry(IMAGE)]
-        self.assertStarts(on_disk(guests.loader(), entries),
-                          'iso-not-a-disk')
-        # As many as a sector of the disk has room for.
+        self.assertBoots(on_disk(guests.loader(), entries), 'iso-not-a-disk')
+        # A sector of the disk has room for 15 entries.
         entries = [entry(30)] * 14
-        self.assertStarts(on_disk(
+        self.assertBoots(on_disk(
             guests.loader(), [*entries, entry(IMAGE)]), 'iso-not-a-disk')
         self.assertDefects(['iso-not-a-disk', 'loader-missing'], on_disk(
             guests.loader(), [*entries, entry(30), entry(IMAGE)]))
 
-    def test_does_not_start(self):
+    def test_does_not_boot(self):
         for name, content, options in (
                 ('loader-missing', guests.fat({}), {}),
                 ('loader-wrong-arch', guests.loader(machine=0xaa64), {}),
                 ('no-partition-table', guests.loader(), {'entries': []}),
-                ('no-partition-table', guests.loader(), {'identifier': 2})):
-            found = self.assertDefects(
+                ('no-partition-table', guests.loader(), {'validation': 2})):
+            result = self.assertDefects(
                 ['iso-not-a-disk', name], on_disk(content, **options))
-            self.assertEqual('none', found.firmware)
+            self.assertEqual('none', result.firmware)
+
+    def test_damaged_catalog_is_ignored(self):
+        for offset in (28, 30, 31):
+            image = bytearray(medium(guests.loader()))
+            image[CATALOG * 2048 + offset] ^= 1
+            self.assertDefects(
+                ['iso-not-a-disk', 'no-partition-table'],
+                base.vhdx(bytes(image).ljust(samples.MIB, b'\0')))
 
     def test_boot_images_come_before_the_partitions_of_an_mbr(self):
         record = guests.mbr([(0x0c, 4 * IMAGE, 1000)])
-        self.assertStarts(on_disk(guests.loader(), record=record),
-                          'iso-not-a-disk')
+        self.assertBoots(on_disk(guests.loader(), record=record),
+                         'iso-not-a-disk')
         self.assertDefects(
             ['iso-not-a-disk', 'loader-missing'],
             on_disk(guests.loader(), [entry(30)], record=record))
-        # Without boot images the MBR counts.
-        self.assertStarts(on_disk(guests.loader(), [], record=record),
-                          'iso-not-a-disk', 'mbr-partitioned')
+        # Without boot images, firmware boots the MBR.
+        self.assertBoots(on_disk(guests.loader(), [], record=record),
+                         'iso-not-a-disk', 'mbr-partitioned')
 
-    def test_what_an_installed_disk_keeps_of_a_medium(self):
-        disk = bytearray(guests.bootable(size=4 * samples.MIB))
-        rest = medium(claimed=400)[16 * 2048:19 * 2048]
-        disk = bytearray(guests.gpt(
-            [(guests.ESP, 200, guests.loader())], size=4 * samples.MIB))
-        disk[16 * 2048:19 * 2048] = rest
-        self.assertStarts(base.vhdx(bytes(disk)))
+    def test_disk_that_was_partitioned_anew_is_not_an_iso(self):
+        # The disk has 4 MiB, 2048 sectors of 2048 bytes.
+        for sectors, defects in ((1023, []), (1024, ['iso-not-a-disk'])):
+            disk = bytearray(guests.gpt(
+                [(guests.ESP, 200, guests.loader())], size=4 * samples.MIB))
+            descriptors = slice(16 * 2048, 19 * 2048)
+            disk[descriptors] = medium(claimed=sectors)[descriptors]
+            self.assertBoots(base.vhdx(bytes(disk)), *defects)
 
-    def test_sectors_of_4096_bytes_are_none_of_a_cd(self):
-        found = base.inspect(base.vhdx(medium(
+    def test_sectors_of_4096_bytes_are_not_those_of_an_iso(self):
+        result = base.inspect(base.vhdx(medium(
             guests.loader()).ljust(samples.MIB, b'\0'),
             logical_sector_size=4096))
-        self.assertEqual('none', found.firmware)
+        self.assertEqual('none', result.firmware)

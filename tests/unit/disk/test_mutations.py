@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of every kind with something wrong in one of their structures."""
+"""Files of each kind with random numbers in one of their structures."""
 
 import struct
 
@@ -17,7 +17,7 @@ from tests.unit.disk import base as disk_base
 
 ENCODED = [file.encode() for file in seeds.files() if file.runs]
 
-#: Numbers that end of ranges and loops are made of.
+#: Numbers at the ends of ranges.
 NUMBERS = st.one_of(
     st.sampled_from((0, 1, 2, 0xff, 0xffff, 2 ** 31, 2 ** 32 - 1,
                      2 ** 63, 2 ** 64 - 1)),
@@ -38,8 +38,8 @@ _DISK = _VHDX.index(_GUEST[:1024])
 _LAST = _DISK + len(_GUEST)
 _VOLUME = _DISK + 64 * guests.SECTOR
 
-#: What a checksum covers: a file that starts, place and length.
-SEALED = {
+#: Structures with a checksum: a file that boots, offset and length.
+CHECKED = {
     'VHDX header 1': (_VHDX, 64 * _KIB, 80),
     'VHDX header 2': (_VHDX, 128 * _KIB, 80),
     'region table 1': (_VHDX, 192 * _KIB, 80),
@@ -53,7 +53,7 @@ SEALED = {
     'header of a dynamic VHD': (_DYNAMIC, 512, 64),
 }
 STRUCTURES = {
-    **SEALED,
+    **CHECKED,
     'VHDX signature': (_VHDX, 0, 8),
     'metadata table': (_VHDX, 2 * _MIB, 192),
     'metadata': (_VHDX, 2 * _MIB + 64 * _KIB, 40),
@@ -74,7 +74,7 @@ FILES = {id(data): sparse.Sparse.of(data).encode()
 
 
 def structures(names):
-    """One of them, and some changes: place, width, number."""
+    """Draw a structure and changes of it: offset, width, number."""
     return st.sampled_from(sorted(names)).flatmap(
         lambda name: st.tuples(st.just(name), st.lists(st.tuples(
             st.integers(0, STRUCTURES[name][2] - 1),
@@ -83,41 +83,41 @@ def structures(names):
 
 
 def changed(name, changes):
-    """A file with numbers written over a structure, and no further."""
+    """Return a file with numbers in a structure."""
     data, start, length = STRUCTURES[name]
     file = sparse.Sparse.decode(FILES[id(data)])
-    for at, width, number in changes:
-        file.poke(start + at, struct.pack(
-            '<Q', number)[:min(width, length - at)])
+    for offset, width, number in changes:
+        file.poke(start + offset, struct.pack(
+            '<Q', number)[:min(width, length - offset)])
     return file
 
 
 class StructuresTestCase(base.TestCase):
 
-    def test_files_start(self):
+    def test_files_boot(self):
         for name, (data, *_) in STRUCTURES.items():
-            found = disk_base.inspect(data)
-            self.assertIn(found.firmware, ('uefi', 'bios'), name)
-            self.assertNotIn('vhd-damaged', found.defects)
+            result = disk_base.inspect(data)
+            self.assertIn(result.firmware, ('uefi', 'bios'), name)
+            self.assertNotIn('vhd-malformed', result.defects)
 
     @hypothesis.settings(max_examples=200)
     @hypothesis.given(structures(STRUCTURES), st.booleans())
-    def test_no_change_breaks_a_promise(self, change, sealed):
+    def test_changed_files_keep_the_promises(self, change, repaired):
         file = changed(*change)
-        if sealed:
+        if repaired:
             repair.checksums(file)
-        found = promises.keeps(file)
-        self.assertEqual(found, promises.keeps(file))
+        result = promises.check(file)
+        self.assertEqual(result, promises.check(file))
 
     @hypothesis.settings(max_examples=200)
-    @hypothesis.given(structures(SEALED))
-    def test_no_change_under_a_checksum_goes_unseen(self, change):
+    @hypothesis.given(structures(CHECKED))
+    def test_changes_that_a_checksum_covers_are_defects(self, change):
         file = changed(*change)
         data, start, length = STRUCTURES[change[0]]
         hypothesis.assume(
             file.peek(start, length) != data[start:start + length])
-        before, after = disk_base.inspect(data), promises.keeps(file)
-        # Without its footer, a fixed VHD is a disk as it is.
+        before, after = disk_base.inspect(data), promises.check(file)
+        # Without its footer, a fixed VHD is a raw disk.
         self.assertNotEqual((before.format, before.defects),
                             (after.format, after.defects))
 
@@ -131,17 +131,17 @@ class MutationsTestCase(base.TestCase):
             st.integers(0, 2 ** 32), st.integers(0, 511),
             st.sampled_from((1, 2, 4, 8)), NUMBERS), min_size=1, max_size=4),
         st.booleans())
-    def test_no_number_in_no_structure_breaks_a_promise(
-            self, seed, changes, sealed):
+    def test_random_numbers_keep_the_promises(
+            self, seed, changes, repaired):
         file = sparse.Sparse.decode(ENCODED[seed])
-        for place, at, width, number in changes:
-            # What is not zero is some structure; all have the same chance.
-            _, run = file.runs[place % len(file.runs)]
+        for choice, offset, width, number in changes:
+            # Runs are the structures; all have the same chance.
+            _, run = file.runs[choice % len(file.runs)]
             sectors = -(-len(run) // 512)
-            start = min(place // len(file.runs) % sectors * 512 + at,
+            start = min(choice // len(file.runs) % sectors * 512 + offset,
                         max(0, len(run) - width))
             run[start:start + width] = (
                 number % (1 << 8 * width)).to_bytes(width, 'little')
-        if sealed:
+        if repaired:
             repair.checksums(file, 512)
-        promises.keeps(file)
+        promises.check(file)

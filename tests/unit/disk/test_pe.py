@@ -2,44 +2,40 @@
 
 import struct
 
+from hyperv_sched.disk import pe
 from tests import guests
 from tests.unit.disk import base
 
 LOADER = 'EFI/BOOT/BOOTX64.EFI'
-#: Places of fields in the file: of the PE header, of the optional one.
+#: File offsets of the PE header, the optional header, data directories, and
+#: the section table.
 PE = 64
 OPTIONAL = PE + 24
-RESOURCES, SECURITY, RELOCATIONS, DEBUG = (
+RESOURCES, SIGNATURES, RELOCATIONS, DEBUG = (
     OPTIONAL + 112 + 8 * number for number in (2, 4, 5, 6))
 SECTION = OPTIONAL + 240
-#: Where the section lies in the file and in memory.
+#: File offset and address of the section.
 OFFSET, ADDRESS = 512, 4096
 MEMORY = 8192
-POINTER = 0x100
-
-HII = '\3HII'.encode('utf-16-le')
-TEXT = DIRECTORY = 1 << 31
 
 
-def block(*places, page=ADDRESS, size=None):
-    """A block of relocations; places are (type, offset)."""
-    size = 8 + 2 * len(places) if size is None else size
-    return struct.pack('<II', page, size) + b''.join(
-        struct.pack('<H', kind << 12 | offset) for kind, offset in places)
+class ProgramFile(base.Bytes):
+    """A file whose work is not charged."""
 
-
-def resources(*entries, others=0):
-    """A directory of resources."""
-    return struct.pack('<12xHH', len(entries), others) + b''.join(
-        struct.pack('<II', *entry) for entry in entries)
+    def spend(self, steps):
+        pass
 
 
 class ProgramTestCase(base.TestCase):
-    """What firmware does not load, and what it loads for all that."""
+    """The base of tests that change a program that loads."""
 
     def program(self, *changes, content=b'', name=b'.text'):
+        """Return a program with other fields and section content.
+
+        :param changes: (layout, offset, values)
+        """
         data = bytearray(guests.program())
-        # The code begins behind the content.
+        # The entry point is behind the content.
         struct.pack_into('<I', data, OPTIONAL + 16, ADDRESS + 0x180)
         struct.pack_into('<8s', data, SECTION, name)
         data[OFFSET:OFFSET + len(content)] = content
@@ -48,16 +44,46 @@ class ProgramTestCase(base.TestCase):
         return bytes(data)
 
     def assertLoads(self, *changes, **options):
-        self.assertStarts(guests.gpt([(guests.ESP, 64, guests.fat(
-            {LOADER: self.program(*changes, **options)}))]))
+        return pe.read(ProgramFile(self.program(*changes, **options)))
 
-    def assertRefused(self, why, *changes, **options):
-        found = self.assertLoaderFails('loader-not-efi-app', {
-            LOADER: self.program(*changes, **options)})
-        self.assertIn(why, found.defects['loader-not-efi-app'])
+    def assertRefused(self, detail, *changes, **options):
+        error = self.assertRaises(
+            pe.LoadError, self.assertLoads, *changes, **options)
+        self.assertIn(detail, str(error))
 
 
 class HeaderTestCase(ProgramTestCase):
+
+    def test_files_that_are_no_programs(self):
+        program = guests.program()
+        for detail, data in (
+                ('no MZ header', b''), ('no MZ header', b'MZ'),
+                ('no MZ header', b'#!/bin/sh\n'),
+                ('no MZ header', bytes(1024)),
+                ('no MZ header', program[:63]),
+                ('no PE header', program[:64]),
+                ('no PE header', program[:327]),
+                ('the headers are cut off', program[:328]),
+                ('no PE header', program.replace(b'PE', b'NE')),
+                ('no PE header', guests.program(magic=0x107)),
+                ('no PE32+ header', guests.program(magic=0x10b))):
+            error = self.assertRaises(
+                pe.LoadError, pe.read, ProgramFile(data))
+            self.assertEqual(detail, str(error))
+
+    def test_program_that_does_not_load_is_a_defect(self):
+        result = self.assertLoaderFails(
+            'loader-not-efi-app', {LOADER: guests.program()[:-1]})
+        self.assertEqual(
+            '\\EFI\\BOOT\\BOOTX64.EFI: the file is cut off: it has 1023 '
+            'bytes, a section ends at 1024',
+            result.defects['loader-not-efi-app'])
+
+    def test_pe32_program_is_for_another_machine(self):
+        program = pe.read(ProgramFile(
+            guests.program(machine=0x14c, magic=0x10b)))
+        self.assertEqual(
+            pe.Program('ia32', 'application', False, False), program)
 
     def test_number_of_directories(self):
         self.assertLoads(('<I', OPTIONAL + 108, 16))
@@ -67,27 +93,73 @@ class HeaderTestCase(ProgramTestCase):
         for size in (0, 232, 248):
             self.assertRefused('16 directories', ('<H', PE + 20, size))
 
-    def test_headers_hold_the_section(self):
+    def test_directories_that_the_program_lacks(self):
+        # With five, the section table is in the place of the relocations.
+        section = struct.pack('<8s4I', b'.text', 512, ADDRESS, 512, OFFSET)
+        self.assertLoads(
+            ('<I', OPTIONAL + 108, 5), ('<H', PE + 20, 112 + 5 * 8),
+            ('<40s', RELOCATIONS, section))
+
+    def test_headers_have_room_for_the_section(self):
         end = SECTION + 40
         self.assertLoads(('<I', OPTIONAL + 60, end))
         for size in (0, 128, SECTION, end - 1):
-            self.assertRefused('too few', ('<I', OPTIONAL + 60, size))
-        self.assertRefused('among the headers',
+            self.assertRefused('too small', ('<I', OPTIONAL + 60, size))
+        self.assertLoads(('<I', OPTIONAL + 60, OFFSET))
+        self.assertRefused('a section overlaps the headers',
                            ('<I', OPTIONAL + 60, OFFSET + 1))
-        self.assertRefused('cut off', ('<I', OPTIONAL + 60, 4096))
+        self.assertRefused('a section overlaps the headers',
+                           ('<I', OPTIONAL + 60, 1024))
+        self.assertRefused('the headers are cut off',
+                           ('<I', OPTIONAL + 60, 1025))
 
     def test_memory_has_room_for_the_headers(self):
         for memory in (0, 400, SECTION + 79):
-            self.assertRefused(f'takes {memory} bytes of memory',
+            self.assertRefused(f'size in memory is {memory} bytes',
                                ('<I', OPTIONAL + 56, memory))
 
-    def test_code_comes_from_the_file(self):
-        self.assertLoads(('<I', OPTIONAL + 16, ADDRESS + 511))
+    def test_memory_has_room_for_the_section(self):
+        self.assertLoads(('<I', OPTIONAL + 56, ADDRESS + 512))
+        self.assertRefused('a section ends at 4608',
+                           ('<I', OPTIONAL + 56, ADDRESS + 511))
+
+    def test_entry_point_is_code_from_the_file(self):
+        for entry_point in (ADDRESS, ADDRESS + 511):
+            self.assertLoads(('<I', OPTIONAL + 16, entry_point))
         for entry_point in (0, 64, ADDRESS - 1, ADDRESS + 512, MEMORY):
-            self.assertRefused('no code',
+            self.assertRefused('no code at the entry point',
                                ('<I', OPTIONAL + 16, entry_point))
 
-    def test_sections_lie_side_by_side(self):
+    def test_alignment_is_not_0(self):
+        self.assertLoads(('<I', OPTIONAL + 32, 1))
+        self.assertRefused('no code at the entry point',
+                           ('<I', OPTIONAL + 32, 0))
+
+    def test_program_without_sections(self):
+        self.assertRefused('no code at the entry point', ('<H', PE + 6, 0))
+
+    def test_at_most_1024_sections(self):
+        # Each is empty but the first.
+        for count, detail in (
+                (1024, None), (1025, 'a table of 1025 sections is cut off')):
+            headers = -(-(SECTION + 40 * count) // 512) * 512
+            data = bytearray(headers + 512)
+            data[:SECTION] = guests.program()[:SECTION]
+            struct.pack_into('<H', data, PE + 6, count)
+            struct.pack_into('<I', data, OPTIONAL + 16, 65536)
+            struct.pack_into('<I', data, OPTIONAL + 56, 131072)
+            struct.pack_into('<I', data, OPTIONAL + 60, headers)
+            struct.pack_into('<8s4I', data, SECTION, b'.text', 512, 65536,
+                             512, headers)
+            if detail is None:
+                self.assertEqual(
+                    'x64', pe.read(ProgramFile(bytes(data))).machine)
+            else:
+                error = self.assertRaises(
+                    pe.LoadError, pe.read, ProgramFile(bytes(data)))
+                self.assertEqual(detail, str(error))
+
+    def test_sections_do_not_overlap(self):
         for address, loads in ((ADDRESS + 512, True), (ADDRESS + 511, False),
                                (ADDRESS, False), (ADDRESS - 511, False),
                                (ADDRESS - 512, True)):
@@ -97,116 +169,50 @@ class HeaderTestCase(ProgramTestCase):
             if loads:
                 self.assertLoads(*changes)
             else:
-                self.assertRefused('lies over another', *changes)
+                self.assertRefused(
+                    'a section overlaps another in memory', *changes)
 
-    def test_signature_lies_in_the_file(self):
-        self.assertLoads(('<II', SECURITY, 1016, 8))
-        self.assertLoads(('<II', SECURITY, 0x10000000, 0))
-        self.assertRefused('the signature', ('<II', SECURITY, 1016, 9))
+    def test_shim_has_the_certificate_of_its_vendor(self):
+        for shim in (True, False):
+            program = pe.read(ProgramFile(guests.program(shim=shim)))
+            self.assertEqual(shim, program.is_shim)
 
-    def test_debug_directory_lies_in_the_file(self):
-        self.assertLoads(('<II', DEBUG, 0x10000000, 28))
-        self.assertLoads(('<II', DEBUG, ADDRESS, 18 * 28))
-        self.assertRefused('debug directory', ('<II', DEBUG, ADDRESS, 37 * 28))
-        self.assertRefused('debug directory', ('<II', DEBUG, ADDRESS + 508, 1))
 
-    def test_debug_data_lie_in_memory(self):
-        entry = struct.pack('<12xIIII', 2, 100, ADDRESS, 0)
-        self.assertLoads(('<II', DEBUG, ADDRESS, 28), content=entry)
+class DirectoriesTestCase(ProgramTestCase):
+
+    def test_signature_is_in_the_file(self):
+        for offset, size, signed in (
+                (1016, 8, True), (0, 8, False), (1016, 0, False),
+                (0x10000000, 0, False)):
+            program = self.assertLoads(('<II', SIGNATURES, offset, size))
+            self.assertIs(signed, program.signed)
         self.assertRefused(
-            'debug data', ('<II', DEBUG, ADDRESS, 28),
-            content=struct.pack('<12xIIII', 2, 100, MEMORY, 0))
+            'the file is cut off: it has 1024 bytes, the signature ends at '
+            '1025', ('<II', SIGNATURES, 1016, 9))
 
+    def test_debug_directory_is_in_the_file(self):
+        self.assertLoads(('<II', DEBUG, 0x10000000, 28))
+        for address in (ADDRESS, ADDRESS + 8):
+            self.assertLoads(('<II', DEBUG, address, 18 * 28))
+        # From offset 512, 18 entries end at 1016 and 19 at 1044.
+        for size in (18 * 28 + 1, 37 * 28):
+            self.assertRefused('the debug directory ends at',
+                               ('<II', DEBUG, ADDRESS, size))
+        self.assertRefused('the debug directory ends at 1048',
+                           ('<II', DEBUG, ADDRESS + 508, 1))
 
-class RelocationsTestCase(ProgramTestCase):
+    def test_debug_data_are_in_memory(self):
+        for address, loads in ((MEMORY - 1, True), (MEMORY, False)):
+            content = struct.pack('<12xIIII', 2, 100, address, 0)
+            if loads:
+                self.assertLoads(('<II', DEBUG, ADDRESS, 28),
+                                 content=content)
+            else:
+                self.assertRefused(
+                    'the debug data are at 0x2000',
+                    ('<II', DEBUG, ADDRESS, 28), content=content)
 
-    def listed(self, size):
-        return '<II', RELOCATIONS, ADDRESS, size
-
-    def test_blocks_that_hold_together(self):
-        for content in (block(), block((0, 0)), block((0, 0), page=0),
-                        block((3, 0x40)) + block((1, 5), (2, 9))):
-            self.assertLoads(self.listed(len(content)), content=content)
-
-    def test_blocks_that_cannot_be(self):
-        for why, content, size in (
-                ('a block of 0 bytes', b'', 8),
-                ('a block of 0 bytes', block((0, 0)), 18),
-                ('a block of 10 bytes', block((0, 0)), 9),
-                ('a block of 7 bytes', block(size=7), 8),
-                ('a block of 4294967295', block(size=0xffffffff), 8),
-                ('type 9', block((9, 0)), 10),
-                ('type 15', block((0, 0), (15, 0)), 12),
-                ('for address 0x2000', block((0, 0), page=MEMORY), 10),
-                ('for address 0x2001', block(
-                    (3, 2), page=MEMORY - 1), 10),
-                ('for address 0xffffffff', block(page=0xffffffff), 8)):
-            self.assertRefused(why, self.listed(size), content=content)
-
-    def test_directory_lies_in_memory(self):
-        for address, size in ((MEMORY, 1), (ADDRESS, 4097),
-                              (0xffffffff, 0xffffffff)):
-            self.assertRefused('its relocations end at', (
-                '<II', RELOCATIONS, address, size))
-        self.assertLoads(('<II', RELOCATIONS, 0x10000000, 0))
-
-    def test_all_are_listed(self):
-        content = (block((10, POINTER)) + block((10, POINTER))).ljust(
-            POINTER, b'\0') + struct.pack('<Q', ADDRESS)
-        self.assertLoads(self.listed(20), content=content, name=b'.reloc')
-        for size in (0, 1, 10):
-            self.assertRefused('no directory lists', self.listed(size),
-                               content=content, name=b'.reloc')
-
-    def test_some_programs_do_without(self):
-        """They have a section for form's sake, as systemd-boot and shim."""
-        self.assertLoads(self.listed(0), content=block((0, 0)),
-                         name=b'.reloc')
-
-    def test_stripped(self):
-        stripped = '<H', PE + 22, 0x23
-        self.assertRefused('at 0x0 alone', stripped)
-        self.assertLoads(stripped, ('<Q', OPTIONAL + 24, 0x1000000))
-        self.assertRefused('at 0x1000800 alone', stripped,
-                           ('<Q', OPTIONAL + 24, 0x1000800))
-
-    def test_what_is_put_right_are_addresses_in_the_program(self):
-        content = block((10, POINTER)).ljust(
-            POINTER, b'\0') + struct.pack('<Q', 0x1000000 + ADDRESS)
-        self.assertLoads(self.listed(10), ('<Q', OPTIONAL + 24, 0x1000000),
-                         content=content)
-        for place in (0, 0x2000000, 0x1000000 - MEMORY):
-            self.assertRefused(
-                f'than {place:#x}', self.listed(10),
-                ('<Q', OPTIONAL + 24, place), content=content)
-
-
-class ResourcesTestCase(ProgramTestCase):
-
-    def listed(self, size):
-        return '<II', RESOURCES, ADDRESS, size
-
-    def test_those_firmware_does_not_look_for(self):
-        for content, size in (
-                (resources(), 16), (resources((7, 0xffff)), 24),
-                (resources((TEXT | 24, 0xffff)) + b'\3\0X\0I\0I\0', 40)):
-            self.assertLoads(self.listed(size), content=content)
-        # Nothing is read there.
-        self.assertLoads(('<II', RESOURCES, MEMORY, 100))
-
-    def test_forms(self):
-        below = resources((1, DIRECTORY | 56)) + HII
-        content = (resources((TEXT | 48, DIRECTORY | 24)) + below).ljust(
-            56, b'\0') + resources((1, 80))
-        self.assertLoads(self.listed(88), content=content)
-        # Each step in its turn, the first that is too far.
-        for size in (80, 79, 56, 48, 47, 24):
-            self.assertRefused('of its resources', self.listed(size),
-                               content=content)
-
-    def test_entries_that_do_not_fit(self):
-        for content, size in ((b'', 1), (b'', 15), (resources((0, 0)), 23),
-                              (resources(others=0xffff), 100),
-                              (resources((TEXT | 24, 0)), 24)):
-            self.assertRefused('of its resources', self.listed(size),
-                               content=content)
+    def test_resources_outside_of_memory_are_not_read(self):
+        self.assertLoads(('<II', RESOURCES, MEMORY, 15))
+        self.assertRefused('invalid resources at 0x1fff',
+                           ('<II', RESOURCES, MEMORY - 1, 1))

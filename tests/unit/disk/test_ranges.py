@@ -9,19 +9,20 @@ from hypothesis import strategies
 from hyperv_sched.disk import ranges
 from tests.unit import base
 
-MIB = 1024 ** 2
+MIB = 1048576
+HEAD = 320 * 1024
 BYTES = random.Random(1).randbytes(2 * MIB)  # noqa: S311
 
 
 class Server:
-    """Hands out ranges, and remembers which."""
+    """Serves ranges, and records the requests."""
 
     def __init__(self, data):
         self.data = data
-        self.asked = []
+        self.requests = []
 
     def fetch(self, offset, length):
-        self.asked.append((offset, length))
+        self.requests.append((offset, length))
         return self.data[offset:offset + length]
 
     def source(self):
@@ -40,10 +41,9 @@ def sizes_and_reads(draw):
 class RangeSourceTestCase(base.TestCase):
 
     @hypothesis.given(sizes_and_reads())
-    @hypothesis.example((ranges.HEAD, [(0, 1), (ranges.HEAD - 1,
-                                                ranges.HEAD)]))
-    @hypothesis.example((ranges.HEAD + 1, [(ranges.HEAD, ranges.HEAD + 1)]))
-    def test_any_reads_are_the_bytes(self, drawn):
+    @hypothesis.example((HEAD, [(0, 1), (HEAD - 1, HEAD)]))
+    @hypothesis.example((HEAD + 1, [(HEAD, HEAD + 1)]))
+    def test_reads_return_the_bytes_of_the_file(self, drawn):
         size, reads = drawn
         source = Server(BYTES[:size]).source()
         for start, end in reads:
@@ -53,47 +53,62 @@ class RangeSourceTestCase(base.TestCase):
     @hypothesis.given(sizes_and_reads())
     @hypothesis.example((len(BYTES), [(MIB, MIB + 1),
                                       (MIB // 2, 3 * MIB // 2)]))
-    def test_no_byte_is_fetched_twice_or_from_outside(self, drawn):
+    def test_bytes_are_fetched_once_and_from_inside(self, drawn):
         size, reads = drawn
         server = Server(BYTES[:size])
         source = server.source()
         for start, end in reads:
             source.read(start, end - start)
-        fetched = sorted(server.asked)
+        fetched = sorted(server.requests)
         for (offset, length), (following, _) in itertools.pairwise(
                 [*fetched, (size, 0)]):
             self.assertGreater(length, 0)
             self.assertLessEqual(offset + length, following)
-        self.assertEqual((len(fetched), sum(n for _, n in fetched)),
-                         (source.requests, source.fetched))
+        self.assertEqual(
+            (len(fetched), sum(length for _, length in fetched)),
+            (source.requests, source.fetched))
 
-    def test_head_of_a_vhdx_is_one_request(self):
+    def test_first_structures_of_a_vhdx_are_one_request(self):
         server = Server(BYTES)
         source = server.source()
         for offset, length in ((0, 8), (64, 4), (128, 4), (192, 64),
                                (256, 64)):
             source.read(offset * 1024, length * 1024)
-        self.assertEqual([(0, 320 * 1024)], server.asked)
+        self.assertEqual([(0, 327680)], server.requests)
 
-    def test_costly_image_is_given_up_before_it_costs(self):
-        server = Server(bytes(2 * ranges.MAX_BYTES))
+    def test_range_behind_the_first_request_is_fetched_in_pages(self):
+        server = Server(BYTES)
+        server.source().read(HEAD, 1)
+        server.source().read(HEAD + 32767, 2)
+        self.assertEqual([(HEAD, 32768), (HEAD, 65536)], server.requests)
+
+    def test_at_most_4_mib_are_fetched(self):
+        server = Server(bytes(16 * MIB))
         source = server.source()
-        self.assertRaises(ranges.TooCostly, self.read_all, source, MIB)
-        self.assertLessEqual(sum(n for _, n in server.asked),
-                             ranges.MAX_BYTES)
+        source.read(MIB, 4 * MIB)
+        self.assertRaises(
+            ranges.BudgetExceededError, source.read, 5 * MIB, 1)
+        self.assertEqual([(MIB, 4 * MIB)], server.requests)
+        self.assertRaises(
+            ranges.BudgetExceededError, server.source().read, MIB,
+            4 * MIB + 1)
 
-    def test_scattered_image_is_given_up_before_it_costs(self):
-        server = Server(bytes(100 * ranges.HEAD))
+    def test_at_most_32_requests_are_sent(self):
+        server = Server(bytes(100 * HEAD))
         source = server.source()
-        self.assertRaises(ranges.TooCostly, self.read_all, source, 1,
-                          ranges.HEAD)
-        self.assertEqual(ranges.MAX_REQUESTS, len(server.asked))
+        for number in range(1, 33):
+            source.read(number * HEAD, 1)
+        error = self.assertRaises(
+            ranges.BudgetExceededError, source.read, 40 * HEAD, 1)
+        self.assertEqual('inspecting it takes more than 32 requests or 4 MiB',
+                         str(error))
+        self.assertEqual(32, len(server.requests))
+        # Pages that are fetched cost nothing.
+        source.read(HEAD, 1)
 
-    def read_all(self, source, length, step=MIB):
-        for offset in range(0, source.size, step):
-            source.read(offset, length)
-
-    def test_server_that_hands_out_too_little_is_found_out(self):
+    def test_response_that_is_too_short(self):
         source = ranges.RangeSource(
             MIB, lambda offset, length: bytes(length - 1))
-        self.assertRaises(OSError, source.read, 0, 8)
+        error = self.assertRaises(OSError, source.read, 0, 8)
+        self.assertEqual(
+            'the server sent 327679 bytes instead of 327680', str(error))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk as the guest sees it, whatever file holds it."""
+"""Access to the virtual disk in a file, independent of the file's format."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from hyperv_sched.disk import reader
 
 
 class Disk(typing.Protocol):
-    """Ranges of a disk, or of a part of one."""
+    """A virtual disk, or a part of one."""
 
     size: int
     """In bytes."""
     sector_size: int
-    """What LBAs count, in bytes."""
+    """The unit of LBAs, in bytes."""
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read a range, less at the end of the disk.
+        """Read a range; return fewer bytes at the end of the disk.
 
-        Of more than :data:`hyperv_sched.disk.reader.MAX_READ` bytes only
-        so many come.
+        At most :data:`hyperv_sched.disk.reader.MAX_READ` bytes are returned.
         """
 
     def spend(self, steps: int, size: int = 0) -> None:
@@ -29,7 +28,7 @@ class Disk(typing.Protocol):
 
 
 class RawDisk:
-    """A file that holds nothing but the disk."""
+    """A disk whose bytes are those of the file."""
 
     def __init__(self, image: reader.Reader, sector_size: int = 512) -> None:
         self.size = image.size
@@ -39,7 +38,7 @@ class RawDisk:
 
 
 class BlockDisk:
-    """A disk whose blocks lie anywhere in the file, or nowhere."""
+    """A disk of blocks that are anywhere in the file, or not in the file."""
 
     def __init__(self, image: reader.Reader, size: int, sector_size: int,
                  block_size: int) -> None:
@@ -51,11 +50,11 @@ class BlockDisk:
         self._blocks = -(-size // block_size)
 
     @abc.abstractmethod
-    def _place(self, block: int) -> int | None:
-        """Where a block lies in the file; None where it does not."""
+    def _block_offset(self, block: int) -> int | None:
+        """Return the file offset of a block; None if the file lacks it."""
 
     def read(self, offset: int, length: int) -> bytes:
-        """Read a range of the disk; what no block holds is zeros."""
+        """Read a range of the disk; blocks that the file lacks are zeros."""
         length = min(length, reader.MAX_READ, self.size - offset)
         if offset < 0:
             return b''
@@ -63,20 +62,20 @@ class BlockDisk:
         while length > 0:
             block, start = divmod(offset, self.block_size)
             size = min(length, self.block_size - start)
-            place = self._place(block)
-            if place is None:
-                # No byte of the file is read; the memory is filled.
+            block_offset = self._block_offset(block)
+            if block_offset is None:
+                # Nothing is read, but memory is filled.
                 self.spend(0, size)
                 pieces.append(bytes(size))
             else:
-                pieces.append(self._image.read(place + start, size))
+                pieces.append(self._image.read(block_offset + start, size))
             offset += size
             length -= size
         return b''.join(pieces)
 
 
-class Part:
-    """A range of a disk, as far as the disk has it."""
+class Slice:
+    """A range of a disk, cut off at the end of the disk."""
 
     def __init__(self, disk: Disk, offset: int, size: int) -> None:
         self.sector_size = disk.sector_size
@@ -86,6 +85,7 @@ class Part:
         self._offset = offset
 
     def read(self, offset: int, length: int) -> bytes:
+        """Read a range; return fewer bytes at the end of the slice."""
         length = min(length, self.size - offset)
         if offset < 0 or length <= 0:
             return b''

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The result of inspecting a disk image file."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from typing import Any
+
+from hyperv_sched.disk.defects import Defect
+
+
+class DefectReport(typing.NamedTuple):
+    """A defect and its details: offsets, sizes, numbers."""
+
+    defect: Defect
+    detail: str
+
+
+class DefectError(Exception):
+    """A defect that prevents reading any further.
+
+    The reader catches it and adds it to :attr:`Inspection.defects`.
+    """
+
+    def __init__(self, defect: Defect, detail: str) -> None:
+        super().__init__(defect, detail)
+        self.report = DefectReport(defect, detail)
+
+
+@dataclasses.dataclass(frozen=True)
+class Partition:
+    """A partition that UEFI firmware reads."""
+
+    number: int
+    """Counted as by sfdisk: from 1, logical partitions from 5."""
+    type: str
+    """A GUID on a GPT disk, for example ``0xef`` on an MBR disk."""
+    offset: int
+    """In bytes, as is the size."""
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Loader:
+    """An EFI program that firmware or another loader starts."""
+
+    partition: int
+    """The number of the partition; 0 for a disk without partitions."""
+    path: str
+    """With backslashes, from the root of the file system."""
+    machine: str
+    """For example x64, ia32, aa64."""
+    subsystem: str
+    """For example application."""
+    signed: bool
+
+
+@dataclasses.dataclass
+class Inspection:
+    """Facts and defects of a file; None where a fact could not be read."""
+
+    format: str = 'unknown'
+    """vhdx, vhd, qcow2, vmdk, vdi, iso, gzip, raw or unknown, and other
+    formats by their own names."""
+    subformat: str | None = None
+    """fixed, dynamic or differencing, for VHD and VHDX."""
+    file_size: int = 0
+    """In bytes, as are all sizes here."""
+    virtual_size: int | None = None
+    logical_sector_size: int | None = None
+    physical_sector_size: int | None = None
+    block_size: int | None = None
+    has_parent: bool | None = None
+    log_dirty: bool | None = None
+    """Whether the log of a VHDX must be replayed before the rest of the file
+    is valid."""
+    partition_table: str | None = None
+    """gpt, mbr or none."""
+    partitions: list[Partition] | None = None
+    loaders: list[Loader] | None = None
+    firmware: str = 'unknown'
+    """The firmware that boots the disk: uefi, bios, both, none or unknown.
+    Unknown boot code is no evidence for or against a BIOS."""
+    generation: str | None = None
+    """hyperv-gen1 or hyperv-gen2: the only generation that boots the disk;
+    None if both may."""
+    defects: dict[Defect, str] = dataclasses.field(default_factory=dict)
+    """Details of each defect. Structures that depend on a defective one are
+    not read, and their defects not reported."""
+    bytes_read: int = 0
+
+    def add_defect(self, defect: Defect, detail: str) -> None:
+        """Add a defect; keep the first details where it occurs twice."""
+        self.defects.setdefault(defect, detail)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the ``content`` member of an image document, for JSON."""
+        return {**dataclasses.asdict(self), 'defects': {
+            defect.value: detail for defect, detail in self.defects.items()}}
