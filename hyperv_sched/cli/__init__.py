@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands. Each imports what it needs only when it runs."""
+"""Command line interface. Modules are imported only by the commands in use."""

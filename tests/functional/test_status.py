@@ -347,11 +347,11 @@ class DefaultsTestCase(testtools.TestCase):
         done = run(sys.executable, '-W', 'ignore', '-c', '''
 import glance.opts
 import nova.conf.opts
-from hyperv_sched.cli.status import sources
+from hyperv_sched.cli.status import configuration
 for theirs, ours in (
-        (nova.conf.opts.list_opts(), sources.NOVA_OPTS),
+        (nova.conf.opts.list_opts(), configuration.NOVA_OPTS),
         (glance.opts.list_api_opts() + glance.opts.list_image_import_opts(),
-         sources.GLANCE_OPTS)):
+         configuration.GLANCE_OPTS)):
     real = {(str(group or 'DEFAULT'), opt.name): opt
             for group, opts in theirs for opt in opts}
     for group, opts in ours.items():

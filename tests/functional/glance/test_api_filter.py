@@ -102,7 +102,7 @@ class CreateTestCase(APIFilterTestCase):
                      b'[' * 100000, b'"text"'):
             self.assertIn(self.glance.request(
                 '/v2/images', 'POST', body)[0], (400, 500), body)
-        self.assertNotIn('is not judged', self.glance.said())
+        self.assertNotIn('is not validated', self.glance.said())
 
 
 class ChangeTestCase(APIFilterTestCase):
@@ -322,14 +322,14 @@ class BodyTestCase(APIFilterTestCase):
     def assertOversized(self, answer):
         self.assertAccepted(201, answer)
         self.assertEqual('ide', json.loads(answer[1])['hw_disk_bus'])
-        self.assertIn('Left to Glance: POST /v2/images: the body is larger '
+        self.assertIn('Passed to Glance: POST /v2/images: the body is larger '
                       'than 1000 bytes', self.glance.said())
 
     def test_oversized_change_is_judged_when_it_is_done(self):
         image_id = self.glance.create(**GENERATION_2)
         self.assertAccepted(200, self.glance.patch(
             image_id, hw_disk_bus='ide', description='x' * 1000))
-        self.assertIn(f'Image {image_id} is wrong after a change',
+        self.assertIn(f'Image {image_id} is invalid after a change',
                       self.glance.said())
 
 
@@ -448,8 +448,8 @@ class NoDownloadTestCase(UnreadActiveTestCase):
     def test_log_says_so(self):
         image_id = self.active(self.BIOS, disk_format='vhdx')
         self.assertAccepted(200, self.generation_2(image_id))
-        self.assertIn('is not judged with its new properties: Glance does '
-                      'not serve a range of it: 403', self.glance.said())
+        self.assertIn('is not validated with its new properties: Glance does '
+                      'not return a range of it: 403', self.glance.said())
 
 
 class TogetherTestCase(APIFilterTestCase):
@@ -460,8 +460,9 @@ class TogetherTestCase(APIFilterTestCase):
             image_id, {'hw_machine_type': 'hyperv-gen1'},
             {'os_secure_boot': 'required', 'os_type': 'windows'})
         self.assertEqual([200, 200], [answer[0] for answer in answers])
-        self.assertIn(f'Image {image_id} is wrong after a change: another '
-                      'change came between', self.glance.said())
+        self.assertIn(f'Image {image_id} is invalid after a change: it was '
+                      'changed by another request at the same time',
+                      self.glance.said())
         self.assertIn('HV110', self.glance.said())
 
     def test_two_changes_that_go_together_are_not(self):

@@ -167,7 +167,7 @@ class MistakeTestCase(testtools.TestCase):
             container_format='bare', extra_properties={})
         image.name = 'name'
         action = mock.MagicMock()
-        judge = import_plugin.JudgeImage(
+        judge = import_plugin.ValidateImage(
             'task', 'api_image_import',
             mock.Mock(get=mock.Mock(return_value=image)), 'id', action,
             ['store'], 'glance-direct')

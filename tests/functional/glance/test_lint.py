@@ -126,7 +126,7 @@ class AllImagesTestCase(cloud.CloudTestCase):
         wrong.append(self.image(hw_machine_type='hyperv-gen1',
                                 os_hidden=True)['id'])
         self.image(hw_machine_type='q35')
-        with mock.patch('hyperv_sched.cli.cloud.PAGE_SIZE', 2):
+        with mock.patch('hyperv_sched.cli.image_api.PAGE_SIZE', 2):
             code, out, err = self.run_command(
                 'image', 'lint', '-f', 'value', '-c', 'image',
                 '--all-images')

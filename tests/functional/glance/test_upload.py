@@ -16,7 +16,7 @@ import time
 from unittest import mock
 import uuid
 
-from hyperv_sched.cli import cloud as commands_cloud
+from hyperv_sched.cli import image_api as commands_cloud
 from hyperv_sched.cli import upload
 from tests import guests
 from tests import samples
@@ -55,7 +55,7 @@ class PermissionTestCase(cloud.PermissionTestCase, _Uploads):
             self.forbid(action)
             code, _, err = self.upload(self.file('disk', GOOD))
             self.assertEqual(2, code)
-            self.assertIn('the cloud answers 403: ', err)
+            self.assertIn('the cloud responds with 403: ', err)
             self.assertNothingLeft()
 
     def test_image_that_may_not_be_deleted_is_named(self):
@@ -139,7 +139,7 @@ class UploadTestCase(_Uploads):
         self.assertEqual(2, code)
         # After the finding that was overruled, one line.
         self.assertIn("'gpt' is not one of", err.splitlines()[-1])
-        self.assertIn('the cloud answers 400: ', err.splitlines()[-1])
+        self.assertIn('the cloud responds with 400: ', err.splitlines()[-1])
         self.assertNothingLeft()
 
     def test_dry_run_sends_nothing(self):
@@ -272,7 +272,7 @@ class UploadTestCase(_Uploads):
         out, err = command.communicate()
         self.assertEqual((130, ''), (command.returncode, out), err)
         self.assertRegex(
-            err, 'interrupted: the unfinished image [-0-9a-f]{36} is deleted')
+            err, 'interrupted: the incomplete image [-0-9a-f]{36} is deleted')
         # Glance notices in its own time that nothing more comes.
         deadline = time.monotonic() + 60
         while self.images() != self.before and time.monotonic() < deadline:

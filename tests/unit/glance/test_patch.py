@@ -46,10 +46,10 @@ class ApplyTestCase(base.TestCase):
                         [{'op': 'add', 'path': '/a'}],
                         [{'op': 'add', 'path': 2, 'value': ''}]):
             for media_type in (V21, V20):
-                self.assertRaises(patch.NotUnderstood, patch.apply, {},
+                self.assertRaises(patch.InvalidPatchError, patch.apply, {},
                                   changes, media_type)
         self.assertRaises(
-            patch.NotUnderstood, patch.apply, {}, [], 'application/json')
+            patch.InvalidPatchError, patch.apply, {}, [], 'application/json')
 
     @hypothesis.given(
         st.recursive(st.none() | st.integers() | st.text(max_size=5),
@@ -60,5 +60,5 @@ class ApplyTestCase(base.TestCase):
     def test_anything_is_a_document_or_not_understood(self, changes, media):
         try:
             self.assertIsInstance(patch.apply({}, changes, media), dict)
-        except patch.NotUnderstood as exc:
+        except patch.InvalidPatchError as exc:
             self.assertTrue(str(exc))

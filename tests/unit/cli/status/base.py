@@ -6,9 +6,9 @@ from unittest import mock
 
 from oslo_upgradecheck import upgradecheck
 
+from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
-from hyperv_sched.cli.status import problems
-from hyperv_sched.cli.status import sources
+from hyperv_sched.cli.status import results
 from tests import files
 from tests.unit import base
 
@@ -49,7 +49,7 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
                 ('import_path', self._import),
                 ('import_driver',
                  lambda name: self._import(f'nova.virt.{name}')),
-                ('private_place', lambda service: None),
+                ('find_misplaced_install', lambda service: None),
                 ('import_factory', self._import),
                 ('entry_point', self._entry_point),
                 ('load_own', self._load_own)):
@@ -85,7 +85,7 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
 
     def read(self, nova=None, glance=None, paste=None):
         """Read configurations from their text, as the command does."""
-        return sources.read(
+        return configuration.read(
             nova=() if nova is None else [self.write('nova.conf', nova)],
             glance=() if glance is None else [
                 self.write('glance-api.conf', glance)],
@@ -101,7 +101,7 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
         """The check does not apply, for this reason."""
         try:
             found = list(check(deployment))
-        except problems.Skip as exc:
+        except results.NotApplicableError as exc:
             self.assertIn(text, str(exc))
         else:
             self.fail(f'not skipped: {found}')

@@ -9,8 +9,8 @@ import textwrap
 from unittest import mock
 
 from hyperv_sched.cli.status import command
+from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
-from hyperv_sched.cli.status import sources
 from tests.unit.cli.status import base
 from tests.unit.cli.status import test_nova_checks
 
@@ -203,12 +203,13 @@ class BadInputTestCase(CommandTestCase):
             self.refuse(path, 'not a text file')
 
     def test_no_ini(self):
-        self.refuse(self.write('image.json', '{"a": 1}\n'), 'is no ')
+        self.refuse(self.write('image.json', '{"a": 1}\n'),
+                    'is not a paste file')
 
     def test_huge(self):
         path = self.directory / 'huge'
         with open(path, 'wb') as file:
-            file.truncate(sources.MAX_SIZE + 1)
+            file.truncate(configuration.MAX_SIZE + 1)
         self.refuse(path, 'larger than')
 
     def test_a_password_in_a_broken_line_is_not_repeated(self):
@@ -231,7 +232,7 @@ class DefaultsTestCase(CommandTestCase):
         home = self.directory / 'glance'
         for patch in (
                 mock.patch.object(
-                    sources, '_directories',
+                    configuration, '_directories',
                     lambda project: [str(self.directory / project)]),
                 mock.patch.dict(os.environ, OS_GLANCE_CONFIG_DIR=str(home),
                                 HOME=str(self.directory / 'own'))):
@@ -266,12 +267,12 @@ class DefaultsTestCase(CommandTestCase):
                        ('glance-api-paste.ini', '')])
         code, out, err = self.check()
         self.assertEqual((255, ''), (code, out))
-        self.assertIn(f'do not count: {self.directory}/own/nova.conf, '
+        self.assertIn(f'are not read: {self.directory}/own/nova.conf, '
                       f'{self.directory}/own/glance-api.conf. Name', err)
 
     def test_paste_file_of_the_caller_is_not_that_of_glance(self):
         self.find(glance=[('glance-api.conf', '')],
-                  own=[('glance-api-paste.ini', 'no paste file')])
+                  own=[('glance-api-paste.ini', 'not a paste file')])
         code, checks = self.check_json()
         self.assertEqual(1, code)
         self.assertEqual(-1, checks['Glance API filter']['result'])
@@ -279,9 +280,9 @@ class DefaultsTestCase(CommandTestCase):
     def test_file_in_the_home_directory_of_the_service(self):
         # Of a user that every system has.
         self.assertEqual(['/root/.root', '/root', '/etc/root', '/etc'],
-                         sources._directories('root'))
+                         configuration._directories('root'))
         self.assertEqual(['/etc/no-such-user', '/etc'],
-                         sources._directories('no-such-user'))
+                         configuration._directories('no-such-user'))
 
     def test_host_of_nova_alone(self):
         self.find(nova=[('nova.conf', SCHEDULER)])
@@ -317,7 +318,7 @@ class DefaultsTestCase(CommandTestCase):
     def test_directory_of_files_counts(self):
         self.find(nova=[('nova.conf', ''),
                         ('nova.conf.d/filter.conf', SCHEDULER)])
-        found = sources.read()
+        found = configuration.read()
         self.assertEqual(
             [f'{self.directory}/nova/nova.conf',
              f'{self.directory}/nova/nova.conf.d/filter.conf'],

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import configuration_checks
-from hyperv_sched.cli.status import sources
 from tests.unit.cli.status import base
 from tests.unit.cli.status import test_nova_checks
 
@@ -76,7 +76,7 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
         first = self.write('first.conf', '[DEFAULT]\ncompute_driver = a\n')
         second = self.write('second.conf', '[DEFAULT]\ncompute_driver = b\n')
         self.assertEqual([], list(configuration_checks.sections(
-            sources.read(nova=[first, second]))))
+            configuration.read(nova=[first, second]))))
 
 
 class OptionsTestCase(test_nova_checks.NovaTestCase):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from hyperv_sched.cli.status import glance_checks
-from hyperv_sched.cli.status import problems
+from hyperv_sched.cli.status import results
 from tests.unit.cli.status import base
 
 KEYSTONE = '[paste_deploy]\nflavor = keystone\n'
@@ -68,11 +68,11 @@ class ImageConversionTestCase(GlanceTestCase):
         for value in ('[image_conversion]',
                       '[image_conversion, hyperv_generation]',
                       '[hyperv_generation, image_conversion]'):
-            self.assertProblem(base.FAILURE, 'each imported disk raw',
+            self.assertProblem(base.FAILURE, 'converts imported disks to raw',
                                self.judge_plugins(value))
             for made in ('qcow2', 'raw', 'vmdk'):
                 self.assertProblem(
-                    base.FAILURE, f'each imported disk {made}',
+                    base.FAILURE, f'converts imported disks to {made}',
                     self.judge_plugins(value, f'output_format = {made}'))
 
     def test_others(self):
@@ -137,7 +137,7 @@ class ImportPluginTestCase(GlanceTestCase):
                            self.judge_plugins('[hyperv_generation]'))
 
     def test_without_brackets_glance_cannot_read_it(self):
-        self.assertRaises(problems.InvalidOption, self.judge_plugins,
+        self.assertRaises(results.OptionValueError, self.judge_plugins,
                           'hyperv_generation')
 
     def test_skipped_without_its_configuration(self):
@@ -167,13 +167,13 @@ class ApiFilterTestCase(GlanceTestCase):
     def test_not_configured(self):
         for style in (BY_FLAVOR, BY_SECTION):
             self.assertProblem(
-                base.WARNING, 'without the API filter', self.judge_paste(
+                base.WARNING, 'lacks the API filter', self.judge_paste(
                     'cors authtoken context rootapp', '', style=style))
 
     def test_in_the_pipeline_of_another_flavor(self):
         for style in (BY_FLAVOR, BY_SECTION):
             self.assertProblem(
-                base.FAILURE, 'flavor not set) is without it',
+                base.FAILURE, 'flavor not set) lacks it',
                 self.judge_paste('context hyperv rootapp', glance='',
                                  style=style))
 
@@ -193,7 +193,7 @@ class ApiFilterTestCase(GlanceTestCase):
                       'egg:hyperv-shed#hyperv_generation',
                       'egg:hyperv-sched', 'hyperv-sched#hyperv_generation'):
             self.assertProblem(
-                base.FAILURE, f'{wrong} names it', self.judge_paste(
+                base.FAILURE, f'but {wrong}. Write', self.judge_paste(
                     'context hyperv rootapp',
                     f'[filter:hyperv]\nuse = {wrong}\n'
                     'report_only = false\n'))
@@ -222,7 +222,7 @@ class ApiFilterTestCase(GlanceTestCase):
 
     def test_filters_of_others_are_none_of_ours(self):
         self.assertProblem(
-            base.WARNING, 'without the API filter', self.judge_paste(
+            base.WARNING, 'lacks the API filter', self.judge_paste(
                 'context hyper rootapp',
                 '[filter:hyper]\nuse = egg:hyper#audit\n'))
 
@@ -233,7 +233,7 @@ class ApiFilterTestCase(GlanceTestCase):
                              glance='[paste_deploy]\nflavor = keystnoe\n'))
 
     def test_pipeline_that_leads_elsewhere(self):
-        self.assertProblem(base.WARNING, 'leads to the image API',
+        self.assertProblem(base.WARNING, 'leads to the Image API',
                            self.judge_paste('context hyperv healthcheck'))
 
     def test_applications_that_contain_each_other(self):
@@ -273,7 +273,7 @@ class OptionsTestCase(GlanceTestCase):
 
     def test_format_match_that_is_no_boolean(self):
         self.assertRaises(
-            problems.InvalidOption, self.judge, glance_checks.format_match,
+            results.OptionValueError, self.judge, glance_checks.format_match,
             '[image_format]\nrequire_image_format_match = perhaps\n')
 
     def test_formats_of_hyperv_refused(self):

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read the files that services read, without the services.
+"""Read the configuration of Nova and Glance without importing them.
 
-Only the options that some check needs are registered. Their names, types and
+Only the options that checks need are registered. Their names, types and
 defaults are those of Nova 34.0.0 (``nova/conf/scheduler.py``,
 ``nova/conf/compute.py``, ``nova/conf/configdrive.py``; the same since 26.0.0,
-but for ``image_metadata_prefilter``, which older ones ignore) and of Glance
-33.0.0
-(``glance/common/config.py``, ``glance/common/wsgi.py`` and
+but for ``image_metadata_prefilter``, which older releases ignore) and of
+Glance 33.0.0 (``glance/common/config.py``, ``glance/common/wsgi.py`` and
 ``glance/async_/flows/api_image_import.py``).
 """
 
@@ -28,9 +27,9 @@ from oslo_config import types
 from hyperv_sched import conf as own_options
 from hyperv_sched import text
 from hyperv_sched.cli.status import paste
-from hyperv_sched.cli.status import problems
+from hyperv_sched.cli.status import results
 
-#: Nova's whole sample configuration has a tenth of that.
+#: Bytes of a file. The sample configuration of Nova has a tenth of that.
 MAX_SIZE = 4 * 2**20
 
 NOVA_OPTS: dict[str | None, list[cfg.Opt]] = {
@@ -70,12 +69,12 @@ GLANCE_OPTS: dict[str | None, list[cfg.Opt]] = {
 
 @dataclasses.dataclass(frozen=True)
 class File:
-    """The sections of one configuration file.
+    """Sections of one configuration file.
 
-    :ivar path: of the file, absolute
-    :ivar headers: names in brackets, as written and in that order
-    :ivar options: how often each option is set, by group and name. The case
-        of a group does not matter to oslo.config
+    :ivar path: absolute path of the file
+    :ivar headers: section names as written, in order
+    :ivar options: number of times that each option is set, by group and
+        name. oslo.config ignores the case of groups
     """
 
     path: str
@@ -85,12 +84,12 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Service:
-    """The configuration of one service, as that service reads it.
+    """Configuration of one service.
 
-    :ivar name: of the service
-    :ivar conf: the options registered here, parsed
-    :ivar contents: the files, in the order in which they were read
-    :ivar registered: the options registered here, by group
+    :ivar name: name of the service
+    :ivar conf: parsed values of the registered options
+    :ivar contents: files, in the order in which the service reads them
+    :ivar registered: registered options by group
     """
 
     name: str
@@ -100,12 +99,12 @@ class Service:
 
     @property
     def files(self) -> Sequence[str]:
-        """Paths of the files, in the order in which they were read."""
+        """Return the paths of the files, in the order of reading."""
         return [file.path for file in self.contents]
 
     @property
     def groups(self) -> Mapping[str, Sequence[str]]:
-        """Names of the options that are set, by group."""
+        """Return the names of the options that are set, by group."""
         groups: dict[str, list[str]] = {}
         for file in self.contents:
             for group, options in file.options.items():
@@ -113,23 +112,23 @@ class Service:
         return groups
 
     def get(self, group: str | None, option: str) -> Any:
-        """The value of an option, or its default.
+        """Return the value of an option, or its default.
 
-        :raises problems.InvalidOption: the service cannot read it either
+        :raises results.OptionValueError: the value is invalid
         """
         try:
             return (self.conf if group is None else self.conf[group])[option]
         except (cfg.Error, ValueError) as exc:
-            raise problems.InvalidOption(
+            raise results.OptionValueError(
                 f'{self.title(group, option)} is invalid: '
-                f'{problems.shown(exc)}') from None
+                f'{results.format_value(exc)}') from None
 
     def is_set(self, group: str, option: str) -> bool:
-        """Whether a file sets the option."""
+        """Return whether a file sets an option."""
         return option in self.groups.get(group, ())
 
     def title(self, group: str | None, option: str) -> str:
-        """Name an option, and the file that has the last word on it."""
+        """Return the name of an option and the file that sets it."""
         name = f'[{group or "DEFAULT"}] {option}'
         try:
             location = self.conf.get_location(option, group)
@@ -142,10 +141,10 @@ class Service:
 
 @dataclasses.dataclass(frozen=True)
 class Deployment:
-    """What was read; None where this host has no such file.
+    """Configuration of the services on this host; None for those without.
 
-    :ivar unread: files in the home directory of the caller, which only a
-        service that the caller starts would read
+    :ivar unread: files in the home directory of the caller, which services
+        of other users do not read
     """
 
     scheduler: Service | None = None
@@ -161,36 +160,37 @@ class Deployment:
 
 def read(nova: Sequence[str] = (), glance: Sequence[str] = (),
          glance_paste: str | None = None) -> Deployment:
-    """Read the files that are named, else those that services would find.
+    """Read the given files, or those that the services find by default.
 
-    :raises problems.BadInput: one cannot be read, or there is none
+    :raises results.FileError: a file cannot be read, or none
+        exists
     """
     if glance_paste and not glance:
-        raise problems.BadInput('--glance-paste needs --glance-conf, which '
-                                'says what flavor is in use')
+        raise results.FileError(
+            '--glance-paste requires --glance-conf, which has the flavor')
     if nova or glance:
         return _deployment(
             _service('nova-scheduler', NOVA_OPTS, nova),
             _service('nova-compute', NOVA_OPTS, nova),
             _service('glance-api', GLANCE_OPTS, glance), glance_paste)
-    found = _deployment(_find_nova('nova-scheduler'),
-                        _find_nova('nova-compute'), _find_glance())
+    deployment = _deployment(_find_nova('nova-scheduler'),
+                             _find_nova('nova-compute'), _find_glance())
     unread = _list_home()
-    if not list(found):
-        places = [*_directories('nova'), _glance_directory()]
-        raise problems.BadInput(
+    if not list(deployment):
+        directories = [*_directories('nova'), _glance_directory()]
+        raise results.FileError(
             'No configuration of Nova or Glance was found in '
-            f'{", ".join(dict.fromkeys(places))}'
-            + (f'. Files in your home directory do not count: '
+            f'{", ".join(dict.fromkeys(directories))}'
+            + (f'. Files in your home directory are not read: '
                f'{", ".join(unread)}' if unread else '')
             + '. Name one with --nova-conf or --glance-conf.')
-    return dataclasses.replace(found, unread=unread)
+    return dataclasses.replace(deployment, unread=unread)
 
 
 def _directories(project: str) -> list[str]:
-    """Return where oslo.config looks for a service's files, in its order.
+    """Return the directories that oslo.config searches for a service.
 
-    The home directory is that of the service's user, not of the caller
+    The home directory is that of the user of the service, not of the caller
     (``oslo_config.cfg._get_config_dirs``).
     """
     home = os.path.expanduser(f'~{project}')
@@ -202,19 +202,19 @@ def _directories(project: str) -> list[str]:
 
 
 def _find_first(project: str, *names: str) -> list[str]:
-    """Find each of these files or directories where a service finds it."""
-    found = []
+    """Return the first path of each file or directory in the search path."""
+    paths = []
     for name in names:
         for directory in _directories(project):
             path = os.path.join(directory, name)
             if os.path.exists(path):
-                found.append(path)
+                paths.append(path)
                 break
-    return found
+    return paths
 
 
 def _list_home() -> list[str]:
-    """Return what oslo.config would read in the caller's home directory."""
+    """Return files of the services in the home directory of the caller."""
     home = os.path.expanduser('~')
     names = {'nova': ('nova', 'nova-scheduler', 'nova-compute'),
              'glance': ('glance', 'glance-api')}
@@ -239,7 +239,7 @@ def _deployment(scheduler: Service | None, compute: Service | None,
 
 
 def _find_nova(name: str) -> Service | None:
-    """Find what oslo.config finds for a service: two files, and ``*.d``."""
+    """Read the files that oslo.config finds for a service of Nova."""
     _check_enterable('/etc/nova')
     return _service(
         name, NOVA_OPTS, _find_first('nova', 'nova.conf', f'{name}.conf'),
@@ -251,7 +251,7 @@ def _glance_directory() -> str:
 
 
 def _find_glance() -> Service | None:
-    """Find what ``glance.common.wsgi_app`` reads, in its order."""
+    """Read the files that ``glance.common.wsgi_app`` finds."""
     home = _glance_directory()
     _check_enterable(home)
     return _service('glance-api', GLANCE_OPTS, [
@@ -262,9 +262,10 @@ def _find_glance() -> Service | None:
 
 
 def _find_paste(glance: Service) -> str | None:
-    """Find it where Glance does (``_get_deployment_config_file``).
+    """Return the paste file that Glance reads, or None.
 
-    ``ConfigOpts.find_file`` looks beside the configuration files first.
+    ``_get_deployment_config_file`` of Glance calls ``ConfigOpts.find_file``,
+    which searches the directories of the configuration files first.
     """
     path: str | None = glance.get('paste_deploy', 'config_file')
     if path:
@@ -296,23 +297,24 @@ def _service(name: str, options: Mapping[str | None, list[cfg.Opt]],
         _check_readable(path)
         contents.append(_read_sections(path))
     try:
-        # The environment here is not the service's.
+        # The service has another environment than this command.
         conf([], project=name.partition('-')[0], prog=name,
              default_config_files=[*files],
              default_config_dirs=[*directories], use_env=False)
     except cfg.Error as exc:
-        raise problems.BadInput(problems.shown(exc)) from None
+        raise results.FileError(results.format_value(exc)) from None
     return Service(name, conf, contents, registered)
 
 
 class _Sections(cfg.ConfigParser):
-    """Keeps the name of each section as it is written."""
+    """Parser that records the name of each section as written."""
 
     def __init__(self, path: str) -> None:
         self.headers: list[str] = []
         super().__init__(path, {})
 
     def new_section(self, section: str) -> None:
+        """Record the name of a section."""
         self.headers.append(section)
         super().new_section(section)
 
@@ -322,9 +324,9 @@ def _read_sections(path: str) -> File:
     try:
         parser.parse()
     except cfg.ParseError as exc:
-        # Without the line: there may be a password in it.
-        raise problems.BadInput(
-            f'{path} is no configuration file: line {exc.lineno}: '
+        # The line itself may hold a password.
+        raise results.FileError(
+            f'{path} is not a configuration file: line {exc.lineno}: '
             f'{exc.msg}') from None
     options: dict[str, dict[str, int]] = {}
     for section, values in parser.sections.items():
@@ -335,39 +337,39 @@ def _read_sections(path: str) -> File:
 
 
 def group_name(section: str) -> str:
-    """Return the group that oslo.config takes a section for."""
+    """Return the group of oslo.config for the name of a section."""
     return section if section == 'DEFAULT' else section.lower()
 
 
 def _check_enterable(directory: str) -> None:
     if os.path.isdir(directory) and not os.access(directory, os.X_OK):
-        raise problems.BadInput(f'{directory}: Permission denied')
+        raise results.FileError(f'{directory}: Permission denied')
 
 
 def _check_readable(path: str) -> None:
-    """Refuse what no service would read, before it is read as text.
+    """Check that a file is a text file of limited size.
 
-    :raises problems.BadInput: with the reason
+    :raises results.FileError: it is not, or cannot be read
     """
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            raise problems.BadInput(f'{path} is not a regular file')
+            raise results.FileError(f'{path} is not a regular file')
         if status.st_size > MAX_SIZE:
-            raise problems.BadInput(
-                f'{path} is larger than {MAX_SIZE // 2**20} MiB: that is no '
-                'configuration file')
+            raise results.FileError(
+                f'{path} is larger than {MAX_SIZE // 2**20} MiB, the limit '
+                'for configuration files')
         content = pathlib.Path(path).read_text()
     except OSError as exc:
-        raise problems.BadInput(
+        raise results.FileError(
             f'{path}: {text.file_error(exc, path)}') from None
     except UnicodeDecodeError as exc:
-        # The service reads it in the encoding of the locale, too.
-        raise problems.BadInput(
-            f'{path} is not a text file in the encoding {exc.encoding}, in '
-            'which services read it on this system') from None
+        # Services use the encoding of the locale as well.
+        raise results.FileError(
+            f'{path} is not a text file in {exc.encoding}, the encoding of '
+            'this system') from None
     except ValueError:
-        # Also a path with a NUL in it.
-        raise problems.BadInput(f'{path} is not a text file') from None
+        # A path with a NUL raises a ValueError, too.
+        raise results.FileError(f'{path} is not a text file') from None
     if '\0' in content:
-        raise problems.BadInput(f'{path} is not a text file')
+        raise results.FileError(f'{path} is not a text file')
