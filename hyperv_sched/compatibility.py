@@ -53,8 +53,8 @@ def judge(requirement: objects.ImageRequirement,
               required: object = None) -> rules.Finding:
         return rules.CATALOGUE[code].finding('-', actual, required)
 
-    if requirement.defect is not None:
-        return found('HV405', requirement.defect)
+    if requirement.invalid is not None:
+        return requirement.invalid
     if requirement.generation is None:
         return None
     if host.hypervisor_type is None:
@@ -126,7 +126,7 @@ def host_matcher(requirement: objects.ImageRequirement,
 
     :returns: None where the image asks nothing of Hyper-V.
     """
-    if requirement.generation is None and requirement.defect is None:
+    if requirement.generation is None and requirement.invalid is None:
         return None
     return HostMatcher(requirement, policy)
 
@@ -228,4 +228,5 @@ def _join(findings: Sequence[rules.Finding]) -> rules.Finding:
     first = findings[0]
     actuals = sorted({f.actual for f in findings if f.actual is not None})
     return rules.CATALOGUE[first.code].finding(
-        first.image, ', '.join(actuals) if actuals else None, first.required)
+        first.image, ', '.join(actuals) if actuals else None, first.required,
+        cause=first.cause)

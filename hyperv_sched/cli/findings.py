@@ -20,7 +20,7 @@ from hyperv_sched.cli import base
 from hyperv_sched.text import escape
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
-           'required', 'fix', 'reference')
+           'required', 'fix', 'reference', 'cause')
 TABLE_COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'fix')
 #: SARIF has separate locations for a file and for an image in the file.
 SARIF_COLUMNS = (*COLUMNS, 'file')
@@ -45,7 +45,7 @@ _NO_BREAK = '\N{NO-BREAK SPACE}'
 
 def to_row(finding: rules.Finding) -> dict[str, Any]:
     """Return the values of a finding by column."""
-    return {column: getattr(finding, column) for column in COLUMNS}
+    return finding.as_dict()
 
 
 def to_table(rows: Sequence[Mapping[str, Any]], formatter: str,

@@ -86,13 +86,10 @@ class LintTarget:
         document = self.document()
         findings = validators.validate(document, self.name)
         if self.unread_reason is not None:
-            findings.append(dataclasses.replace(
-                rules.CATALOGUE['HV204'].finding(
-                    self.label, severity='unknown'),
-                message='the content is not known: '
-                        f'{escape(self.unread_reason, 500)}',
-                fix='Read all of it, with "image lint --download", or judge '
-                    'the file that the image was made of'))
+            findings.append(rules.CATALOGUE['HV226'].finding(
+                self.label, self.unread_reason,
+                message='the content of the image was not read: '
+                        f'{escape(self.unread_reason, 500)}'))
         return findings
 
 

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
-import re
 from typing import Any
 
 from hyperv_sched import caching
@@ -63,7 +62,7 @@ def _generation_made(document: Document) -> str:
 def unusable(document: Document) -> rules.Finding | None:
     """HV502, if no host can run the image."""
     requirement = _requirement(document)
-    if requirement.generation is None and requirement.defect is None:
+    if requirement.generation is None and requirement.invalid is None:
         return None
     cause = next(
         (finding for finding in validators.validate(document)
@@ -75,20 +74,8 @@ def unusable(document: Document) -> rules.Finding | None:
 
 def unusable_because(cause: rules.Finding) -> rules.Finding:
     """Return HV502 with its cause and the fix of that."""
-    return dataclasses.replace(
-        because('HV502', cause.image, f'{cause.code} {cause.message}'),
-        required=cause.required, fix=cause.fix)
-
-
-def because(code: str, image: str, cause: str) -> rules.Finding:
-    """Return a finding that repeats the words of another, however long.
-
-    Their values are bounded.
-    """
-    rule = rules.CATALOGUE[code]
-    return dataclasses.replace(
-        rule.finding(image), actual=cause,
-        message=rule.message.format(actual=cause))
+    return rules.CATALOGUE['HV502'].finding(
+        cause.image, cause=cause, fix=cause.fix)
 
 
 def unsupported_here(document: Document, reported: Reported,
@@ -106,21 +93,21 @@ def unsupported_here(document: Document, reported: Reported,
     if matcher is None:
         return None
     kind = reported()
-    cause: rules.Finding | str | None = matcher.match(*kind)
+    cause = matcher.match(*kind)
+    reason = None
     version = objects.HostCapability.from_reported(*kind).hypervisor_version
     if cause is None and version is not None and (
             version < versions.WINDOWS_SERVER_2016):
         cause = _first_broken(_BY_VERSION, document, version)
         if (cause is None and extra_specs.get('os:resolution')
                 and requirement.generation == image_requirement.GENERATION_2):
-            cause = (
+            reason = (
                 'RemoteFX (os:resolution) on generation 2 needs hosts of '
                 f'version 10.0, this one runs {version}')
-    if cause is None:
+    if cause is None and reason is None:
         return None
-    if isinstance(cause, rules.Finding):
-        cause = f'{cause.code} {cause.message}'
-    return because('HV501', image_document.label(document), cause)
+    return rules.CATALOGUE['HV501'].finding(
+        image_document.label(document), reason, cause=cause)
 
 
 def _first_broken(codes: Collection[str], document: Document,
@@ -141,11 +128,9 @@ def edited(document: Document, server: Document) -> rules.Finding | None:
     now, then = _generation_made(document), _generation_made(server)
     if now == then:
         return None
-    return dataclasses.replace(
-        rules.CATALOGUE['HV502'].finding(
-            image_document.label(document),
-            f'the image is {now} now, the server was asked for as {then}',
-            then),
+    return rules.CATALOGUE['HV502'].finding(
+        image_document.label(document),
+        f'the image is {now} now, the server was asked for as {then}', then,
         fix=f'Set hw_machine_type={then} on the image, or make a new server')
 
 
@@ -175,18 +160,16 @@ def on_ide(document: Document,
 
 def gone(image_id: str) -> rules.Finding:
     """Return HV502 for an image that is deleted, or another project's."""
-    return dataclasses.replace(
-        rules.CATALOGUE['HV502'].finding(
-            image_id, 'Glance has no such image for this project'),
+    return rules.CATALOGUE['HV502'].finding(
+        image_id, 'Glance has no such image for this project',
         fix='Use another image')
 
 
 def withheld(image_id: str) -> rules.Finding:
     """Return HV502 for an image that Glance shows and does not hand out."""
-    return dataclasses.replace(
-        rules.CATALOGUE['HV502'].finding(
-            image_id, 'Glance does not let this project download the image, '
-            'as while it is deactivated'),
+    return rules.CATALOGUE['HV502'].finding(
+        image_id, 'Glance does not let this project download the image, '
+        'as while it is deactivated',
         fix='Reactivate it, or use another image')
 
 
@@ -197,9 +180,8 @@ def unread(image_id: str, exc: Exception) -> rules.Finding:
     """
     # The user need not know where on the host a file lies.
     reason = exc.strerror if isinstance(exc, OSError) else None
-    return dataclasses.replace(
-        rules.CATALOGUE['HV501'].finding(
-            image_id, f'it cannot be read: {reason or exc}'.rstrip('.')),
+    return rules.CATALOGUE['HV501'].finding(
+        image_id, f'it cannot be read: {reason or exc}'.rstrip('.'),
         fix='Try again later')
 
 
@@ -228,8 +210,6 @@ def without_other_host(finding: rules.Finding,
 #: What a user runs to read all about a rule.
 _MORE = 'More: hyperv-sched rule show {}'
 
-_CODE = re.compile(r'HV[0-9]{3}(?= )')
-
 
 def brief(finding: rules.Finding, size: int) -> str:
     """Word a finding for a place with little room.
@@ -241,9 +221,9 @@ def brief(finding: rules.Finding, size: int) -> str:
     :param size: bytes of UTF-8
     """
     code, cause = finding.code, finding.message
-    deeper = _CODE.match(finding.actual or '')
-    if deeper is not None:
-        code, cause = deeper[0], finding.actual or ''
+    if finding.cause is not None:
+        code = finding.cause.code
+        cause = f'{code} {finding.cause.message}'
     more = _MORE.format(code)
     head = f'{finding.code}: '
     for words in (str(finding), f'{head}{finding.message}. {finding.fix}',
@@ -256,12 +236,12 @@ def brief(finding: rules.Finding, size: int) -> str:
 
 def destructive(cause: rules.Finding) -> rules.Finding:
     """HV505, if a rebuild would end in what has been found."""
-    actual, fix = cause.actual, cause.fix
-    if cause.code == 'HV503':
-        actual = f'{cause.code} {cause.message}'
-    elif fix == rules.CATALOGUE['HV501'].fix:
+    deepest = cause.cause
+    if deepest is None and cause.code not in ('HV501', 'HV502'):
+        deepest = cause
+    fix = cause.fix
+    if fix == rules.CATALOGUE['HV501'].fix:
         # There is no other host to go to.
         fix = 'Rebuild with an image that this host can run'
-    return dataclasses.replace(
-        because('HV505', cause.image, actual or cause.message),
-        required=cause.required, fix=fix)
+    return rules.CATALOGUE['HV505'].finding(
+        cause.image, cause.actual, cause.required, cause=deepest, fix=fix)

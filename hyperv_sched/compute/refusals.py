@@ -28,7 +28,7 @@ def tell(context: Any, instance: Any, operation: str,
         finding, host=CONF.host, instance_uuid=instance.uuid,
         operation=operation)
     LOG.warning('Refused: %s', json.dumps(
-        {name: getattr(refusal, name) for name in refusal.fields}),
+        refusal.as_dict()),
         instance=instance)
     try:
         rpc.get_versioned_notifier(f'nova-compute:{CONF.host}').error(

@@ -37,7 +37,7 @@ def of(host: objects.HostCapability, windows: object,
         return frozenset()
     wanted = objects.ImageRequirement(
         generation=image_requirement.GENERATION_2, version_requires=None,
-        defect=None)
+        invalid=None)
     found = {GENERATION_2} if compatibility.judge(
         wanted, host, policy) is None else set()
     version = _build(windows) or _oldest(host.hypervisor_version)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Field types for versions and for requirements on versions."""
+"""Field types for versions, requirements on versions, and findings."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from oslo_versionedobjects import fields
 
+from hyperv_sched import rules
 from hyperv_sched import versions
 
 
@@ -58,3 +59,30 @@ class HypervisorVersion(_Parsed):
 
 class HypervisorVersionField(fields.AutoTypedField):
     AUTO_TYPE = HypervisorVersion()
+
+
+class RuleFinding(fields.FieldType):
+    """A finding of a rule; on the wire an object of its members."""
+
+    @classmethod
+    def coerce(cls, obj: Any, attr: str, value: Any) -> rules.Finding:
+        if isinstance(value, rules.Finding):
+            return value
+        raise ValueError(f'Field {attr} takes no {type(value).__name__}')
+
+    @staticmethod
+    def to_primitive(obj: Any, attr: str, value: Any) -> dict[str, Any]:
+        primitive: dict[str, Any] = value.as_dict()
+        return primitive
+
+    @staticmethod
+    def from_primitive(obj: Any, attr: str, value: Any) -> rules.Finding:
+        return rules.Finding.from_dict(value)
+
+    @staticmethod
+    def stringify(value: Any) -> str:
+        return f"'{value}'"
+
+
+class FindingField(fields.AutoTypedField):
+    AUTO_TYPE = RuleFinding()

@@ -8,6 +8,7 @@ from typing import Any
 
 from oslo_versionedobjects import fields
 
+from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched import versions
 from hyperv_sched.objects import base
@@ -23,48 +24,52 @@ PROPERTIES = ('hw_machine_type', 'hypervisor_type',
 
 #: Errors of properties that leave nothing to ask a host for. The others are
 #: the linter's to report: a host can still be found.
-_DEFECTS = frozenset(('HV101', 'HV103', 'HV104'))
+_INVALID = frozenset(('HV101', 'HV103', 'HV104'))
 
 
 @base.register
 class ImageRequirement(base.HyperVSchedObject):
     """An image's demands on Hyper-V.
 
-    generation is None for an image that asks nothing of Hyper-V, and for a
-    defective one; defect says why no host can meet it.
+    generation is None for an image that asks nothing of Hyper-V, and for one
+    that no host can meet; invalid says why.
     """
 
     # Version 1.0: Initial version
-    VERSION = '1.0'
+    # Version 1.1: Replace defect by invalid
+    VERSION = '1.1'
 
     generation: str | None
     version_requires: versions.Specifiers | None
-    defect: str | None
+    invalid: rules.Finding | None
 
     fields = {
         'generation': fields.EnumField(
             (GENERATION_1, GENERATION_2), nullable=True),
         'version_requires': own_fields.VersionSpecifierField(nullable=True),
-        'defect': fields.StringField(nullable=True),
+        'invalid': own_fields.FindingField(nullable=True),
     }
 
     @classmethod
     def unreadable(cls) -> ImageRequirement:
         """For a request whose image cannot be read: no host will do."""
         return cls(generation=None, version_requires=None,
-                   defect='its properties cannot be read')
+                   invalid=rules.CATALOGUE['HV405'].finding(
+                       actual='its properties cannot be read'))
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> ImageRequirement:
         """Read the PROPERTIES of a normalized image document.
 
-        Never fails: what cannot be read is a defect.
+        Never fails: an image that cannot be read is invalid.
         """
-        requirement = cls(generation=None, version_requires=None, defect=None)
+        requirement = cls(generation=None, version_requires=None,
+                          invalid=None)
         document = {k: document[k] for k in PROPERTIES if k in document}
         for finding in validators.validate(document):
-            if finding.code in _DEFECTS:
-                requirement.defect = f'{finding.code} {finding.message}'
+            if finding.code in _INVALID:
+                requirement.invalid = rules.CATALOGUE['HV405'].finding(
+                    cause=finding)
                 return requirement
         machine_type = document.get('hw_machine_type')
         if machine_type in (GENERATION_1, GENERATION_2):

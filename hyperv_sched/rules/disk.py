@@ -170,6 +170,11 @@ RULES = (
          'a whole fixed or dynamic VHD',
          'Export or download it again',
          references.USAGE),
+    Rule('HV226', 'content-not-read', 'unknown',
+         'the content of the image was not read: {actual}',
+         'content that is read',
+         'Read all of it with "image lint --download", or check the file that '
+         'the image was made from', references.USAGE),
     Rule('HV228', 'inspection-stopped', 'unknown',
          'the file is not judged to the end: {actual}',
          'a disk that is inspected within the limits',

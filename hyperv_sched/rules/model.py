@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import dataclasses
 import re
 import typing
+from typing import Any
 
 from hyperv_sched.text import escape
 
@@ -38,9 +39,21 @@ class Finding:
     required: str
     fix: str
     reference: str
+    cause: Finding | None = None
+    """The finding that this one follows from."""
 
     def __str__(self) -> str:
         return f'{self.code} {self.name}: {self.message}. {self.fix}'
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the members by name, as JSON has them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, members: Mapping[str, Any]) -> Finding:
+        """Make a finding of what :meth:`as_dict` has returned."""
+        cause = members['cause']
+        return cls(**{**members, 'cause': cause and cls.from_dict(cause)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +73,8 @@ class Rule:
     name: str
     severity: Severity
     message: str
-    """May name ``{actual}``, ``{required}`` and ``{property}``."""
+    """May name ``{actual}``, ``{required}``, ``{property}`` and ``{reason}``,
+    which is the code and the message of the cause, else the actual value."""
     required: str
     """What holds where the rule holds, unless the finding knows better."""
     fix: str
@@ -72,7 +86,9 @@ class Rule:
     def finding(self, image: str = '-', actual: object = None,
                 required: object = None, prop: str = '',
                 severity: Severity | None = None,
-                variant: str | None = None) -> Finding:
+                variant: str | None = None, *,
+                cause: Finding | None = None, fix: str | None = None,
+                message: str | None = None) -> Finding:
         """Make the finding, with its values bounded and printable.
 
         :param image: the file as given, else the image's id, its name, -
@@ -81,19 +97,31 @@ class Rule:
         :param prop: the property that it was found in
         :param severity: None for the rule's own
         :param variant: None for the rule's own words
+        :param cause: the finding that this one follows from. Its values are
+            those of the new finding, unless others are given
+        :param fix: text to use as it is; None for the rule's
+        :param message: text to use as it is; None for the rule's
         :raises KeyError: the rule has no such variant.
         """
-        message, fix = self.message, self.fix
+        own_message, own_fix = self.message, self.fix
         if variant is not None:
-            message = self.variants[variant].message or message
-            fix = self.variants[variant].fix
+            own_message = self.variants[variant].message or own_message
+            own_fix = self.variants[variant].fix
+        if cause is not None:
+            actual = cause.actual if actual is None else actual
+            required = cause.required if required is None else required
         shown = None if actual is None else escape(actual)
         needed = escape(self.required if required is None else required)
         words = {'actual': 'not set' if shown is None else shown,
                  'required': needed, 'property': escape(prop)}
+        words['reason'] = (
+            words['actual'] if cause is None
+            else f'{cause.code} {cause.message}')
         return Finding(
             image=image, code=self.code, name=self.name,
             severity=severity or self.severity,
-            message=message.format_map(words),
-            actual=shown, required=needed, fix=fix.format_map(words),
-            reference=self.reference)
+            message=own_message.format_map(words) if message is None
+            else message,
+            actual=shown, required=needed,
+            fix=own_fix.format_map(words) if fix is None else fix,
+            reference=self.reference, cause=cause)

@@ -161,7 +161,7 @@ class StoreTestCase(cloud.CloudTestCase):
                 code, out, err = self.run_command(
                     'image', 'lint', '-f', 'json', '--image', image['id'])
             self.assertEqual(
-                (1, [(image['id'], 'HV204', 'unknown')], ''),
+                (1, [(image['id'], 'HV226', 'unknown')], ''),
                 (code, [(found['image'], found['code'], found['severity'])
                         for found in json.loads(out)], err))
 

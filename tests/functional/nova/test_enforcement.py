@@ -283,6 +283,7 @@ class RefusalTestCase(cloud.SharedCloudTestCase):
         self.assertEqual(
             self.expected(server, image),
             {name: refusal[name] for name in self.expected(server, image)})
+        self.assertEqual('HV402', refusal['cause']['code'])
 
     def test_notification_carries_a_versioned_object(self):
         _, server, image = self.refuse()

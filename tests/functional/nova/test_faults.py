@@ -86,8 +86,7 @@ class FaultTestCase(testtools.TestCase):
 
     @staticmethod
     def here(cause):
-        return judgement.because(
-            'HV501', cause.image, f'{cause.code} {cause.message}')
+        return rules.CATALOGUE['HV501'].finding(cause.image, cause=cause)
 
     def findings(self, value):
         """Every refusal, for every rule that can be its cause."""

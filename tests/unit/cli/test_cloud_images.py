@@ -87,7 +87,7 @@ class ReadTargetsTestCase(base.TestCase):
                 self.assertIsNone(target.content)
                 finding, = target.findings()
                 self.assertEqual(
-                    ('HV204', 'unknown', '0'),
+                    ('HV226', 'unknown', '0'),
                     (finding.code, finding.severity, finding.image))
                 self.assertIn(str(error), finding.message)
 

@@ -87,7 +87,7 @@ class LintTestCase(base.CommandTestCase):
         _, findings = self.lint('--property', 'hw_machine_type=hyperv-gen3')
         self.assertEqual(
             ['image', 'code', 'name', 'severity', 'message', 'actual',
-             'required', 'fix', 'reference'], list(findings[0]))
+             'required', 'fix', 'reference', 'cause'], list(findings[0]))
 
     def test_unreadable_file_exits_2_and_does_not_hide_others(self):
         bad = self.file('bad.vhd', base.VHD)

@@ -26,9 +26,16 @@ def hyperv(number):
 class TestCase(base.TestCase):
 
     def assertCause(self, cause, finding):
-        """The words that a finding gives as its cause begin so."""
+        """A finding has a cause of this code, or a reason that begins so."""
         if cause is None:
             self.assertIsNone(finding)
+        elif finding.cause is not None:
+            self.assertEqual(cause, finding.cause.code)
+            self.assertIn(f'{cause} {finding.cause.message}',
+                          finding.message)
+            self.assertEqual(
+                (finding.cause.actual, finding.cause.required),
+                (finding.actual, finding.required))
         else:
             self.assertEqual(cause, finding.actual[:len(cause)])
 
@@ -145,16 +152,18 @@ class ServerTestCase(TestCase):
         self.assertIsNone(judgement.on_ide(GENERATION_2, ['scsi', 'SCSI']))
 
     def test_rebuild_tells_the_cause_once_and_its_way_out(self):
-        for cause, words in (
+        for cause, code in (
                 (judgement.unusable({**GENERATION_2, 'architecture': 'i686'}),
-                 'the guest could not come back: HV109'),
+                 'HV109'),
                 (judgement.unsupported_here(
                     GENERATION_2, hyperv(6002), {}, POLICY),
-                 'the guest could not come back: HV402'),
+                 'HV402'),
                 (judgement.on_ide(GENERATION_2, ['ide']),
-                 'the guest could not come back: HV503')):
+                 'HV503')):
             found = judgement.destructive(cause)
             self.assertEqual('HV505', found.code)
+            self.assertCause(code, found)
+            words = f'the guest could not come back: {code} '
             self.assertEqual(words, found.message[:len(words)])
             self.assertNotIn('Another host', found.fix)
 

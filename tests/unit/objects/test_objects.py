@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import json
+
 from oslo_versionedobjects import base as ovo_base
 from oslo_versionedobjects import fixture
 
@@ -12,8 +14,8 @@ from tests.unit import base
 #: raise the object's version along with it.
 FINGERPRINTS = {
     'HostCapability': '1.0-45402d1ec9b1ad17bc3427bd5887e488',
-    'ImageRequirement': '1.0-71cb27b52b14290a8374e2f49966dcca',
-    'Refusal': '1.0-a3e6bd3d7add8e0241941f5634845bb0',
+    'ImageRequirement': '1.1-82e5c1a83a0476e7428767eada102f89',
+    'Refusal': '1.1-fa527e186ad4529a77a9e19827738e59',
 }
 
 
@@ -53,7 +55,11 @@ class ImageRequirementTestCase(base.TestCase):
         requirement = objects.ImageRequirement.from_document(
             {'hw_machine_type': 'hyperv-gen3'})
         self.assertIsNone(requirement.generation)
-        self.assertIn('HV101', requirement.defect)
+        self.assertEqual(('HV405', 'HV101', 'hyperv-gen3'), (
+            requirement.invalid.code, requirement.invalid.cause.code,
+            requirement.invalid.actual))
+        self.assertEqual(str(requirement.invalid),
+                         str(over_the_wire(requirement).invalid))
 
     def test_refuses_a_requirement_that_nova_would_refuse(self):
         self.assertRaises(ValueError, objects.ImageRequirement,
@@ -92,4 +98,22 @@ class RefusalTestCase(base.TestCase):
             instance_uuid='5c1f6a7e-3a5b-4a0e-9f64-0f9f6a1d9a11')
         self.assertIsNone(refusal.actual)
         self.assertEqual('an\\nimage', refusal.image)
+        self.assertIsNone(refusal.cause)
         self.assertEqual(refusal, over_the_wire(refusal))
+
+    def test_cause_is_a_value(self):
+        cause = rules.CATALOGUE['HV402'].finding('an\nimage', '6.2')
+        refusal = objects.Refusal.of(
+            rules.CATALOGUE['HV501'].finding('an\nimage', cause=cause),
+            host='hv1', operation='spawn',
+            instance_uuid='5c1f6a7e-3a5b-4a0e-9f64-0f9f6a1d9a11')
+        for members in (
+                refusal.as_dict(),
+                refusal.obj_to_primitive()['versioned_object.data'],
+                over_the_wire(refusal).as_dict()):
+            self.assertEqual(
+                ('HV501', '6.2', 'HV402', '6.2', '>=6.3', 'an\\nimage'),
+                (members['code'], members['actual'],
+                 *(members['cause'][name] for name in (
+                     'code', 'actual', 'required', 'image'))))
+        json.dumps(refusal.as_dict())
