@@ -75,7 +75,7 @@ def _read_target(api: image_api.ImageAPI, image: dict[str, Any],
 
 
 def _has_disk(record: Mapping[str, Any]) -> bool:
-    """Return whether an image has content that is meant for Hyper-V."""
+    """Return whether an image has content for Hyper-V."""
     from hyperv_sched import validators
 
     return record.get('status') == 'active' and validators.concerns_hyperv(

@@ -29,7 +29,7 @@ def run(*argv, cwd='/', **kwargs):
 
 @functools.cache
 def sample(*namespaces):
-    """The sample configuration of a service."""
+    """Generate the sample configuration of a service."""
     done = run(BIN / 'oslo-config-generator', *(
         word for namespace in namespaces
         for word in ('--namespace', namespace)))
@@ -79,7 +79,7 @@ class StatusTestCase(testtools.TestCase):
             for check in json.loads(done.stdout)['checks']}
 
     def assertMistake(self, code, name, words, **texts):
-        """The mistake is the worst, and in just this check."""
+        """Assert that one check has the worst result."""
         status, results = self.status(**texts)
         self.assertEqual(code, status, results)
         self.assertIn(words, results[name]['details'])

@@ -88,7 +88,7 @@ class CreateTestCase(APIFilterTestCase):
                      **self.glance.identity}, timeout=60)
         self.assertRefused('HV115', (answer.status_code, answer.text))
 
-    def test_client_that_accepts_nothing_is_told_in_json(self):
+    def test_client_without_accept_header_gets_json(self):
         # As openstacksdk changes and uploads; it shows no plain text.
         answer = requests.post(
             f'{self.glance.url}/v2/images',
@@ -102,7 +102,7 @@ class CreateTestCase(APIFilterTestCase):
                      b'[' * 100000, b'"text"'):
             self.assertIn(self.glance.request(
                 '/v2/images', 'POST', body)[0], (400, 500), body)
-        self.assertNotIn('is not validated', self.glance.said())
+        self.assertNotIn('is not validated', self.glance.log_text())
 
 
 class ChangeTestCase(APIFilterTestCase):
@@ -243,7 +243,7 @@ class UploadTestCase(APIFilterTestCase):
             self.assertAccepted(
                 204, self.glance.put(image_id, samples.qcow2()))
 
-    def test_vhdx_is_nothing_else_whoever_is_to_run_it(self):
+    def test_vhdx_content_is_checked_for_any_hypervisor(self):
         for disk_format in ('raw', 'qcow2'):
             image_id = self.glance.create(disk_format=disk_format)
             self.assertRefused('HV201', self.glance.put(image_id, VHDX))
@@ -323,14 +323,14 @@ class BodyTestCase(APIFilterTestCase):
         self.assertAccepted(201, answer)
         self.assertEqual('ide', json.loads(answer[1])['hw_disk_bus'])
         self.assertIn('Passed to Glance: POST /v2/images: the body is larger '
-                      'than 1000 bytes', self.glance.said())
+                      'than 1000 bytes', self.glance.log_text())
 
     def test_oversized_change_is_judged_when_it_is_done(self):
         image_id = self.glance.create(**GENERATION_2)
         self.assertAccepted(200, self.glance.patch(
             image_id, hw_disk_bus='ide', description='x' * 1000))
         self.assertIn(f'Image {image_id} is invalid after a change',
-                      self.glance.said())
+                      self.glance.log_text())
 
 
 class RefusedBodyTestCase(BodyTestCase):
@@ -399,7 +399,7 @@ class ActiveTestCase(APIFilterTestCase):
         self.assertRefused('HV341', self.glance.patch(
             image_id, hw_machine_type='hyperv-gen1'))
 
-    def test_what_was_wrong_before_can_be_put_right_step_by_step(self):
+    def test_existing_errors_can_be_corrected_step_by_step(self):
         loose = self.useFixture(api.GlanceAPI())
         strict = self.useFixture(Second(loose, 'report_only = false'))
         image_id = loose.create(**GENERATION_2)
@@ -419,15 +419,15 @@ class ActiveTestCase(APIFilterTestCase):
 
     def test_content_of_images_for_others_is_not_read(self):
         image_id = self.active(samples.qcow2(), disk_format='qcow2')
-        before = self.glance.said().count(f'{image_id}/file')
+        before = self.glance.log_text().count(f'{image_id}/file')
         self.assertAccepted(200, self.glance.patch(
             image_id, hw_machine_type='q35', hypervisor_type='qemu'))
-        self.assertEqual(before, self.glance.said().count(
+        self.assertEqual(before, self.glance.log_text().count(
             f'{image_id}/file'))
 
 
 class UnreadActiveTestCase(ActiveTestCase):
-    """Content that nobody reads is not judged."""
+    """Content that the user cannot read is not validated."""
 
     options = {'guard': 'report_only = false\nread_active = false'}
 
@@ -449,7 +449,7 @@ class NoDownloadTestCase(UnreadActiveTestCase):
         image_id = self.active(self.BIOS, disk_format='vhdx')
         self.assertAccepted(200, self.generation_2(image_id))
         self.assertIn('is not validated with its new properties: Glance does '
-                      'not return a range of it: 403', self.glance.said())
+                      'not return a range of it: 403', self.glance.log_text())
 
 
 class TogetherTestCase(APIFilterTestCase):
@@ -462,14 +462,14 @@ class TogetherTestCase(APIFilterTestCase):
         self.assertEqual([200, 200], [answer[0] for answer in answers])
         self.assertIn(f'Image {image_id} is invalid after a change: it was '
                       'changed by another request at the same time',
-                      self.glance.said())
-        self.assertIn('HV110', self.glance.said())
+                      self.glance.log_text())
+        self.assertIn('HV110', self.glance.log_text())
 
     def test_two_changes_that_go_together_are_not(self):
         image_id = self.glance.create(**GENERATION_2)
         self.glance.patch_together(
             image_id, {'os_type': 'windows'}, {'hw_disk_bus': 'scsi'})
-        self.assertNotIn(f'Image {image_id} is wrong', self.glance.said())
+        self.assertNotIn(f'Image {image_id} is wrong', self.glance.log_text())
 
 
 class ProtectedPropertyTestCase(APIFilterTestCase):
@@ -538,7 +538,7 @@ class ReportOnlyTestCase(api.APITestCase):
             'hw_machine_type': 'hyperv-gen2', 'name': 'x\ny'})
         self.assertEqual(201, status, text)
         self.assertIn('Would be refused: POST /v2/images: HV102',
-                      self.glance.said())
+                      self.glance.log_text())
         self.assertEqual('x\ny', json.loads(text)['name'])
 
 
@@ -551,8 +551,8 @@ class ConfigurationTestCase(testtools.TestCase):
                 ValueError, api_filter.HyperVGeneration.factory, {},
                 **dict([guard.split(' = ')]))
 
-    def test_misspelt_rule_keeps_glance_from_starting(self):
+    def test_misspelled_rule_keeps_glance_from_starting(self):
         glance = self.useFixture(api.GlanceAPI(
             guard='', config='[hyperv_sched]\nignored_rules = HV1O6\n'))
         self.assertRaises(OSError, glance.request, '/v2/images')
-        self.assertIn('HV1O6: no such rule', glance.said())
+        self.assertIn('HV1O6: no such rule', glance.log_text())

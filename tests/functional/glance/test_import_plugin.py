@@ -51,7 +51,7 @@ class ImportTestCase(api.APITestCase):
 
     def assertActive(self, image_id):
         task = self.glance.task(image_id)
-        self.assertEqual('success', task['status'], self.glance.said())
+        self.assertEqual('success', task['status'], self.glance.log_text())
         image = self.glance.show(image_id)
         self.assertEqual('active', image['status'])
         return image

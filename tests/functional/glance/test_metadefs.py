@@ -30,7 +30,7 @@ class MetadefsTestCase(testtools.TestCase):
         self.load(path, *flags)
 
     def read_back(self):
-        """The definitions as the API has them, without what it adds."""
+        """Get the definitions without the members that Glance adds."""
         status, text = self.glance.request(self.address)
         self.assertEqual(200, status, text)
         found = json.loads(text)
@@ -67,7 +67,7 @@ class MetadefsTestCase(testtools.TestCase):
             self.assertIn(self.shipped['namespace'], [
                 n['namespace'] for n in json.loads(text)['namespaces']], kind)
 
-    def test_newer_definitions_replace_older_ones_where_told_so(self):
+    def test_newer_definitions_replace_older_ones_with_overwrite(self):
         self.load_changed(self.changed())
         self.load()
         self.assert_loaded(self.changed())

@@ -25,7 +25,7 @@ CONFIG = '''
 image_import_plugins = [{}]
 [inject_metadata_properties]
 inject = hw_machine_type:hyperv-gen2,hypervisor_type:hyperv
-ignore_user_roles = nobody
+ignore_user_roles = unused
 [import_filtering_opts]
 allowed_hosts = [127.0.0.1]
 allowed_ports = [{}]

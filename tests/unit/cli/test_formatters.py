@@ -16,7 +16,7 @@ from tests.unit.cli import test_upload
 
 TARGET = 'x$(touch pwned)`touch pwned`".efi'
 
-#: A shim that hands over to a file with such a name.
+#: A shim that starts a file with such a name.
 DISK = guests.gpt([(guests.ESP, 64, guests.fat({
     'EFI/BOOT/BOOTX64.EFI': guests.program(shim=True, signed=True),
     'EFI/BOOT/fbx64.efi': guests.program(),
@@ -33,7 +33,7 @@ def formats(group):
 class ShellTestCase(base.CommandTestCase):
 
     def evaluated(self, shell, text, *names):
-        """What a shell makes of assignments; nothing else may run."""
+        """Evaluate assignments in a shell; return the variables."""
         done = subprocess.run(
             [shell, '-c', 'eval "$1"; shift; for name do '
              'eval "printf \'%s\\0\' \\"\\$$name\\""; done', shell,

@@ -164,7 +164,7 @@ class ShellTestCase(base.CommandTestCase):
                     f'{quote}hypervisor_version_requires=>=6.3{quote} -- '
                     f'{quote}a b{quote}\n'), (code, out))
 
-    def test_value_that_cannot_be_written_is_said(self):
+    def test_unquotable_value_names_other_shells(self):
         path = self.file('disk.vhdx', base.BOOTABLE)
         code, out, err = self.run_command(
             'image', 'upload', path, '--name', '100%', '--dry-run',

@@ -48,7 +48,7 @@ class ResultTestCase(CommandTestCase):
         self.assertIn('| Check: Nova enabled filters', out)
 
     def test_worst_result_is_the_exit_code(self):
-        unknown = '[hyperv_sched]\ncolour = blue\n'
+        unknown = '[hyperv_sched]\ncolor = blue\n'
         invalid = '[hyperv_sched]\ngen2_minimum_version = R2\n'
         for text, expected in ((unknown, 1), (invalid, 2),
                                (unknown + invalid, 2)):
@@ -80,13 +80,13 @@ class ResultTestCase(CommandTestCase):
         self.assertIn('Result: Skipped', self.check(
             '--nova-conf', self.write('nova.conf', SCHEDULER))[1])
 
-    def test_files_are_told_in_full(self):
+    def test_files_are_printed_in_full(self):
         path = self.write('n' * 60 + '-' + 'n' * 60 + '.conf', SCHEDULER)
         for argv in ((), ('--json',)):
             self.assertIn(path, self.check('--nova-conf', path, *argv)[1])
 
     def test_what_was_found_stays_where_it_cannot_be_written(self):
-        path = self.write('nova.conf', '[hyperv_sched]\ncolour = blue\n')
+        path = self.write('nova.conf', '[hyperv_sched]\ncolor = blue\n')
         read, write = os.pipe()
         os.close(read)
         full = os.open('/dev/full', os.O_WRONLY)
@@ -204,7 +204,7 @@ class BadInputTestCase(CommandTestCase):
 
     def test_no_ini(self):
         self.refuse(self.write('image.json', '{"a": 1}\n'),
-                    'is not a paste file')
+                    'is not a ')
 
     def test_huge(self):
         path = self.directory / 'huge'

@@ -18,7 +18,7 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
             + test_nova_checks.ENABLED
             + '[hyperv_sched]\n[hyperv]\n[oslo_messaging_rabbit]\n'))
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong, right in (
                 ('hyperv-sched', 'hyperv_sched'),
                 ('hyperv_shed', 'hyperv_sched'),
@@ -34,7 +34,7 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
             self.assertProblem(base.WARNING, f'[{wrong}] in ', found)
             self.assertIn(f'Write [{right}].', found[0].text)
 
-    def test_misspelt_in_glances_files(self):
+    def test_misspelled_in_glances_files(self):
         for wrong, right in (('image-import-opts', 'image_import_opts'),
                              ('image_import_opt', 'image_import_opts'),
                              ('image_formats', 'image_format'),
@@ -95,7 +95,7 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
         self.assertProblem(base.FAILURE, 'gen2_minimum_version', found)
         self.assertIn(str(self.directory), found[0].text)
 
-    def test_misspelt_option_names_the_right_one(self):
+    def test_misspelled_option_names_the_right_one(self):
         self.assertProblem(
             base.WARNING, 'Write unknown_host_version.', self.judge_options(
                 '[hyperv_sched]\nunknown_hosts_version = accept\n'))

@@ -99,7 +99,7 @@ class ImportTestCase(EnvironmentTestCase):
             self.assertEqual(1, environment.import_factory(
                 'status_fine:Thing.factory'))
 
-    def test_whatever_a_module_raises_is_told(self):
+    def test_any_exception_of_a_module_is_reported(self):
         for path, kind in (('status_broken.Thing', 'SystemExit'),
                            ('status_gone.Thing', 'ModuleNotFoundError'),
                            ('status_fine.Think', 'AttributeError'),

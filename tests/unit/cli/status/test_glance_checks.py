@@ -99,7 +99,7 @@ class ImportPluginTestCase(GlanceTestCase):
         self.assertProblem(base.WARNING, 'lacks hyperv_generation',
                            self.judge_plugins('[no_op]'))
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong in ('hyperv_generaton', 'hyperv-generation',
                       'HyperV_Generation', 'hyperv_generation_2'):
             self.assertProblem(
@@ -188,7 +188,7 @@ class ApiFilterTestCase(GlanceTestCase):
                 base.FAILURE, f'there is no [filter:{wrong}]',
                 self.judge_paste(f'context {wrong} rootapp', ''))
 
-    def test_entry_point_misspelt(self):
+    def test_entry_point_misspelled(self):
         for wrong in ('egg:hyperv-sched#hyperv_generaton',
                       'egg:hyperv-shed#hyperv_generation',
                       'egg:hyperv-sched', 'hyperv-sched#hyperv_generation'):
@@ -211,13 +211,13 @@ class ApiFilterTestCase(GlanceTestCase):
                            self.judge_paste('context hyperv rootapp'))
 
     def test_report_only(self):
-        for said, expected in (
+        for value, expected in (
                 ('report_only = true', [base.WARNING]),
                 ('', [base.WARNING]), ('report_only = false', []),
                 ('report_only = ja', [base.FAILURE])):
             found = self.judge_paste(
                 'context hyperv rootapp', '[filter:hyperv]\n'
-                f'use = egg:hyperv-sched#hyperv_generation\n{said}\n')
+                f'use = egg:hyperv-sched#hyperv_generation\n{value}\n')
             self.assertEqual(expected, [problem.code for problem in found])
 
     def test_filters_of_others_are_none_of_ours(self):

@@ -41,7 +41,7 @@ class AvailableFilterTestCase(NovaTestCase):
         self.assertProblem(base.FAILURE, 'lacks the filter',
                            self.judge_lines(ALL))
 
-    def test_misspelt_names_are_told_with_the_right_one(self):
+    def test_misspelled_names_are_reported_with_the_correct_one(self):
         for wrong in ('hyperv_sched.filters.HyperVGenerationFiler',
                       'hyperv_sched.filter.HyperVGenerationFilter',
                       'nova.scheduler.filters.HyperVGenerationFilter',
@@ -111,7 +111,7 @@ class EnabledFilterTestCase(NovaTestCase):
         self.assertProblem(base.FAILURE, 'lacks the filter',
                            self.judge(nova_checks.enabled_filter, ''))
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong in ('HyperVGenerationFiler', 'hypervgenerationfilter',
                       'HyperV_GenerationFilter',
                       'hyperv_sched.filters.HyperVGenerationFilter'):
@@ -142,13 +142,13 @@ class ComputeDriverTestCase(NovaTestCase):
     def test_right(self):
         self.assertEqual([], self.judge(nova_checks.compute_driver, HOST))
 
-    def test_bare_driver_names_the_way_out(self):
+    def test_driver_without_enforcement_names_the_correction(self):
         found = self.judge_driver('compute_hyperv.driver.HyperVDriver')
         self.assertProblem(base.FAILURE, 'rules are not enforced', found)
         self.assertIn('"compute_driver = compute_hyperv.driver.HyperVDriver" '
                       'in [hyperv_sched]', found[0].text)
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong in ('hyperv_sched.EnforceDriver', 'EnforcedDriver',
                       'hyperv_sched.enforceddriver',
                       'hyprev_sched.EnforcedDriver',
