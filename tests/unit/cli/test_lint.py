@@ -12,6 +12,7 @@ from unittest import mock
 import yaml
 
 from hyperv_sched import validators
+from hyperv_sched.cli import image_api
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import main
 from hyperv_sched.disk import boot
@@ -466,3 +467,32 @@ class FixTestCase(base.CommandTestCase):
             'openstack image set --property hw_machine_type=hyperv-gen2 '
             '--property hypervisor_type=hyperv --property '
             "'hypervisor_version_requires=>=6.3' -- IMAGE\n", out)
+
+    def test_requirement_that_nova_cannot_store_is_not_printed(self):
+        """Nova stores 255 characters; the fix appends six."""
+        for equal, other, length, fixed in (
+                (39, 2, 249, True), (40, 1, 250, False)):
+            requirement = f'>=6.2{",>=6.2" * equal}{",<999" * other}'
+            self.assertEqual(length, len(requirement))
+            _, out, _ = self.run_command(
+                'image', 'lint', '--fix', '--property',
+                'hw_machine_type=hyperv-gen2', '--property',
+                'hypervisor_type=hyperv', '--property',
+                f'hypervisor_version_requires={requirement}')
+            self.assertEqual(fixed, f'{requirement},>=6.3' in out)
+
+
+class CloudTestCase(base.CommandTestCase):
+
+    def test_unknown_content_exits_1_although_it_is_ignored(self):
+        image = {'id': 'x', 'status': 'active', 'size': 1000,
+                 'disk_format': 'vhdx', 'hypervisor_type': 'hyperv'}
+        api = mock.Mock()
+        api.find.return_value = image
+        api.source.side_effect = image_api.ContentUnavailableError('no')
+        with mock.patch.object(image_api, 'connect', return_value=api):
+            for argv in ((), ('--ignore', 'HV226')):
+                code, out, _ = self.run_command(
+                    'image', 'lint', '--image', 'x', '-f', 'value', '-c',
+                    'code', '-c', 'severity', *argv)
+                self.assertEqual((1, 'HV226 unknown\n'), (code, out))

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import argparse
+import io
 import json
 import pathlib
 
+from hyperv_sched import rules
+from hyperv_sched.cli import findings
+from hyperv_sched.cli import sarif
 from tests.unit.cli import base
 
 
@@ -45,3 +50,17 @@ class SarifTestCase(base.CommandTestCase):
         self.assertEqual(
             (2, '-f sarif has no columns. Remove -c\n'),
             (code, err))
+
+    def test_levels_of_severities(self):
+        """SARIF has no level for unknown, which fails as an error does."""
+        for severity, level in (('error', 'error'), ('unknown', 'error'),
+                                ('warning', 'warning'), ('info', 'note')):
+            finding = rules.CATALOGUE['HV226'].finding(severity=severity)
+            columns, rows = findings.to_table(
+                [{**findings.to_row(finding), 'file': None, 'title': '-'}],
+                'sarif')
+            out = io.StringIO()
+            sarif.SarifFormatter().emit_list(
+                columns, rows, out, argparse.Namespace(columns=[]))
+            result, = json.loads(out.getvalue())['runs'][0]['results']
+            self.assertEqual(level, result['level'], severity)
