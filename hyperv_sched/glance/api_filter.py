@@ -343,7 +343,7 @@ def _dechunk(req: webob.Request) -> None:
 def _validate_image(
         image: stored.StoredImage,
         validate: Callable[[dict[str, Any]], Iterable[rules.Finding]],
-        ) -> list[rules.Finding]:
+) -> list[rules.Finding]:
     """Validate a stored image with the properties that the caller lacks."""
     readable = record = image.record()
     if verdict.has_property_protection() and not image.is_admin:

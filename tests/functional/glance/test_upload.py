@@ -209,7 +209,7 @@ class UploadTestCase(_Uploads):
             with self.meanwhile(functools.partial(action, path)):
                 code, made, err = self.upload(path)
             self.assertEqual((2, None), (code, made))
-            self.assertIn('the file changed while it was uploaded', err)
+            self.assertIn('the file changed during the upload', err)
             self.assertNothingLeft()
             path.unlink(missing_ok=True)
 

@@ -39,12 +39,13 @@ class FindingsFormatterTestCase(base.TestCase):
             'error    HV115  disk-bus-ide  windows-2022\n'
             '  hw_disk_bus is ide, generation 2 has no IDE\n'
             '  Fix: Set hw_disk_bus=scsi\n',
-            render([make_finding('HV115', image='windows-2022', actual='ide',
-                           prop='hw_disk_bus')]))
+            render([make_finding(
+                'HV115', image='windows-2022', actual='ide',
+                prop='hw_disk_bus')]))
 
     def test_columns_are_aligned_and_an_empty_line_separates_findings(self):
         lines = render([make_finding('HV106', image='IMAGE'),
-                       make_finding('HV119', image='IMAGE')]).split('\n')
+                        make_finding('HV119', image='IMAGE')]).split('\n')
         heads = [line for line in lines if ' HV' in line]
         self.assertEqual(1, len({line.index('HV') for line in heads}))
         self.assertEqual(1, len({line.index('IMAGE') for line in heads}))

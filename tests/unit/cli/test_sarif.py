@@ -35,7 +35,7 @@ class SarifTestCase(base.CommandTestCase):
             _, out, _ = self.run_command(
                 'image', 'lint', '-f', 'sarif', *argv)
             locations = [result['locations'][0]
-                      for result in json.loads(out)['runs'][0]['results']]
+                         for result in json.loads(out)['runs'][0]['results']]
             self.assertEqual({pathlib.Path(path).as_uri()}, {
                 location['physicalLocation']['artifactLocation']['uri']
                 for location in locations})
