@@ -58,7 +58,7 @@ class MetadefsTestCase(testtools.TestCase):
         del changed['properties']['hypervisor_version_requires']
         return changed
 
-    def test_glance_manage_loads_them_and_the_api_offers_them(self):
+    def test_glance_manage_loads_definitions_for_the_api(self):
         self.load()
         self.assert_loaded(self.shipped)
         for kind in ('OS::Glance::Image', 'OS::Cinder::Volume'):
@@ -74,7 +74,7 @@ class MetadefsTestCase(testtools.TestCase):
         self.load(SHIPPED, '--merge', '--overwrite')
         self.assert_loaded(self.shipped)
 
-    def test_api_takes_the_file_as_it_is_and_glance_manage_the_next(self):
+    def test_definitions_load_through_the_api_and_glance_manage(self):
         status, text = self.glance.request(NAMESPACES, 'POST', self.shipped)
         self.assertEqual(201, status, text)
         self.assert_loaded(self.shipped)

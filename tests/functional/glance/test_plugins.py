@@ -149,7 +149,7 @@ class OtherHypervisorTestCase(api.APITestCase):
     options = {'config': CONFIG.format(
         'hyperv_generation, image_conversion', 1)}
 
-    def test_images_of_others_are_converted(self):
+    def test_images_of_other_hypervisors_are_converted(self):
         image_id = self.glance.create(
             disk_format='raw', hypervisor_type='qemu')
         self.glance.put(image_id, guests.bootable(), 'stage')

@@ -32,13 +32,13 @@ class InspectTestCase(base.CommandTestCase):
         self.assertIn('(EFI System) offset=32768 (32.0 KiB)', out)
         self.assertIn('1073741824 (1.0 GiB)', out)
 
-    def test_table_has_no_word_of_python_for_what_is_not_known(self):
+    def test_table_has_a_hyphen_for_unknown_values(self):
         _, out, _ = self.run_command(
             'image', 'inspect', self.file('disk', samples.qcow2()))
         self.assertNotIn('None', out)
         self.assertRegex(out, r'generation +\| - ')
 
-    def test_values_are_for_programs(self):
+    def test_value_format_has_no_units(self):
         _, out, _ = self.run_command(
             'image', 'inspect', '-f', 'value', '-c', 'virtual_size',
             self.file('disk', base.BOOTABLE))

@@ -23,7 +23,7 @@ class SeverityOverridesTestCase(base.CommandTestCase):
         self.assertEqual((1, ['HV106', 'error'], ''),
                          self.lint('--error', 'HV106'))
 
-    def test_configuration_says_the_same(self):
+    def test_overrides_of_a_configuration_file(self):
         for option, expected in (('ignored_rules', (0, [], '')),
                                  ('error_rules',
                                   (1, ['HV106', 'error'], ''))):

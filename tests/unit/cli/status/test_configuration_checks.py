@@ -68,11 +68,11 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
             '[filter_scheduler]\n' + test_nova_checks.ALL
             + test_nova_checks.OURS))
 
-    def test_sections_of_others_are_none_of_ours(self):
+    def test_sections_of_other_packages_are_ignored(self):
         self.assertEqual([], self.judge_sections(
             '[oslo_policy]\na = 1\na = 2\n[oslo_policy]\n'))
 
-    def test_in_two_files_it_is_no_repetition(self):
+    def test_section_in_two_files_is_not_repeated(self):
         first = self.write('first.conf', '[DEFAULT]\ncompute_driver = a\n')
         second = self.write('second.conf', '[DEFAULT]\ncompute_driver = b\n')
         self.assertEqual([], list(configuration_checks.sections(
@@ -108,7 +108,7 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
         self.assertProblem(base.WARNING, 'color', self.judge_options(
             '[Hyperv_Sched]\ncolor = blue\n'))
 
-    def test_group_of_the_driver_is_none_of_ours(self):
+    def test_group_of_the_driver_is_ignored(self):
         self.assertEqual([], self.judge_options(
             '[hyperv]\nvswitch_name = private\n'))
 

@@ -106,17 +106,17 @@ class ImportPluginTestCase(GlanceTestCase):
                 base.FAILURE, f'has {wrong}: Glance logs a warning',
                 self.judge_plugins(f'[no_op, {wrong}]'))
 
-    def test_before_what_changes_the_image(self):
+    def test_before_a_plugin_that_changes_the_image(self):
         for other in ('inject_image_metadata', 'image_decompression',
                       'image_conversion', 'plugin_of_somebody'):
             self.assertProblem(
                 base.FAILURE, f'before {other}',
                 self.judge_plugins(f'[hyperv_generation, no_op, {other}]'))
 
-    def test_before_what_changes_nothing(self):
+    def test_before_a_plugin_that_changes_nothing(self):
         self.assertEqual([], self.judge_plugins('[hyperv_generation, no_op]'))
 
-    def test_named_twice_the_last_counts(self):
+    def test_last_of_two_positions_is_checked(self):
         self.assertEqual([], self.judge_plugins(
             '[hyperv_generation, image_decompression, hyperv_generation]'))
 
@@ -220,23 +220,23 @@ class ApiFilterTestCase(GlanceTestCase):
                 f'use = egg:hyperv-sched#hyperv_generation\n{value}\n')
             self.assertEqual(expected, [problem.code for problem in found])
 
-    def test_filters_of_others_are_none_of_ours(self):
+    def test_filters_of_other_packages_are_ignored(self):
         self.assertProblem(
             base.WARNING, 'lacks the API filter', self.judge_paste(
                 'context hyper rootapp',
                 '[filter:hyper]\nuse = egg:hyper#audit\n'))
 
-    def test_flavor_that_the_file_lacks(self):
+    def test_flavor_without_a_pipeline(self):
         self.assertProblem(
             base.FAILURE, 'there is no application glance-api-keystnoe',
             self.judge_paste('context hyperv rootapp',
                              glance='[paste_deploy]\nflavor = keystnoe\n'))
 
-    def test_pipeline_that_leads_elsewhere(self):
+    def test_pipeline_to_another_application(self):
         self.assertProblem(base.WARNING, 'leads to the Image API',
                            self.judge_paste('context hyperv healthcheck'))
 
-    def test_applications_that_contain_each_other(self):
+    def test_cycle_of_applications(self):
         self.assertProblem(
             base.FAILURE, 'contain each other', self.judge_paste(
                 'context hyperv circle',
@@ -271,7 +271,7 @@ class OptionsTestCase(GlanceTestCase):
                 glance_checks.format_match,
                 '[image_format]\nrequire_image_format_match = false\n'))
 
-    def test_format_match_that_is_no_boolean(self):
+    def test_format_match_that_is_not_a_boolean(self):
         self.assertRaises(
             results.OptionValueError, self.judge, glance_checks.format_match,
             '[image_format]\nrequire_image_format_match = perhaps\n')

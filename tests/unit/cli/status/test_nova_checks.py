@@ -89,7 +89,7 @@ class AvailableFilterTestCase(NovaTestCase):
         self.assertSkipped('this is a Hyper-V host',
                            nova_checks.available_filter, self.read(nova=HOST))
 
-    def test_judged_where_a_hyperv_host_runs_a_scheduler(self):
+    def test_checked_on_a_hyperv_host_with_a_scheduler(self):
         self.assertProblem(
             base.FAILURE, 'lacks the filter', self.judge(
                 nova_checks.available_filter,
@@ -157,13 +157,13 @@ class ComputeDriverTestCase(NovaTestCase):
                 base.FAILURE, f'{wrong}: nova-compute does not start',
                 self.judge_driver(wrong))
 
-    def test_not_set_beside_a_driver_to_enforce_on(self):
+    def test_not_set_with_an_underlying_driver(self):
         self.assertProblem(
             base.FAILURE, 'has no default', self.judge(
                 nova_checks.compute_driver, '[hyperv_sched]\n'
                 'compute_driver = compute_hyperv.driver.HyperVDriver\n'))
 
-    def test_other_driver_beside_options_of_hyperv(self):
+    def test_other_driver_with_options_of_hyperv(self):
         self.assertProblem(
             base.FAILURE, 'libvirt.LibvirtDriver: rules are not enforced',
             self.judge_driver('libvirt.LibvirtDriver',
@@ -307,9 +307,9 @@ class VersionTestCase(NovaTestCase):
                            self.read(glance=''))
 
 
-class ProblemsTestCase(base.base.TestCase):
+class FormatValueTestCase(base.base.TestCase):
 
-    def test_shown_is_bounded_and_on_one_line(self):
+    def test_value_is_escaped_and_cut(self):
         self.assertEqual(r'a\nb\x1b', results.format_value('a\nb\x1b'))
         for length, expected in ((199, 199), (200, 200), (201, 200)):
             self.assertEqual(
