@@ -10,10 +10,10 @@ from typing import Any
 from oslo_config import cfg
 from oslo_config import types
 
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import versions
 from hyperv_sched.text import escape
-from hyperv_sched.validators import inferred
 
 GROUP = cfg.OptGroup(
     'hyperv_sched',
@@ -84,10 +84,10 @@ LINT_OPTS = [
 GLANCE_OPTS = [
     cfg.ListOpt(
         'import_sets_properties', default=[],
-        item_type=types.String(choices=inferred.PROPERTIES),
+        item_type=types.String(choices=inferred.NAMES),
         help='Properties that the import plugin of Glance sets on an image '
              'that lacks them, by what its disk is: '
-             f'{", ".join(inferred.PROPERTIES)}. It never changes a value.'),
+             f'{", ".join(inferred.NAMES)}. It never changes a value.'),
 ]
 
 _ALL = SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS

@@ -13,10 +13,6 @@ from __future__ import annotations
 
 from typing import Any
 
-HYPERV = 'hyperv'
-GENERATION_1 = 'hyperv-gen1'
-GENERATION_2 = 'hyperv-gen2'
-
 _BUSES = ('scsi', 'ide', 'sata', 'virtio', 'usb', 'fdc', 'xen', 'lxc', 'uml')
 _ARCHITECTURES = (
     'x86_64', 'i686', 'aarch64', 'alpha', 'armv6', 'armv7b', 'armv7l',

@@ -18,6 +18,7 @@ from typing import TextIO
 import uuid
 
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
@@ -28,7 +29,6 @@ from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import signals
 from hyperv_sched.text import escape
-from hyperv_sched.validators import inferred
 
 LOG = logging.getLogger(__name__)
 
@@ -353,10 +353,11 @@ def _document(args: argparse.Namespace, content: Mapping[str, Any],
         if getattr(args, name):
             given[name] = getattr(args, name)
     try:
-        document = {'name': args.name,
-                    **inferred.infer_members(content, given), **given}
+        known = image_document.normalize(given)
     except image_document.InvalidDocumentError as exc:
         raise base.UsageError(str(exc)) from None
+    document = {'name': args.name, **inferred.infer_members(content, known),
+                **given}
     return document, frozenset(('name', *given))
 
 

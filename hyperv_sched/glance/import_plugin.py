@@ -25,11 +25,11 @@ from taskflow.types import failure
 from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.glance import verdict
 from hyperv_sched.text import internal_error
-from hyperv_sched.validators import inferred
 
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
@@ -203,7 +203,7 @@ def _validate(record: dict[str, Any], readable: dict[str, Any], path: str,
         raise exception.UploadException(str(exc)) from exc
     missing = {
         name: value for name, value
-        in inferred.infer_missing(document, content).items()
+        in inferred.missing_properties(document, content).items()
         if name in allowed}
 
     def validate(raw: dict[str, Any]) -> list[rules.Finding]:

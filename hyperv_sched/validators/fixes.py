@@ -11,11 +11,11 @@ import re
 from typing import Any
 
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
 from hyperv_sched import nova_values
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched import versions
-from hyperv_sched.validators import inferred
 
 Document = Mapping[str, Any]
 
@@ -49,7 +49,7 @@ def _generation_of_disk(document: Document) -> dict[str, str]:
     """
     decided = inferred.infer_properties(document.get('content') or {})
     generation = decided.get('hw_machine_type')
-    if generation == nova_values.GENERATION_2:
+    if generation == inferred.GENERATION_2:
         usable = document['content']['format'] == 'vhdx'
     else:
         usable = (document.get('os_secure_boot') != 'required'
@@ -65,8 +65,8 @@ def _generation_of_disk(document: Document) -> dict[str, str]:
 def _hypervisor_type(document: Document) -> dict[str, str]:
     """Hyper-V under a name of its own; another hypervisor is no slip."""
     letters = ''.join(filter(str.isalnum, document['hypervisor_type']))
-    return ({'hypervisor_type': nova_values.HYPERV}
-            if letters.lower() == nova_values.HYPERV else {})
+    return ({'hypervisor_type': inferred.HYPERV}
+            if letters.lower() == inferred.HYPERV else {})
 
 
 def _at_least(minimum: str) -> Callable[[Document], dict[str, str]]:
@@ -96,7 +96,7 @@ def _disk_bus(document: Document) -> dict[str, str]:
 
 _FIXES: dict[str, Callable[[Document], dict[str, str]]] = {
     'HV101': _generation,
-    'HV102': lambda _: {'hypervisor_type': nova_values.HYPERV},
+    'HV102': lambda _: {'hypervisor_type': inferred.HYPERV},
     'HV103': _hypervisor_type,
     'HV106': _at_least(str(versions.GENERATION_2_MINIMUM)),
     'HV112': _linux_secure_boot,

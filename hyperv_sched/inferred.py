@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hyperv_sched import document as image_document
-from hyperv_sched import nova_values
 from hyperv_sched import versions
 
+HYPERV = 'hyperv'
+GENERATION_1 = 'hyperv-gen1'
+GENERATION_2 = 'hyperv-gen2'
+
 #: Properties that :func:`infer_properties` infers, in this order.
-PROPERTIES = ('hw_machine_type', 'hypervisor_type',
-              'hypervisor_version_requires', 'trait:CUSTOM_HYPERV_GEN2')
+NAMES = ('hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires',
+         'trait:CUSTOM_HYPERV_GEN2')
 
 _HYPERV_FORMATS = ('vhd', 'vhdx')
 #: Formats that have the same name in Glance.
@@ -35,61 +37,57 @@ def infer_properties(content: Mapping[str, Any]) -> dict[str, str]:
     generation = content.get('generation')
     if generation is None or content.get('format') not in _HYPERV_FORMATS:
         return {}
-    return properties_for(generation)
+    return properties_of_generation(generation)
 
 
-def properties_for(generation: str) -> dict[str, str]:
+def properties_of_generation(generation: str) -> dict[str, str]:
     """Return the properties that an image of a generation needs."""
-    values = {'hw_machine_type': generation,
-              'hypervisor_type': nova_values.HYPERV}
-    if generation == nova_values.GENERATION_2:
+    values = {'hw_machine_type': generation, 'hypervisor_type': HYPERV}
+    if generation == GENERATION_2:
         values['hypervisor_version_requires'] = (
             f'>={versions.GENERATION_2_MINIMUM}')
         values['trait:CUSTOM_HYPERV_GEN2'] = 'required'
     return values
 
 
-def infer_missing(document: Mapping[str, Any], content: Mapping[str, Any],
-                  ) -> dict[str, str]:
+def missing_properties(document: Mapping[str, Any],
+                       content: Mapping[str, Any]) -> dict[str, str]:
     """Return the properties that an image needs and does not have.
 
     An image for another hypervisor needs none.
 
     :param document: from :func:`hyperv_sched.document.normalize`
     """
-    if document.get('hypervisor_type',
-                    nova_values.HYPERV) != nova_values.HYPERV:
+    if document.get('hypervisor_type', HYPERV) != HYPERV:
         return {}
     return {name: value for name, value in infer_properties(content).items()
             if name not in document}
 
 
 def infer_members(content: Mapping[str, Any],
-                  given: Mapping[str, Any]) -> dict[str, Any]:
+                  document: Mapping[str, Any]) -> dict[str, Any]:
     """Return properties and other members for an upload to Hyper-V.
 
     :param content: from :meth:`hyperv_sched.disk.Content.as_dict`
-    :param given: properties and members under any name that Nova reads. They
-        are not part of the result
-    :raises image_document.InvalidDocumentError: see
-        :func:`hyperv_sched.document.normalize`.
+    :param document: members that are given, from
+        :func:`hyperv_sched.document.normalize`. They are not part of the
+        result
     """
-    known = image_document.normalize(given)
     members: dict[str, Any] = {
-        'container_format': 'bare', 'hypervisor_type': nova_values.HYPERV}
+        'container_format': 'bare', 'hypervisor_type': HYPERV}
     if content['format'] in _DISK_FORMATS:
         members['disk_format'] = content['format']
     min_disk = -(-_required_size(content) // _GIB)
     if 0 < min_disk <= _MAX_MIN_DISK:
         members['min_disk'] = min_disk
-    generation = known.get('hw_machine_type', _generation(content))
+    generation = document.get('hw_machine_type', _generation(content))
     if generation:
-        members.update(properties_for(generation))
+        members.update(properties_of_generation(generation))
         # Only hosts with the enforced driver report the trait.
         members.pop('trait:CUSTOM_HYPERV_GEN2', None)
     members.update(_operating_system(content['loaders'] or ()))
     return {name: value for name, value in members.items()
-            if name not in known}
+            if name not in document}
 
 
 def _required_size(content: Mapping[str, Any]) -> int:
@@ -110,7 +108,7 @@ def _generation(content: Mapping[str, Any]) -> str | None:
     reason.
     """
     if content['firmware'] == 'none':
-        return nova_values.GENERATION_2
+        return GENERATION_2
     generation: str | None = content['generation']
     return generation
 

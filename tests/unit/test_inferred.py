@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
-from hyperv_sched.validators import inferred
+from hyperv_sched import document
+from hyperv_sched import inferred
 from tests.unit import base
 
 GIB = 1024 ** 3
@@ -26,7 +27,7 @@ class InferPropertiesTestCase(base.TestCase):
             {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
              'hypervisor_version_requires': '>=6.3',
              'trait:CUSTOM_HYPERV_GEN2': 'required'}, properties)
-        self.assertEqual(inferred.PROPERTIES, tuple(properties))
+        self.assertEqual(inferred.NAMES, tuple(properties))
 
     def test_nothing_for_an_unknown_generation_or_another_format(self):
         for content in ({'format': 'vhdx', 'generation': None}, {},
@@ -34,24 +35,25 @@ class InferPropertiesTestCase(base.TestCase):
             self.assertEqual({}, inferred.infer_properties(content))
 
 
-class InferMissingTestCase(base.TestCase):
+class MissingPropertiesTestCase(base.TestCase):
 
     def test_properties_that_are_set_are_left_out(self):
         self.assertEqual(
             ['hypervisor_type', 'hypervisor_version_requires',
              'trait:CUSTOM_HYPERV_GEN2'],
-            list(inferred.infer_missing(
+            list(inferred.missing_properties(
                 {'hw_machine_type': 'x'}, GENERATION_2)))
 
     def test_nothing_for_images_of_other_hypervisors(self):
-        self.assertEqual({}, inferred.infer_missing(
+        self.assertEqual({}, inferred.missing_properties(
             {'hypervisor_type': 'qemu'}, GENERATION_2))
 
 
 class InferMembersTestCase(base.TestCase):
 
     def members(self, given=(), **content):
-        return inferred.infer_members({**BLANK, **content}, dict(given))
+        return inferred.infer_members(
+            {**BLANK, **content}, document.normalize(dict(given)))
 
     def test_generation_2_requires_windows_server_2012_r2(self):
         self.assertEqual(
