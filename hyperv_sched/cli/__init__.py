@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command line interface. Modules are imported only by the commands in use."""
+"""Command line interface.
+
+Imports inside functions keep the start of commands short: jsonschema,
+oslo.config and openstacksdk take longer to import than most commands run.
+"""
