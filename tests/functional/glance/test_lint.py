@@ -61,7 +61,7 @@ class LintTestCase(cloud.CloudTestCase):
                          (code, found))
         self.assertEqual(
             ["no image has the id or name 'nowhere'",
-             f"2 images have the name '{image['name']}': give the id"],
+             f"2 images have the name '{image['name']}'. Give the id"],
             err.splitlines())
 
     def test_other_images_cost_no_request(self):
