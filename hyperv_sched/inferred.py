@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Infer the properties of an image from its disk."""
+"""Properties of an image inferred from its content."""
 
 from __future__ import annotations
 
@@ -12,22 +12,30 @@ HYPERV = 'hyperv'
 GENERATION_1 = 'hyperv-gen1'
 GENERATION_2 = 'hyperv-gen2'
 
-_FORMATS = ('vhd', 'vhdx')
-
-#: Each property that can be inferred, in order.
+#: Properties that :func:`infer_properties` infers, in this order.
 NAMES = ('hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires',
          'trait:CUSTOM_HYPERV_GEN2')
 
+_HYPERV_FORMATS = ('vhd', 'vhdx')
+#: Formats that have the same name in Glance.
+_DISK_FORMATS = ('iso', 'qcow2', 'raw', 'vdi', 'vhd', 'vhdx', 'vmdk')
+_GIB = 1024 ** 3
+#: Largest integer in the database of Glance.
+_MAX_MIN_DISK = 2 ** 31 - 1
+_WINDOWS_DIRECTORY = '\\efi\\microsoft\\'
+#: Loaders of Linux distributions, in any directory.
+_LINUX_LOADERS = ('shimx64.efi', 'grubx64.efi', 'fbx64.efi')
+
 
 def infer_properties(content: Mapping[str, Any]) -> dict[str, str]:
-    """Return the properties that an image of this content needs.
+    """Return the properties that an image with this content needs.
 
-    :param content: as :meth:`hyperv_sched.disk.Content.as_dict` returns it
-    :returns: nothing, where the generation cannot be inferred from the disk,
-        or Hyper-V does not run the format
+    :param content: from :meth:`hyperv_sched.disk.Inspection.as_dict`
+    :returns: empty if the generation is unknown, or Hyper-V does not support
+        the format
     """
     generation = content.get('generation')
-    if generation is None or content.get('format') not in _FORMATS:
+    if generation is None or content.get('format') not in _HYPERV_FORMATS:
         return {}
     return properties_of_generation(generation)
 
@@ -48,9 +56,73 @@ def missing_properties(document: Mapping[str, Any],
 
     An image for another hypervisor needs none.
 
-    :param document: as :func:`hyperv_sched.document.normalize` returns it
+    :param document: from :func:`hyperv_sched.document.normalize`
     """
     if document.get('hypervisor_type', HYPERV) != HYPERV:
         return {}
     return {name: value for name, value in infer_properties(content).items()
             if name not in document}
+
+
+def infer_members(content: Mapping[str, Any],
+                  document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties and other members for an upload to Hyper-V.
+
+    :param content: from :meth:`hyperv_sched.disk.Inspection.as_dict`
+    :param document: members that are given, from
+        :func:`hyperv_sched.document.normalize`. They are not part of the
+        result
+    """
+    members: dict[str, Any] = {
+        'container_format': 'bare', 'hypervisor_type': HYPERV}
+    if content['format'] in _DISK_FORMATS:
+        members['disk_format'] = content['format']
+    min_disk = -(-_required_size(content) // _GIB)
+    if 0 < min_disk <= _MAX_MIN_DISK:
+        members['min_disk'] = min_disk
+    generation = document.get('hw_machine_type', _generation(content))
+    if generation:
+        members.update(properties_of_generation(generation))
+        # Only hosts with the enforced driver report the trait.
+        members.pop('trait:CUSTOM_HYPERV_GEN2', None)
+    members.update(_operating_system(content['loaders'] or ()))
+    return {name: value for name, value in members.items()
+            if name not in document}
+
+
+def _required_size(content: Mapping[str, Any]) -> int:
+    """Return the size in bytes that a disk needs; 0 if it is unknown.
+
+    Nova compares the size of the file with the flavor, too
+    (``nova/compute/api.py``, ``_validate_flavor_image_nostatus``). The file
+    of a fixed VHD or VHDX is larger than its virtual disk.
+    """
+    size: int | None = content['virtual_size']
+    return max(size, content['file_size']) if size else 0
+
+
+def _generation(content: Mapping[str, Any]) -> str | None:
+    """Return the generation that the disk boots as.
+
+    For a disk that does not boot this is generation 2, whose rules give the
+    reason.
+    """
+    if content['firmware'] == 'none':
+        return GENERATION_2
+    generation: str | None = content['generation']
+    return generation
+
+
+def _operating_system(loaders: Any) -> dict[str, str]:
+    """Return architecture and os_type, as far as boot loaders tell them."""
+    if not loaders:
+        return {}
+    properties = {}
+    paths = [loader['path'].lower() for loader in loaders]
+    if all(loader['machine'] == 'x64' for loader in loaders):
+        properties['architecture'] = 'x86_64'
+    if any(path.startswith(_WINDOWS_DIRECTORY) for path in paths):
+        properties['os_type'] = 'windows'
+    elif any(path.endswith(_LINUX_LOADERS) for path in paths):
+        properties['os_type'] = 'linux'
+    return properties

@@ -79,7 +79,7 @@ class ReaderGoneError(KeyboardInterrupt):
 def show(line):
     """Print a line at once.
 
-    :raises ReaderGoneError: nobody reads it
+    :raises ReaderGoneError: the output has no reader
     """
     try:
         print(line, flush=True)
@@ -90,6 +90,7 @@ def show(line):
 
 
 def say(text):
+    """Print a heading."""
     show(f'\n== {text}')
 
 
@@ -144,6 +145,7 @@ class Demo(cloud.EnforcedCloud):
     wrong = []
 
     def runTest(self):
+        """Boot a server from each image and print the results."""
         say('Booting servers from these images')
         rows = []
         for sample in SAMPLES:
@@ -184,6 +186,7 @@ def boot():
 
 
 def main():
+    """Lint the sample images, then boot servers from them."""
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix='hyperv-sched-') as directory:
         say('Linting the sample images before upload '
@@ -203,5 +206,5 @@ if __name__ == '__main__':
     except ReaderGoneError:
         sys.exit(1)
     except KeyboardInterrupt:
-        # Said by the exit code; Nova's own hook would print a traceback.
+        # The exit code reports it; Nova's hook would print a traceback.
         sys.exit(130)

@@ -19,7 +19,7 @@ def _example(document):
 
 
 def _variant(rule, name, variant):
-    """The words for one kind of image."""
+    """Return the fields of a variant of a rule."""
     return [f':Message ({name}): {variant.message or rule.message}',
             f':Fix ({name}): {variant.fix}']
 
@@ -49,11 +49,12 @@ def _section(rule):
 
 
 class RuleSections(docutils.SphinxDirective):
-    """Takes the first characters of the codes to show, as ``HV1``."""
+    """Directive with the first characters of rule codes, such as ``HV1``."""
 
     required_arguments = 1
 
     def run(self):
+        """Return the nodes of the sections."""
         lines = []
         for rule in rules.CATALOGUE.values():
             if rule.code.startswith(self.arguments[0]):
@@ -67,5 +68,6 @@ class RuleSections(docutils.SphinxDirective):
 
 
 def setup(app):
+    """Register the directive; called by Sphinx."""
     app.add_directive('rule-sections', RuleSections)
     return {'parallel_read_safe': True}

@@ -8,7 +8,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'ext'))
 
 project = 'hyperv-sched'
-copyright = 'the hyperv-sched developers'
+copyright = 'the hyperv-sched developers'  # noqa: A001 (Sphinx)
 version = release = importlib.metadata.version('hyperv-sched')
 extensions = [
     'cliff.sphinxext',

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands. Each imports what it needs only when it runs."""
+"""Command line interface.
+
+Imports inside functions keep the start of commands short: jsonschema,
+oslo.config and openstacksdk take longer to import than most commands run.
+"""

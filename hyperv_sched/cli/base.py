@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands have in common: how they end."""
+"""Exit codes, error output and base classes of the commands."""
 
 from __future__ import annotations
 
@@ -22,119 +22,129 @@ EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+#: Formats that escape any character themselves.
+STRUCTURED_FORMATS = ('json', 'sarif', 'yaml')
 
-def tolerate_any_terminal() -> None:
-    """Escape what standard output cannot show: it may lack a name's signs."""
+
+def escape_unencodable_output() -> None:
+    """Escape characters that the encoding of standard output lacks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors='backslashreplace')
 
 
 @contextlib.contextmanager
-def aside() -> Iterator[TextIO]:
-    """Standard error, for what is no result: nothing depends on it."""
+def stderr() -> Iterator[TextIO]:
+    """Open standard error for writing, and ignore errors of it.
+
+    Standard error may be closed, which does not change the exit code.
+    """
     with contextlib.suppress(OSError):
         yield sys.stderr or io.StringIO()
 
 
-def settle(stream: TextIO | None) -> OSError | None:
-    """Write out what is left; return why that cannot be, and drop it.
+def flush_or_discard(stream: TextIO | None) -> OSError | None:
+    """Flush a stream; on an error, discard its buffer and return the error.
 
-    Else Python tries it again at its very end, and makes that 120.
+    Otherwise Python flushes it once more at exit, and exits with 120.
     """
     if stream is None:
         return None
     try:
         stream.flush()
     except OSError as exc:
-        # Nothing is behind it that Python would write to.
-        with contextlib.suppress(OSError), open(os.devnull, 'wb') as nowhere:
-            os.dup2(nowhere.fileno(), stream.fileno())
+        # A stream without a file descriptor raises an OSError, too; Python
+        # does not flush it at exit.
+        with contextlib.suppress(OSError), open(os.devnull, 'wb') as null:
+            os.dup2(null.fileno(), stream.fileno())
         return exc
     return None
 
 
 def is_closed_pipe(exc: BaseException | None, system: str = os.name) -> bool:
-    """Tell whether the reader of standard output is gone.
+    """Return whether an error means that standard output has no reader.
 
-    Windows reports that as EINVAL, without a file name.
+    Windows reports a closed pipe as EINVAL without a file name.
 
-    :param system: as :data:`os.name` has it
+    :param system: value of :data:`os.name`
     """
     return isinstance(exc, BrokenPipeError) or (
         system == 'nt' and isinstance(exc, OSError)
         and exc.errno == errno.EINVAL and exc.filename is None)
 
 
-def finish(program: str, code: int, lost: int) -> int:
-    """End a program: return its exit code, when all is written.
+def exit_code(program: str, code: int, on_write_error: int) -> int:
+    """Flush the output of a program and return its exit code.
 
-    :param lost: the least exit code where something cannot be. That nobody
-        wants to read it is no reason.
+    :param code: exit code of the command
+    :param on_write_error: least exit code if standard output cannot be
+        written. A closed pipe does not count.
     """
-    reason = settle(sys.stdout)
-    if reason is not None and not is_closed_pipe(reason):
-        code = max(code, lost)
-        with aside() as stream:
-            print(f'{program}: {unwritten(reason)}', file=stream)
-    settle(sys.stderr)
+    error = flush_or_discard(sys.stdout)
+    if error is not None and not is_closed_pipe(error):
+        code = max(code, on_write_error)
+        with stderr() as stream:
+            print(f'{program}: {write_error_message(error)}', file=stream)
+    flush_or_discard(sys.stderr)
     return code
 
 
-def unwritten(reason: OSError) -> str:
-    """Say that standard output takes nothing."""
-    return f'standard output cannot be written: {reason.strerror or reason}'
+def write_error_message(error: OSError) -> str:
+    """Describe why standard output cannot be written."""
+    return f'standard output cannot be written: {error.strerror or error}'
 
 
 class UsageError(Exception):
-    """What was asked cannot be done; the text says which file, and why."""
+    """A command cannot do its task; the message names the cause."""
 
 
 class ExitCodes:
-    """Gives a cliff command the exit codes of the documentation.
+    """Mixin that gives a cliff command the documented exit codes.
 
-    Mixed in before the command's own class. cliff itself ends with 1 on any
-    exception, which here means findings.
+    It comes before the class of cliff. cliff exits with 1 on any exception,
+    which would mean findings.
     """
 
-    #: The openstack client needs no cloud for such a command.
+    #: The openstack client does not log in before these commands.
     auth_required = False
 
-    _worst = EXIT_OK
+    _exit_code = EXIT_OK
 
     def get_epilog(self) -> str:
-        """The text below the help.
+        """Return no text below the help.
 
-        cliff's own names the distribution that a command comes from, and
-        reads the metadata of all that are installed to find it.
+        The method of cliff names the distribution of a command, and reads the
+        metadata of all installed distributions to find it.
         """
         return ''
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        self._worst = EXIT_OK
+        """Run the command and return its exit code."""
+        self._exit_code = EXIT_OK
         try:
             super().run(parsed_args)  # type: ignore[misc]
             self._stdout().flush()
         except UsageError as exc:
-            self.complain(exc)
+            self.print_error(exc)
         except Exception as exc:
-            lost = settle(self._stdout())
-            if is_closed_pipe(lost or exc):
-                # cliff's way to end with 141.
+            write_error = flush_or_discard(self._stdout())
+            if is_closed_pipe(write_error or exc):
+                # cliff exits with 141.
                 raise BrokenPipeError from None
-            if lost is None and self._debug():
+            if write_error is None and self._debug():
                 raise
-            self.complain(unwritten(lost) if lost else exc)
-        return self._worst
+            self.print_error(
+                write_error_message(write_error) if write_error else exc)
+        return self._exit_code
 
-    def worsen(self, code: int) -> None:
-        """End with this exit code, or with a worse one."""
-        self._worst = max(self._worst, code)
+    def raise_exit_code(self, code: int) -> None:
+        """Raise the exit code to this one, unless it is higher already."""
+        self._exit_code = max(self._exit_code, code)
 
-    def complain(self, reason: object) -> None:
-        """Say on standard error what cannot be done, to end with 2."""
-        self.worsen(EXIT_USAGE)
-        with aside() as stream:
-            print(escape(reason, limit=1000), file=stream)
+    def print_error(self, error: object) -> None:
+        """Print an error to standard error and raise the exit code to 2."""
+        self.raise_exit_code(EXIT_USAGE)
+        with stderr() as stream:
+            print(escape(error, limit=1000), file=stream)
 
     def _stdout(self) -> TextIO:
         stdout: TextIO = self.app.stdout  # type: ignore[attr-defined]
@@ -146,13 +156,14 @@ class ExitCodes:
 
 
 class ShowOne(ExitCodes, show.ShowOne):
-    """A command that shows one object."""
+    """Base class of commands that show one object."""
 
     @property
     def formatter_namespace(self) -> str:
+        """Return the entry point group of the output formats."""
         return 'hyperv_sched.formatter.show'
 
 
-def plain(value: Any) -> Any:
-    """Return a value for output that is not JSON or YAML: on one line."""
+def escape_if_text(value: Any) -> Any:
+    """Escape a string for output formats that do not escape it."""
     return escape(value, None) if isinstance(value, str) else value

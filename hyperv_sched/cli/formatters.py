@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cliff's formatters, where values come from an untrusted image."""
+"""Formatters of cliff, changed for values of untrusted images."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from hyperv_sched import text
 
 
 class ShellFormatter(shell.ShellFormatter):
-    """Assignments that a POSIX shell can evaluate without running a value.
+    """Formatter of assignments that no POSIX shell runs as commands.
 
-    cliff's own puts values into double quotes, in which a shell expands
-    ``$(...)``.
+    The formatter of cliff puts values into double quotes, in which a shell
+    expands ``$(...)``.
     """
 
     def emit_one(self, column_names: Sequence[str], data: Sequence[Any],
                  stdout: TextIO, parsed_args: argparse.Namespace) -> None:
+        """Write an assignment for each column."""
         for column, value in zip(column_names, data, strict=True):
             name = re.sub('[^a-z0-9_]', '_', column.lower())
             if parsed_args.variables and name not in parsed_args.variables:
@@ -35,15 +36,16 @@ class ShellFormatter(shell.ShellFormatter):
 
 
 class CSVFormatter(commaseparated.CSVLister):
-    """Rows that a spreadsheet takes for text.
+    """Formatter of rows that no spreadsheet evaluates as formulas.
 
-    cliff's own ends lines with ``os.linesep``, which a text stream of Windows
-    turns into CR CR LF.
+    The formatter of cliff ends lines with ``os.linesep``, which a text stream
+    of Windows writes as CR CR LF.
     """
 
     def emit_list(self, column_names: Sequence[str],
                   data: Iterable[Sequence[Any]], stdout: TextIO,
                   parsed_args: argparse.Namespace) -> None:
+        """Write a header and the rows."""
         writer = csv.writer(
             stdout, quoting=self.QUOTE_MODES[parsed_args.quote_mode],
             lineterminator='\n', escapechar='\\')

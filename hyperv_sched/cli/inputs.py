@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command is given to judge: files, documents and options."""
+"""Targets of "image lint" from files, documents and options."""
 
 from __future__ import annotations
 
@@ -19,94 +19,99 @@ from typing import Any
 from typing import BinaryIO
 
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.text import escape
 
-#: A document of the Image API is a few kilobytes.
+#: Bytes of a JSON file. A document of the Image API has a few kilobytes.
 MAX_JSON_SIZE = 64 * 1024 * 1024
 
-#: More than any cloud has; a list of nothing could hold millions.
+#: Documents in a file or images in a cloud. A JSON file of the largest size
+#: could hold millions of empty objects.
 MAX_DOCUMENTS = 200_000
 
-#: A list of what are no images says so for the first ones.
-MAX_COMPLAINTS = 20
+#: Documents of a file whose errors are printed one by one.
+MAX_PRINTED_ERRORS = 20
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
-    """One image to judge."""
+class LintTarget:
+    """One image to lint."""
 
-    raw: dict[str, Any]
-    """Its properties under the names that it has them by."""
+    record: dict[str, Any]
+    """Properties and other members of the image, under their own names."""
     name: str | None = None
-    """What findings call it; None: by the id or name that it has."""
+    """Name of the image in findings; None for its id or name."""
     file: str | None = None
-    """What it was found in, as given; None for standard input and options."""
+    """Path as given; None for standard input, options and clouds."""
     content: dict[str, Any] | None = None
-    unread: str | None = None
-    """Why there is content that nobody has seen."""
+    """Result of :func:`hyperv_sched.disk.inspect`, as a dictionary."""
+    unread_reason: str | None = None
+    """Why content that exists was not read."""
 
     @property
     def label(self) -> str:
-        """What findings call it."""
-        return self.name or image_document.label(self.raw)
+        """Return the name of the image in findings."""
+        return self.name or image_document.label(self.record)
 
     @property
     def title(self) -> str:
-        """What people call it: the label, and the name beside an id."""
-        name = self.raw.get('name')
+        """Return the label, with the name of the image next to an id."""
+        name = self.record.get('name')
         if self.name or not name or str(name) == self.label:
             return self.label
         return f'{self.label} ({str(name)[:image_document.MAX_LABEL]})'
 
     @property
     def assumes_generation_1(self) -> bool:
-        """Whether a disk was read that no property assigns a generation."""
+        """Return whether a disk was read and no property has a generation."""
         return (self.content is not None
-                and 'hw_machine_type' not in self.raw
-                and self.document().get('hypervisor_type', 'hyperv')
-                == 'hyperv')
+                and 'hw_machine_type' not in self.record
+                and self.document().get('hypervisor_type', inferred.HYPERV)
+                == inferred.HYPERV)
 
     def document(self) -> dict[str, Any]:
-        """The image document that the rules judge."""
-        document = image_document.normalize(self.raw)
+        """Return the image document that the rules validate."""
+        document = image_document.normalize(self.record)
         if self.content is not None:
             document['content'] = self.content
         return document
 
     def findings(self) -> list[rules.Finding]:
-        """Judge it; what was not seen is unknown, never a pass."""
+        """Validate the image; unread content is a finding, never a pass."""
         from hyperv_sched import validators
 
         document = self.document()
         findings = validators.validate(document, self.name)
-        if self.unread is not None:
+        if self.unread_reason is not None:
             findings.append(rules.CATALOGUE['HV226'].finding(
-                self.label, self.unread,
+                self.label, self.unread_reason,
                 message='the content of the image was not read: '
-                        f'{escape(self.unread, 500)}'))
+                        f'{escape(self.unread_reason, 500)}'))
         return findings
 
 
-Complain = Callable[[object], None]
-"""Is told of what cannot be read; the rest is still worth judging."""
+PrintError = Callable[[object], None]
+"""Prints an error of one target. The other targets are still linted."""
 
 
-def subjects(files: Sequence[str], json_file: str | None,
-             given: Mapping[str, Any],
-             complain: Complain) -> tuple[int, Iterator[Subject]]:
-    """Read all that is to be judged, and say how much it is.
+def read_targets(files: Sequence[str], json_file: str | None,
+                 overrides: Mapping[str, Any], print_error: PrintError,
+                 ) -> tuple[int, Iterator[LintTarget]]:
+    """Return the number of targets and an iterator that reads them.
 
     :param files: disk images
-    :param given: properties and options, which every image shall have
-    :raises base.UsageError: there is nothing to judge, or files and
-        documents do not go together.
+    :param json_file: image documents; None for none
+    :param overrides: properties and members from options, which replace
+        those of every document
+    :raises base.UsageError: there is no target, or several documents for a
+        disk image.
     """
-    if not (files or json_file or given):
+    if not (files or json_file or overrides):
         raise base.UsageError(
-            'Nothing to judge: give a FILE, --property, --image-json or '
+            'Nothing to lint: give a FILE, --property, --image-json or '
             '--image')
     documents = [{}] if json_file is None else _read_json(json_file)
     if not documents:
@@ -115,115 +120,119 @@ def subjects(files: Sequence[str], json_file: str | None,
         raise base.UsageError(
             f'{json_file}: holds {len(documents)} images; with a FILE, give '
             'the document of one')
-    found = flat(documents, json_file, given, complain,
-                 bare=json_file is None or bool(files))
+    records = flatten_records(
+        documents, json_file, overrides, print_error,
+        allow_empty=json_file is None or bool(files))
     if files:
-        files = expand(files, complain)
-        return len(files), _inspected(files, found, complain)
+        files = expand_patterns(files, print_error)
+        return len(files), _inspect_files(files, records, print_error)
     source = None if json_file == '-' else json_file
-    return len(documents), (Subject(one, file=source) for one in found)
+    return len(documents), (
+        LintTarget(record, file=source) for record in records)
 
 
-def in_documents(files: Sequence[str], given: Mapping[str, Any],
-                 complain: Complain) -> Iterator[Subject]:
-    """Read files that hold documents; see :func:`subjects`.
+def read_document_files(files: Sequence[str], overrides: Mapping[str, Any],
+                        print_error: PrintError) -> Iterator[LintTarget]:
+    """Yield a target for each document in files; see :func:`read_targets`.
 
-    Findings name the file, and which of its documents if it has several.
+    Findings name the file, and the document if the file has several.
     """
-    for file in expand(files, complain):
+    for file in expand_patterns(files, print_error):
         try:
             documents = _read_json(file)
         except base.UsageError as exc:
-            complain(exc)
+            print_error(exc)
             continue
         if not documents:
-            complain(f'{file}: holds 0 images')
-        for one in flat(documents, file, given, complain):
+            print_error(f'{file}: holds 0 images')
+        for record in flatten_records(
+                documents, file, overrides, print_error):
             name = (file if len(documents) == 1
-                    else f'{file}#{image_document.label(one)}')
-            yield Subject(one, name=name, file=file)
+                    else f'{file}#{image_document.label(record)}')
+            yield LintTarget(record, name=name, file=file)
 
 
-def flat(documents: Sequence[object], source: str | None,
-         given: Mapping[str, Any], complain: Complain,
-         bare: bool = False) -> Iterator[dict[str, Any]]:
-    """Documents with what is given, in one level.
+def flatten_records(documents: Sequence[object], source: str | None,
+                    overrides: Mapping[str, Any], print_error: PrintError,
+                    allow_empty: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield each document as a flat record with the overrides applied.
 
-    :param bare: a document may say nothing of the image
+    :param source: name of the file, for errors; None for options
+    :param allow_empty: accept documents without any member of an image
     """
-    bad = 0
-    for number, raw in enumerate(documents, 1):
+    errors = 0
+    for number, document in enumerate(documents, 1):
         try:
-            one = {**image_document.flatten(raw),
-                   **image_document.flatten(given)}
-            if not (bare or image_document.is_image(one)):
+            record = {**image_document.flatten(document),
+                      **image_document.flatten(overrides)}
+            if not (allow_empty or image_document.is_image(record)):
                 raise image_document.InvalidDocumentError(
-                    'is no image document: "openstack image show -f json" '
-                    'and GET /v2/images print such')
+                    'is not an image document. Use the output of "openstack '
+                    'image show -f json" or of GET /v2/images')
         except image_document.InvalidDocumentError as exc:
-            bad += 1
-            if bad <= MAX_COMPLAINTS:
-                complain(f'{source or "command line"}: image {number}: {exc}')
+            errors += 1
+            if errors <= MAX_PRINTED_ERRORS:
+                print_error(
+                    f'{source or "command line"}: image {number}: {exc}')
         else:
-            yield one
-    if bad > MAX_COMPLAINTS:
-        complain(f'{source}: {bad - MAX_COMPLAINTS} more cannot be judged')
+            yield record
+    if errors > MAX_PRINTED_ERRORS:
+        print_error(f'{source}: {errors - MAX_PRINTED_ERRORS} more cannot be '
+                    'linted')
 
 
-def _inspected(files: Sequence[str], documents: Iterable[dict[str, Any]],
-               complain: Complain) -> Iterator[Subject]:
-    for one in documents:
+def _inspect_files(files: Sequence[str], records: Iterable[dict[str, Any]],
+                   print_error: PrintError) -> Iterator[LintTarget]:
+    for record in records:
         for file in files:
             try:
-                yield Subject(one, file, file, inspect(file))
+                yield LintTarget(record, file, file, inspect_path(file))
             except base.UsageError as exc:
-                complain(exc)
+                print_error(exc)
 
 
-def expand(names: Sequence[str], complain: Complain,
-           system: str = os.name) -> list[str]:
-    """Return the files that the arguments of a command stand for.
+def expand_patterns(names: Sequence[str], print_error: PrintError,
+                    system: str = os.name) -> list[str]:
+    """Expand patterns such as ``*.vhdx``, which shells of Windows do not.
 
-    Shells of Windows pass on ``*.vhdx`` as it is.
-
-    :param complain: called for a pattern that matches nothing
-    :param system: as :data:`os.name` has it
+    :param print_error: called for a pattern that matches no file
+    :param system: value of :data:`os.name`
     """
     if system != 'nt':
         return [*names]
     files = []
     for name in names:
-        # Brackets are common in names, and no pattern of Windows.
+        # Windows has no patterns with brackets, which are common in names.
         pattern = glob.escape(name)
         for escaped, wildcard in (('[*]', '*'), ('[?]', '?')):
             pattern = pattern.replace(escaped, wildcard)
         if name.startswith('\\\\?\\') or not re.search('[*?]', name):
             files.append(name)
-        elif matching := sorted(glob.glob(pattern)):
-            files += matching
+        elif matches := sorted(glob.glob(pattern)):
+            files += matches
         else:
-            complain(f'{name}: no file matches the pattern')
+            print_error(f'{name}: no file matches the pattern')
     return files
 
 
-def one_file(name: str, system: str = os.name) -> str:
-    """Return the one file that an argument stands for; see :func:`expand`.
+def expand_single(name: str, system: str = os.name) -> str:
+    """Expand a pattern that matches one file; see :func:`expand_patterns`.
 
-    :raises base.UsageError: there is none, or more than one.
+    :raises base.UsageError: it matches no file, or several.
     """
-    reasons: list[object] = []
-    files = expand([name], reasons.append, system)
+    errors: list[object] = []
+    files = expand_patterns([name], errors.append, system)
     if len(files) != 1:
         raise base.UsageError(
-            reasons[0] if reasons else
-            f'{name}: {len(files)} files match the pattern; give one')
+            errors[0] if errors else
+            f'{name}: {len(files)} files match the pattern. Give one file')
     return files[0]
 
 
-def inspect(path: str) -> dict[str, Any]:
+def inspect_path(path: str) -> dict[str, Any]:
     """Inspect a disk image.
 
-    :raises base.UsageError: it cannot be read.
+    :raises base.UsageError: the file cannot be read.
     """
     with open_disk(path) as file:
         return inspect_file(file, path)
@@ -232,30 +241,30 @@ def inspect(path: str) -> dict[str, Any]:
 def open_disk(path: str) -> BinaryIO:
     """Open a disk image; see :func:`hyperv_sched.disk.open_file`.
 
-    :raises base.UsageError: it cannot be opened.
+    :raises base.UsageError: the file cannot be opened.
     """
     from hyperv_sched import disk
 
     try:
         return disk.open_file(path)
     except (OSError, ValueError) as exc:
-        raise unreadable(exc, path) from None
+        raise read_error(exc, path) from None
 
 
 def inspect_file(file: BinaryIO, path: str) -> dict[str, Any]:
     """Inspect an open disk image.
 
-    :raises base.UsageError: it cannot be read.
+    :raises base.UsageError: the file cannot be read.
     """
     from hyperv_sched import disk
 
     try:
         return disk.inspect_file(file).as_dict()
     except OSError as exc:
-        raise unreadable(exc, path) from None
+        raise read_error(exc, path) from None
 
 
-def unreadable(exc: Exception, path: str) -> base.UsageError:
+def read_error(exc: Exception, path: str) -> base.UsageError:
     """Return the error for a file that cannot be opened or read."""
     if os.path.isdir(path):
         return base.UsageError(
@@ -274,7 +283,7 @@ def unreadable(exc: Exception, path: str) -> base.UsageError:
 
 
 def _read_json(path: str) -> list[Any]:
-    """Read one document or a list of them."""
+    """Read a file that holds one document or a list of documents."""
     try:
         if path != '-':
             with open(path, 'rb') as source:
@@ -284,12 +293,13 @@ def _read_json(path: str) -> list[Any]:
         else:
             data = sys.stdin.buffer.read(MAX_JSON_SIZE + 1)
     except OSError as exc:
-        raise unreadable(exc, path) from None
+        raise read_error(exc, path) from None
     if len(data) > MAX_JSON_SIZE:
         raise base.UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
     try:
-        # Of bytes, any UTF, with a mark or without, as PowerShell writes it.
-        documents = json.loads(data, object_pairs_hook=_object)
+        # json.loads detects UTF-8, UTF-16 (PowerShell) and UTF-32 of bytes.
+        documents = json.loads(
+            data, object_pairs_hook=_reject_duplicate_keys)
     except (ValueError, RecursionError) as exc:
         raise base.UsageError(f'{path}: is not JSON: {exc}') from None
     if isinstance(documents, dict) and isinstance(
@@ -304,11 +314,14 @@ def _read_json(path: str) -> list[Any]:
     return documents
 
 
-def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two values under one name nobody knows which is meant."""
-    made = dict(members)
-    if len(made) < len(members):
+def _reject_duplicate_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members.
+
+    :raises ValueError: a key is repeated. Python would keep the last value.
+    """
+    values = dict(members)
+    if len(values) < len(members):
         counts = collections.Counter(name for name, _ in members)
-        (twice, _), = counts.most_common(1)
-        raise ValueError(f"'{escape(twice)}' stands in it twice")
-    return made
+        (key, _), = counts.most_common(1)
+        raise ValueError(f"the key '{escape(key)}' is repeated")
+    return values

@@ -35,13 +35,17 @@ class HyperVSched(app.App):
             self, description: str | None, version: str | None,
             argparse_kwargs: dict[str, Any] | None = None
     ) -> argparse.ArgumentParser:
-        """Give the command's own name, however Python was started."""
+        """Build the parser with the name of the command as its program.
+
+        "python -m hyperv_sched" would be "__main__.py" otherwise.
+        """
         return super().build_option_parser(
             description, version,
             {**(argparse_kwargs or {}), 'prog': self.NAME})
 
     def configure_logging(self) -> None:
-        # It names each plug-in that it loads, which is no news to people.
+        """Configure logging; exit with 2 if the log file cannot be opened."""
+        # stevedore logs each plug-in that it loads at INFO.
         logging.getLogger('stevedore').setLevel(
             logging.DEBUG if self.options.debug else logging.WARNING)
         try:
@@ -51,34 +55,34 @@ class HyperVSched(app.App):
                 f'argument --log-file: {self.options.log_file}: '
                 f'{exc.strerror or exc}')
 
-    _ended = False
+    _completed = False
 
     def run(self, argv: Sequence[str]) -> int:
-        """Run a command, or help where there is none.
+        """Run a command, or help if there is none.
 
-        cliff itself ends with 1 on any exception, which here means findings.
+        cliff exits with 1 on any exception, which would mean findings.
         """
         result: int = super().run(list(argv) or ['help'])
-        if result == base.EXIT_FINDINGS and not self._ended:
+        if result == base.EXIT_FINDINGS and not self._completed:
             return base.EXIT_USAGE
         return result
 
     def clean_up(self, cmd: Any, result: int,
                  err: BaseException | None) -> None:
-        """Remember whether the command has ended without an exception."""
-        self._ended = err is None
+        """Record whether the command ended without an exception."""
+        self._completed = err is None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
     if sys.stdout is None:
-        with base.aside() as stream:
+        with base.stderr() as stream:
             print('hyperv-sched: standard output is closed', file=stream)
         return base.EXIT_USAGE
-    base.tolerate_any_terminal()
+    base.escape_unencodable_output()
     try:
         code = HyperVSched().run(sys.argv[1:] if argv is None else argv)
     except SystemExit as exc:
-        # Of argparse, which ends with numbers alone.
+        # argparse exits with integers only.
         code = cast(int, exc.code)
-    return base.finish(HyperVSched.NAME, code, base.EXIT_USAGE)
+    return base.exit_code(HyperVSched.NAME, code, base.EXIT_USAGE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hyperv-sched metadefs export."""
+"""The "metadefs export" command."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ class Export(base.ExitCodes, command.Command):
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument(
             '--schema-image', action='store_true',
-            help='print instead the schema-image.json by which glance-api '
-                 'itself refuses unknown Hyper-V machine types')
+            help='print schema-image.json instead, with which glance-api '
+                 'refuses unknown Hyper-V machine types')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
+        """Write the definitions to standard output."""
         from hyperv_sched.validators import metadefs
         from hyperv_sched.validators import schema_image
 

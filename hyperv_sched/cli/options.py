@@ -1,33 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options that say what an image shall have, and what counts of it."""
+"""Options that several commands share: properties, severities, shells."""
 
 from __future__ import annotations
 
 import argparse
 import re
 from typing import Any
+from typing import NamedTuple
 
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.text import escape
 
-#: Bytes. Nova's whole sample configuration has a tenth of that.
+#: Bytes of a configuration file. The sample of Nova has a tenth of that.
 _MAX_CONFIG_SIZE = 4 * 1024 * 1024
 
 _MEMBERS = ('disk_format', 'container_format', 'min_disk')
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Let a command take properties and what else an image has."""
+class SeverityOverrides(NamedTuple):
+    """Rule codes whose findings are dropped, and those that are errors."""
+
+    ignored: list[str]
+    errors: list[str]
+
+    def apply(self, findings: list[rules.Finding]) -> list[rules.Finding]:
+        """Return the findings with the overrides applied."""
+        return rules.apply_overrides(findings, self.ignored, self.errors)
+
+
+def add_image_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for properties and other members of an image."""
     parser.add_argument(
         '--property', metavar='<name=value>', action='append',
         type=_property, dest='image_properties', default=[],
         help='set a property of the image (repeat for more)')
     parser.add_argument(
         '--disk-format', metavar='<disk-format>',
-        help='set the disk_format of the image; Hyper-V runs vhdx, vhd and '
-             'iso')
+        help='set the disk_format of the image; Hyper-V supports vhdx, vhd '
+             'and iso')
     parser.add_argument(
         '--container-format', metavar='<container-format>',
         help='set the container_format of the image; disk images have bare')
@@ -36,54 +48,55 @@ def add(parser: argparse.ArgumentParser) -> None:
         help='set min_disk, the smallest disk of a flavor in GB')
 
 
-def given(args: argparse.Namespace) -> dict[str, Any]:
-    """What of it was given, as a document of the Image API has it."""
+def image_overrides(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the properties and members that options set."""
     return {**dict(args.image_properties),
             **{name: getattr(args, name) for name in _MEMBERS
                if getattr(args, name) is not None}}
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
-    """Let a command take what an operator thinks of the rules."""
+def add_severity_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that override the severity of rules."""
     parser.add_argument(
         '--ignore', metavar='<code>', action='append', default=[],
         type=str.upper,
-        help='drop the findings of a rule (repeat for more)')
+        help='drop the findings of a rule, except those of severity unknown '
+             '(repeat for more)')
     parser.add_argument(
         '--error', metavar='<code>', action='append', default=[],
         type=str.upper,
-        help='count the findings of a rule as errors (repeat for more)')
+        help='report the findings of a rule as errors (repeat for more)')
     parser.add_argument(
         '--config-file', metavar='<file>',
-        help='take more such codes from ignored_rules and error_rules of '
-             'the group [hyperv_sched]')
+        help='read more such codes from the options ignored_rules and '
+             'error_rules in the group [hyperv_sched] of this file')
 
 
-def weights(args: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """The codes to ignore, and those to take for errors.
+def severity_overrides(args: argparse.Namespace) -> SeverityOverrides:
+    """Return the severity overrides of options and configuration file.
 
-    :raises base.UsageError: no rule has such a code, or the file cannot be
-        read.
+    :raises base.UsageError: no rule has one of the codes, or the file cannot
+        be read.
     """
-    ignored, errors = list(args.ignore), list(args.error)
+    overrides = SeverityOverrides([*args.ignore], [*args.error])
     if args.config_file:
-        listed = _listed_rules(args.config_file)
-        ignored += listed.get('ignored_rules', [])
-        errors += listed.get('error_rules', [])
+        configured = _read_config(args.config_file)
+        overrides.ignored.extend(configured.get('ignored_rules', []))
+        overrides.errors.extend(configured.get('error_rules', []))
     try:
-        rules.apply_overrides((), ignored, errors)
+        overrides.apply([])
     except rules.UnknownRuleError as exc:
         raise base.UsageError(str(exc)) from None
-    return ignored, errors
+    return overrides
 
 
-def _listed_rules(path: str) -> dict[str, list[str]]:
-    """Read lists of rule codes from a configuration file.
+def _read_config(path: str) -> dict[str, list[str]]:
+    """Read the lists of rule codes in a configuration file.
 
-    oslo.config reads a file in the encoding of the locale, which on Windows
-    is not UTF-8.
+    oslo.config would read the file in the encoding of the locale, which is
+    not UTF-8 on Windows.
 
-    :raises base.UsageError: it cannot be read.
+    :raises base.UsageError: the file cannot be read.
     """
     from oslo_config import cfg
     from oslo_config import iniparser
@@ -100,10 +113,10 @@ def _listed_rules(path: str) -> dict[str, list[str]]:
             cfg.ConfigParser(path, sections),
             data.decode('utf-8-sig').splitlines(keepends=True))
         values: dict[str, list[str]] = {}
-        for group, found in sections.items():
-            # The case of a group does not matter to oslo.config.
+        for group, options in sections.items():
+            # oslo.config ignores the case of groups.
             if group.lower() == conf.GROUP.name:
-                values.update(found)
+                values.update(options)
         return {opt.name: opt.type(values[opt.name][-1])
                 for opt in conf.LINT_OPTS if opt.name in values}
     except OSError as exc:
@@ -111,21 +124,21 @@ def _listed_rules(path: str) -> dict[str, list[str]]:
     except UnicodeDecodeError:
         reason = 'is not UTF-8 text'
     except iniparser.ParseError as exc:
-        # Without the line: there may be a password in it.
+        # The line itself may hold a password.
         reason = f'line {exc.lineno}: {exc.msg}'
     except ValueError as exc:
         reason = str(exc)
     raise base.UsageError(f'{path}: {escape(reason)}')
 
 
-def add_shell(parser: argparse.ArgumentParser) -> None:
-    """Let a command that prints a command line quote it for a shell."""
+def add_shell_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the shell that a printed command is quoted for."""
     parser.add_argument(
         '--shell', choices=text.SHELLS, default=text.default_shell(),
-        help='the shell that a printed command line is quoted for: sh is any '
-             'POSIX shell; windows is the form that cmd.exe and PowerShell '
-             'both accept, which some values do not have; the default is the '
-             'one of this system')
+        help='quote a printed command for this shell; sh is any POSIX shell; '
+             'windows is the form that cmd.exe and PowerShell both accept, '
+             'which does not exist for some values; the default is the shell '
+             'of this system')
 
 
 def _property(argument: str) -> tuple[str, str]:
@@ -136,7 +149,12 @@ def _property(argument: str) -> tuple[str, str]:
 
 
 def whole_number(argument: str) -> int:
-    # int() would take blanks, signs and other digits, and very long ones.
+    """Parse a number of one to nine ASCII digits.
+
+    int() would accept blanks, signs, other digits and thousands of them.
+
+    :raises argparse.ArgumentTypeError: the argument is not such a number.
+    """
     if not re.fullmatch('[0-9]{1,9}', argument):
         raise argparse.ArgumentTypeError(
             f'{escape(argument)!r} is not a whole number')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a long run is: one line on a terminal, which wipes itself out."""
+"""Progress line on a terminal."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import contextlib
 import time
 from typing import TextIO
 
-#: Seconds: a short run says nothing, a long one is no flicker.
-PATIENCE = 0.5
+#: Seconds before the line appears, and between updates.
+DELAY = 0.5
 INTERVAL = 0.1
 
 
 class Progress:
-    """Counts what is done.
+    """Counts completed work and prints a line that erases itself.
 
-    :param stream: where the line is shown, if that is a terminal; standard
-        error may be missing
-    :param total: what there is to do; None where that is not known yet
-    :param unit: what is counted
-    :param scale: how much of it makes one that is shown
+    :param stream: receives the line if it is a terminal; None for a closed
+        standard error
+    :param total: amount of work; None if it is unknown
+    :param unit: unit of the printed number
+    :param scale: amount of work for each unit
     """
 
     def __init__(self, stream: TextIO | None, total: int | None,
@@ -29,29 +29,29 @@ class Progress:
         self._unit = unit
         self._scale = scale
         self._done = 0
-        self._shown = 0
-        self._next = time.monotonic() + PATIENCE
+        self._length = 0
+        self._next = time.monotonic() + DELAY
 
-    def count(self, more: int = 1) -> None:
-        """So much more is done."""
-        self._done += more
+    def count(self, amount: int = 1) -> None:
+        """Add completed work, and update the line if it is due."""
+        self._done += amount
         if self._stream is None or time.monotonic() < self._next:
             return
         self.clear()
         line = f'{self._done // self._scale}{self._of} {self._unit}'
         self._write(line)
-        self._shown = len(line)
+        self._length = len(line)
         self._next = time.monotonic() + INTERVAL
 
     def clear(self) -> None:
-        """Make room for other words."""
-        if self._stream is not None and self._shown:
-            # No escape sequences: not every terminal knows them.
-            self._write(f'\r{" " * self._shown}\r')
-            self._shown = 0
+        """Erase the line before other output."""
+        if self._stream is not None and self._length:
+            # Some terminals do not support escape sequences.
+            self._write(f'\r{" " * self._length}\r')
+            self._length = 0
 
     def _write(self, line: str) -> None:
-        # A terminal that is gone must not end what is going on.
+        # Closing the terminal must not end the command.
         if self._stream is not None:
             with contextlib.suppress(OSError):
                 self._stream.write(line)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hyperv-sched rule list and rule show."""
+"""The "rule list" and "rule show" commands."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
 import json
@@ -19,6 +20,7 @@ class List(base.ExitCodes, lister.Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], list[tuple[str, ...]]]:
+        """Return the columns and a row for each rule."""
         from hyperv_sched import rules
 
         return ('code', 'severity', 'name'), [
@@ -27,9 +29,10 @@ class List(base.ExitCodes, lister.Lister):
 
 
 class Show(base.ShowOne):
-    """Show what a rule code means, and the way out."""
+    """Show the meaning of a rule code, and how to correct the image."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.add_argument('code', metavar='<code>', type=str.upper,
                             help='the code of a rule, for example HV105')
@@ -37,29 +40,37 @@ class Show(base.ShowOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
+        """Return the names and values of the fields of the rule."""
         from hyperv_sched import rules
 
         if parsed_args.code not in rules.CATALOGUE:
             raise base.UsageError(
-                f'{parsed_args.code}: no such rule; "hyperv-sched rule list" '
-                'lists them')
+                f'{parsed_args.code}: no such rule. Run "hyperv-sched rule '
+                'list"')
         rule = rules.CATALOGUE[parsed_args.code]
-        shown: dict[str, Any] = {
+        fields: dict[str, Any] = {
             name: getattr(rule, name) for name in (
                 'code', 'name', 'severity', 'message', 'required', 'fix',
                 'reference')}
-        shown['variants'] = {name: dataclasses.asdict(variant)
-                             for name, variant in rule.variants.items()}
-        shown['why'] = rule.reasons
-        shown['wrong'], shown['right'] = rule.examples
+        fields['variants'] = {name: dataclasses.asdict(variant)
+                              for name, variant in rule.variants.items()}
+        wrong, right = rule.examples
+        for name, values in (('why', rule.reasons), ('wrong', wrong),
+                             ('right', right)):
+            fields[name] = _distinct(values)
         if parsed_args.formatter == 'table':
             for name in ('why', 'wrong', 'right'):
-                shown[name] = '\n'.join(map(_line, shown[name]))
-            shown['variants'] = '\n'.join(
-                f'{name}: {variant["message"] or shown["message"]}. '
+                fields[name] = '\n'.join(map(_line, fields[name]))
+            fields['variants'] = '\n'.join(
+                f'{name}: {variant["message"] or fields["message"]}. '
                 f'{variant["fix"]}'
-                for name, variant in shown['variants'].items())
-        return tuple(shown), tuple(shown.values())
+                for name, variant in fields['variants'].items())
+        return tuple(fields), tuple(fields.values())
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    """Return the values without repetitions, in their order."""
+    return [*{_line(value): value for value in values}.values()]
 
 
 def _line(value: Any) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Findings as SARIF 2.1.0, for code scanning and the like."""
+"""Findings in SARIF 2.1.0, for code scanning."""
 
 from __future__ import annotations
 
@@ -14,32 +14,36 @@ from typing import Any
 from typing import TextIO
 import urllib.parse
 
-from cliff.formatters import base
+from cliff.formatters import base as formatters
 
-from hyperv_sched.cli import base as cli_base
+from hyperv_sched.cli import base
 from hyperv_sched.text import escape
 
 _LEVELS = {'error': 'error', 'unknown': 'error', 'warning': 'warning',
            'info': 'note'}
 
 
-class SarifFormatter(base.ListFormatter):
-    """A SARIF log with one run."""
+class SarifFormatter(formatters.ListFormatter):
+    """Formatter of a SARIF log with one run."""
 
     def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
-        """SARIF has no options."""
+        """Add no options."""
 
     def emit_list(self, column_names: Sequence[str],
                   data: Iterable[Sequence[Any]], stdout: TextIO,
                   parsed_args: argparse.Namespace) -> None:
+        """Write the findings as JSON.
+
+        :raises base.UsageError: the user selects columns.
+        """
         from hyperv_sched import rules
 
         if parsed_args.columns:
-            raise cli_base.UsageError(
-                '-f sarif has no columns to choose from: leave -c away')
+            raise base.UsageError(
+                '-f sarif has no columns. Remove -c')
         findings = [dict(zip(column_names, row, strict=True))
                     for row in data]
-        broken = sorted({f['code'] for f in findings})
+        codes = sorted({finding['code'] for finding in findings})
         log = {
             '$schema': 'https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/'
                        'schemas/sarif-schema-2.1.0.json',
@@ -48,9 +52,9 @@ class SarifFormatter(base.ListFormatter):
                 'tool': {'driver': {
                     'name': 'hyperv-sched',
                     'version': importlib.metadata.version('hyperv-sched'),
-                    'rules': [_rule(rules.CATALOGUE[c]) for c in broken]}},
+                    'rules': [_rule(rules.CATALOGUE[c]) for c in codes]}},
                 'results': [
-                    _result(f, broken.index(f['code'])) for f in findings]}]}
+                    _result(f, codes.index(f['code'])) for f in findings]}]}
         json.dump(log, stdout, indent=2)
         stdout.write('\n')
 
@@ -75,8 +79,7 @@ def _result(finding: dict[str, Any], rule_index: int) -> dict[str, Any]:
 
 
 def _locations(image: str, file: str | None) -> list[dict[str, Any]]:
-    """Where an image is: a file, or a document by an id or a name."""
-
+    """Return the file of an image, and its id or name if it differs."""
     location: dict[str, Any] = {} if file is None else _file(file)
     if image not in ('-', file):
         location['logicalLocations'] = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signals that end a command, delivered where it can clean up."""
+"""Handlers for signals that end a command, so that it can clean up first."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from typing import NoReturn
 
 from hyperv_sched.cli import base
 
-#: What ends a command: by hand, by a script, by a terminal that is closed.
-#: SIGBREAK is Ctrl-Break and the closed console of Windows.
+#: Signals from a user, a script or a closed terminal. On Windows, Ctrl-Break
+#: and closing the console send SIGBREAK.
 ENDING = tuple(getattr(signal, name) for name in (
     'SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGBREAK')
     if hasattr(signal, name))
 
 
 class Guard:
-    """Handles the signals that end a command.
+    """Context manager that handles the signals that end a command.
 
-    A signal raises KeyboardInterrupt; after :meth:`once` only the first one
-    does, so that cleaning up is not interrupted; after :meth:`hold` it is
-    only remembered; after :meth:`finish` it prints a message to standard
-    error and ends the process.
+    A signal raises KeyboardInterrupt. After :meth:`once` only the first
+    signal raises, so that no signal interrupts cleaning up. After
+    :meth:`hold` signals are remembered. After :meth:`finish` a signal prints
+    a message to standard error and ends the process.
 
-    A signal that was ignored when the command was started, by nohup for
-    example, stays ignored.
+    Signals that were ignored when the command started, for example by nohup,
+    stay ignored.
     """
 
     def __init__(self) -> None:
         self._once = self._held = self._pending = False
         self._message: bytes | None = None
-        self._before: dict[int, Any] = {}
+        self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Guard:
         for number in ENDING:
             if signal.getsignal(number) != signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._handle)
+                self._previous[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for number, previous in self._before.items():
+        for number, previous in self._previous.items():
             signal.signal(number, previous)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -55,36 +55,35 @@ class Guard:
             raise KeyboardInterrupt
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come.
+        """Raise KeyboardInterrupt if a signal arrived.
 
-        The one that the handler raised may have come to nothing, in a
-        destructor for example.
+        Python ignores the exception of the handler in a destructor.
         """
         if self._pending:
             raise KeyboardInterrupt
 
     def once(self) -> None:
-        """Let no more than one signal interrupt what follows."""
+        """Let no more than one signal raise from now on."""
         self._once = True
         self.check()
 
     def hold(self) -> None:
-        """Remember signals from now on."""
+        """Remember signals from now on, and do not raise."""
         self._held = True
 
     def release(self) -> None:
-        """Let a signal interrupt again, also one that was remembered."""
+        """Let signals raise again, including a remembered signal."""
         self._held = False
         self.check()
 
     def finish(self, message: str) -> None:
-        """From now on, let a signal end the process with this message."""
+        """Let a signal end the process with a message from now on."""
         self._message = f'{message}\n'.encode(errors='backslashreplace')
         if self._pending:
             self._end()
 
     def _end(self) -> NoReturn:
-        # The signal may have come in the middle of any other write.
+        # Not sys.stderr: the signal may interrupt a write to it.
         with contextlib.suppress(OSError):
             os.write(2, self._message or b'')
         os._exit(base.EXIT_INTERRUPTED)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP that reads no more of a response than the caller has allowed.
+"""HTTP transport with limits on the size and duration of responses.
 
-keystoneauth, openstacksdk and requests read bodies into memory, decode and
-log them in places of their own: tokens, version documents, errors. The limit
-is therefore below all of them, at the socket, and counts everything that is
-received for one response: headers, chunk sizes, body and trailers. It also
-ends a response that trickles in.
+keystoneauth, openstacksdk and requests read some responses into memory
+without a limit: tokens, version documents, errors. The limit is therefore
+enforced at the socket. It counts everything that is received for one
+response: headers, chunk sizes, body and trailers.
 
-Imported only when a command needs a cloud.
+The module is imported only by commands that need a cloud.
 """
 
 from __future__ import annotations
@@ -23,16 +22,15 @@ from keystoneauth1 import session as keystone_session
 from urllib3 import connection
 from urllib3 import connectionpool
 
-#: Bytes of a response that openstacksdk and keystoneauth read on their own: a
-#: catalog of a large cloud has some 100 KiB.
+#: Bytes of a response that openstacksdk or keystoneauth reads. The catalog of
+#: a large cloud has some 100 KiB.
 MAX_UNSTREAMED = 1024 * 1024
 
-#: Added to the limit of a body: headers and, where a server sends chunks,
-#: their sizes.
+#: Bytes added to the limit of a body, for headers and chunk sizes.
 _OVERHEAD = 256 * 1024
 
-#: A response may take this many seconds from its first byte, and one more for
-#: each so many bytes of it.
+#: A response may take this many seconds from its first byte, and one second
+#: more for each MIN_RATE bytes.
 MAX_SECONDS = 60
 MIN_RATE = 4 * 1024
 
@@ -41,16 +39,16 @@ _limit: contextvars.ContextVar[int] = contextvars.ContextVar(
 
 
 class ResponseError(Exception):
-    """The response is not what a client can be expected to read.
+    """A response exceeds a limit or is compressed.
 
-    Not an OSError or a requests exception: those are retried, or taken for a
-    service that is not there.
+    It is not an OSError or a requests exception: keystoneauth retries those,
+    or reports that the service is missing.
     """
 
 
 @contextlib.contextmanager
 def limit(size: int) -> Iterator[None]:
-    """Allow bodies of this many bytes for streamed responses."""
+    """Limit the bodies of streamed responses to this many bytes."""
     token = _limit.set(size + _OVERHEAD)
     try:
         yield
@@ -59,9 +57,9 @@ def limit(size: int) -> Iterator[None]:
 
 
 class _LimitedSocket(io.RawIOBase):
-    """Reads from a socket, up to a number of bytes, at a least rate.
+    """Socket file that enforces the limits on size and duration.
 
-    :raises ResponseError: in reading, when there is more, or it takes longer.
+    Reading raises ResponseError if the response exceeds one of them.
     """
 
     def __init__(self, raw: Any, size: int) -> None:
@@ -71,35 +69,42 @@ class _LimitedSocket(io.RawIOBase):
         self._seconds = 0.0
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        """Read into a buffer.
+
+        :raises ResponseError: the response exceeds a limit.
+        """
         start = time.monotonic()
         count: int | None = self._raw.readinto(buffer)
         if self._received:
-            # Before the first byte, Glance may still store an upload.
+            # Glance sends the first byte after it has stored an upload.
             self._seconds += time.monotonic() - start
         self._received += count or 0
         if self._received > self._size:
             raise ResponseError(
-                f'the cloud answers with more than {self._size} bytes')
+                f'the response has more than {self._size} bytes')
         if self._seconds > MAX_SECONDS + self._received / MIN_RATE:
             raise ResponseError(
-                f'the cloud has sent {self._received} bytes of a response in '
+                f'the response is too slow: {self._received} bytes in '
                 f'{self._seconds:.0f} seconds')
         return count
 
     def fileno(self) -> int:
+        """Return the file descriptor of the socket."""
         number: int = self._raw.fileno()
         return number
 
     def close(self) -> None:
+        """Close the socket file."""
         self._raw.close()
         super().close()
 
 
 def _bounded(base: Any) -> Any:
-    """Make a connection class whose responses are limited."""
+    """Return a subclass of a connection class, with limited responses."""
     class Response(base.response_class):  # type: ignore[misc]
         fp: Any
 
@@ -125,16 +130,18 @@ class _HTTPSPool(
 
 
 class Adapter(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc]
-    """Limits every response, and takes none that is compressed.
+    """HTTP adapter that limits every response and accepts no compression.
 
-    A few kilobytes, compressed, can be gigabytes.
+    A few compressed kilobytes can expand to gigabytes.
     """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Create the pool manager with limited connections."""
         super().init_poolmanager(*args, **kwargs)
         _use_pools(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the manager of a proxy with limited connections."""
         manager = super().proxy_manager_for(*args, **kwargs)
         _use_pools(manager)
         return manager
@@ -143,8 +150,9 @@ class Adapter(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc]
              **kwargs: Any) -> Any:
         """Send a request.
 
-        :param stream: the caller counts the body; else requests reads it
-        :raises ResponseError: the response is too long, or is encoded.
+        :param stream: the caller reads the body and limits it; otherwise
+            requests reads it
+        :raises ResponseError: the response exceeds a limit or is compressed.
         """
         request.headers['Accept-Encoding'] = 'identity'
         token = None if stream else _limit.set(MAX_UNSTREAMED)
@@ -157,10 +165,11 @@ class Adapter(keystone_session.TCPKeepAliveAdapter):  # type: ignore[misc]
         if encoding.strip().lower() not in ('', 'identity'):
             response.close()
             raise ResponseError(
-                f'the cloud answers in the encoding {encoding[:80]!r}, which '
-                'the request does not accept. Turn compression off in the '
-                'proxy before it, or judge what "openstack image show -f '
-                'json" prints, with "image lint --image-json"')
+                f'the response has Content-Encoding {encoding[:80]!r}, and '
+                'the request accepts only identity. Turn compression off in '
+                'the proxy in front of the cloud, or lint the output of '
+                '"openstack image show -f json" with "image lint '
+                '--image-json"')
         return response
 
 
@@ -169,10 +178,10 @@ def _use_pools(manager: Any) -> None:
 
 
 def mount(session: Any) -> None:
-    """Let a keystoneauth session use nothing but :class:`Adapter`."""
+    """Use :class:`Adapter` for all requests of a keystoneauth session."""
     http = session.session
     replaced = http.get_adapter('https://')
-    # Adapters of keystoneauth before 5.11 have neither.
+    # keystoneauth before 5.11 has neither attribute.
     tls = {name: value for name in ('tls_ciphers', 'tls_min_version')
            if (value := getattr(replaced, name, None))}
     http.adapters.clear()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words for people beside the numbers and identifiers of a disk."""
+"""Units of sizes and names of partition types, for tables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SIZES = frozenset((
     'virtual_size'))
 
 #: Types of partitions (UEFI 2.10, 5.3.3; the Discoverable Partitions
-#: Specification; MBR types), by the names that fdisk gives them.
+#: Specification; MBR types), with the names that fdisk prints.
 _PARTITION_TYPES = {
     'c12a7328-f81f-11d2-ba4b-00a0c93ec93b': 'EFI System',
     '21686148-6449-6e6f-744e-656564454649': 'BIOS boot',
@@ -39,23 +39,23 @@ _PARTITION_TYPES = {
 
 
 def annotate(name: str, value: Any) -> Any:
-    """Return a value with words that people know beside it.
+    """Return a value with its unit or name added.
 
-    :param name: of a member of :class:`hyperv_sched.disk.Inspection`, or of
-        one of its partitions
+    :param name: name of a member of :class:`hyperv_sched.disk.Inspection`, or
+        of one of its partitions
     """
     if value is None:
         return '-'
     if name in _SIZES and isinstance(value, int):
         return f'{value}{_size(value)}'
     if name == 'type':
-        known = _PARTITION_TYPES.get(str(value).lower())
-        return f'{value} ({known})' if known else value
+        type_name = _PARTITION_TYPES.get(str(value).lower())
+        return f'{value} ({type_name})' if type_name else value
     return value
 
 
 def _size(size: int) -> str:
-    """Return a size in a binary unit, in parentheses; '' for small ones."""
+    """Return a size in a binary unit, in parentheses; '' below 1 KiB."""
     for exponent, unit in ((4, 'TiB'), (3, 'GiB'), (2, 'MiB'), (1, 'KiB')):
         if size >= 1024 ** exponent:
             return f' ({size / 1024 ** exponent:.1f} {unit})'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hyperv-sched image upload."""
+"""The "image upload" command."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from typing import TextIO
 import uuid
 
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
-from hyperv_sched.cli import cloud
-from hyperv_sched.cli import derived
-from hyperv_sched.cli import image
+from hyperv_sched.cli import findings as findings_output
+from hyperv_sched.cli import image_api
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import signals
-from hyperv_sched.cli import text as findings_text
 from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
@@ -37,47 +36,48 @@ _MIB = 1024 ** 2
 
 VISIBILITIES = ('public', 'private', 'shared', 'community')
 
-#: Members of an image that are no properties of it: an option sets them, or
-#: Glance does.
-_OWN = frozenset((
+#: Members of an image that are not properties. An option or Glance sets them.
+_MEMBERS = frozenset((
     'checksum', 'container_format', 'created_at', 'direct_url',
     'disk_format', 'file', 'id', 'locations', 'min_disk', 'min_ram', 'name',
     'os_hash_algo', 'os_hash_value', 'os_hidden', 'owner', 'properties',
     'protected', 'schema', 'self', 'size', 'status', 'stores', 'tags',
     'updated_at', 'virtual_size', 'visibility'))
 
-#: What is shown of the image that was made.
+#: Columns of the output.
 _COLUMNS = ('id', 'name', 'status', 'visibility', 'disk_format',
             'container_format', 'min_disk', 'size', 'os_hash_algo',
             'os_hash_value', 'properties')
 
 _EXIT_CODES = '\n'.join((
     'exit code:',
-    '  0    the image is in the cloud, whole',
-    '  1    refused: the findings have an error, or something undecided',
+    '  0    the image is uploaded and verified',
+    '  1    refused: at least one finding of severity error or unknown',
     '  2    wrong usage, the file cannot be read, the cloud refuses, or the '
     'output cannot be written',
     '  130  interrupted',
     '',
-    'With anything but 0 there is no image, unless standard output or',
-    'standard error names it: one that is whole, or one that cannot be',
-    'deleted.'))
+    'With any other exit code than 0 the cloud has no new image, unless',
+    'standard output or standard error names it: a verified image, or an',
+    'image that cannot be deleted.'))
 
 
 class Upload(base.ShowOne):
     """Upload a disk image with the properties that Hyper-V needs.
 
-    What is not given is worked out from the file. The image is judged as
-    "image lint" does, before anything is sent.
+    Properties that are not given are inferred from the file. The image is
+    checked as "image lint" does before it is sent.
     """
 
-    _silent = False
-    _made: dict[str, Any] | None = None
+    _has_output = True
+    _image: dict[str, Any] | None = None
 
     def get_epilog(self) -> str:
+        """Return the exit codes."""
         return _EXIT_CODES
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
@@ -85,7 +85,7 @@ class Upload(base.ShowOne):
         parser.add_argument(
             '--name', metavar='<image-name>', required=True,
             help='set the name of the image')
-        options.add(parser)
+        options.add_image_options(parser)
         parser.add_argument(
             '--min-ram', metavar='<ram-mb>', type=options.whole_number,
             help='set min_ram, the smallest memory of a flavor in MB')
@@ -94,169 +94,177 @@ class Upload(base.ShowOne):
             help='set a tag of the image (repeat for more)')
         parser.add_argument(
             '--visibility', choices=VISIBILITIES,
-            help='set who may see the image; the default is that of Glance, '
-                 'shared')
+            help='set who can see the image; the default of Glance is shared')
         parser.add_argument(
             '--dry-run', action='store_true',
             help='print the "openstack image create" command that does the '
                  'same, and send nothing')
         parser.add_argument(
             '--force', action='store_true',
-            help='upload whatever the findings are')
-        options.add_shell(parser)
-        options.add_weights(parser)
-        cloud.add_options(parser)
+            help='upload in spite of findings')
+        options.add_shell_option(parser)
+        options.add_severity_options(parser)
+        image_api.add_options(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
+        """Run the command with handlers for the signals that end it."""
         with signals.Guard() as self._guard:
             return super().run(parsed_args)
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
-        path = inputs.one_file(parsed_args.file)
-        weights = options.weights(parsed_args)
-        # The file that is judged is the one that is sent, whatever the path
-        # names later.
+        """Check and upload the image; return its columns and values."""
+        path = inputs.expand_single(parsed_args.file)
+        overrides = options.severity_overrides(parsed_args)
+        # The path may name another file after the check, so that the file
+        # stays open.
         with inputs.open_disk(path) as file:
-            before = _state(file)
+            before = _file_state(file)
             content = inputs.inspect_file(file, path)
-            document = self._judge(parsed_args, path, content, weights)
+            document = self._prepare(parsed_args, path, content, overrides)
             if document is None:
-                self._silent = True
+                self._has_output = False
                 return (), ()
-            connection = cloud.connect(self.app, parsed_args.os_cloud)
-            self._made = self._upload(
-                connection, _Body(file, path, content['file_size'], before,
-                                  self._guard), document)
-        with self._naming():
-            return _COLUMNS, _row(self._made, document, parsed_args.formatter)
+            api = image_api.connect(self.app, parsed_args.os_cloud)
+            self._image = self._upload(
+                api, _Body(file, path, content['file_size'], before,
+                           self._guard), document)
+        with self._uploaded():
+            return _COLUMNS, _row(self._image, document,
+                                  parsed_args.formatter)
 
-    def _judge(self, parsed_args: argparse.Namespace, path: str,
-               content: dict[str, Any], weights: Any,
-               ) -> dict[str, Any] | None:
-        """Return the document of the image to make, or None for none."""
-        document, known = _document(parsed_args, content)
-        findings = rules.apply_overrides(
-            inputs.Subject(document, path, path, content).findings(),
-            *weights)
+    def _prepare(self, parsed_args: argparse.Namespace, path: str,
+                 content: dict[str, Any],
+                 overrides: options.SeverityOverrides,
+                 ) -> dict[str, Any] | None:
+        """Return the image to create, or None if none is to be created."""
+        document, given = _document(parsed_args, content)
+        findings = overrides.apply(
+            inputs.LintTarget(document, path, path, content).findings())
         refused = not parsed_args.force and any(
             finding.severity in ('error', 'unknown') for finding in findings)
-        with base.aside() as stream:
+        with base.stderr() as stream:
             if refused or parsed_args.formatter == 'table':
-                _tell(stream, path, content, document, known)
-            _warn(stream, findings)
+                _print_document(stream, path, content, document, given)
+            _print_findings(stream, findings)
         if refused:
-            self.worsen(base.EXIT_FINDINGS)
-            with base.aside() as stream:
-                print('\nNot uploaded; --force does it all the same.',
-                      file=stream)
+            self.raise_exit_code(base.EXIT_FINDINGS)
+            with base.stderr() as stream:
+                print('\nNot uploaded. Use --force to upload it in spite of '
+                      'the findings.', file=stream)
             return None
         if 'disk_format' not in document:
             raise base.UsageError(
-                f'{path}: give --disk-format: Glance has none for '
-                f'{content["format"]}')
+                f'{path}: Glance has no disk_format for {content["format"]}. '
+                'Set --disk-format')
         if parsed_args.dry_run:
             command = _command(path, document, parsed_args.shell)
             self.app.stdout.write(f'{command}\n')
             return None
         if parsed_args.columns and not {*parsed_args.columns} & {*_COLUMNS}:
             raise base.UsageError(
-                f'--column: there are {", ".join(_COLUMNS)}')
+                f'--column: valid values: {", ".join(_COLUMNS)}')
         return document
 
     def produce_output(self, parsed_args: argparse.Namespace,
                        column_names: Sequence[str],
                        data: Sequence[Any]) -> int:
-        if self._silent:
+        """Write the image, if one was uploaded."""
+        if not self._has_output:
             return 0
-        with self._naming():
+        with self._uploaded():
             result: int = super().produce_output(
                 parsed_args, column_names, data)
             self.app.stdout.flush()
         return result
 
     @contextlib.contextmanager
-    def _naming(self) -> Iterator[None]:
-        """Name the image on standard error where it cannot be shown."""
+    def _uploaded(self) -> Iterator[None]:
+        """Name the uploaded image in any error of the output."""
         try:
             yield
         except Exception as exc:
-            base.settle(self.app.stdout)
-            LOG.debug('image %s', self._made, exc_info=True)
+            base.flush_or_discard(self.app.stdout)
+            LOG.debug('image %s', self._image, exc_info=True)
             reason = exc.strerror if isinstance(exc, OSError) else None
             raise base.UsageError(
-                f'image {(self._made or {}).get("id")} is in the cloud, '
-                f'whole, but it cannot be shown: {reason or exc}') from None
+                f'image {(self._image or {}).get("id")} is uploaded and '
+                f'verified, but the output cannot be written: '
+                f'{reason or exc}') from None
 
-    def _upload(self, connection: cloud.Images, body: _Body,
+    def _upload(self, api: image_api.ImageAPI, body: _Body,
                 document: Mapping[str, Any]) -> dict[str, Any]:
-        """Make the image, or leave nothing behind."""
+        """Create and upload the image; delete it if that fails."""
         guard = self._guard
-        # Of our own making: known before Glance has answered.
+        # The client chooses the id, to know it before Glance responds.
         image_id = str(uuid.uuid4())
-        unanswered = False
+        no_response = False
         guard.once()
-        # A context manager of Python's own would leave gaps for a signal.
+        # A context manager written in Python would have gaps for a signal.
         try:
             try:
-                # To delete an image that Glance is still making deletes
-                # nothing.
+                # A request to delete an image that Glance is still creating
+                # has no effect.
                 guard.hold()
-                unanswered = True
-                connection.create({'id': image_id, **document})
-                unanswered = False
+                no_response = True
+                api.create({'id': image_id, **document})
+                no_response = False
                 guard.release()
-                connection.upload(image_id, body)
-                body.shown.clear()
+                api.upload(image_id, body)
+                body.progress.clear()
                 guard.check()
-                made = connection.get(image_id)
-                body.verify(made)
+                image = api.get(image_id)
+                body.verify(image)
             finally:
                 guard.hold()
         except BaseException as exc:
-            # Again: the one signal that raises may have come just before.
+            # The one signal that raises may arrive before the hold() above.
             guard.hold()
-            body.shown.clear()
-            if isinstance(exc, cloud.CloudError) and exc.status is not None:
-                unanswered = False
-            self._undo(connection, image_id, unanswered,
-                       isinstance(exc, KeyboardInterrupt))
+            body.progress.clear()
+            if (isinstance(exc, image_api.CloudError)
+                    and exc.status is not None):
+                no_response = False
+            self._delete(api, image_id, no_response,
+                         isinstance(exc, KeyboardInterrupt))
             raise
         guard.finish(
-            f'interrupted: image {image_id} is in the cloud, whole')
-        return made
+            f'interrupted: image {image_id} is uploaded and verified')
+        return image
 
-    def _undo(self, connection: cloud.Images, image_id: str,
-              unanswered: bool, interrupted: bool) -> None:
-        why = 'interrupted: ' if interrupted else ''
-        delete = f'Delete it: openstack image delete {image_id}'
+    def _delete(self, api: image_api.ImageAPI, image_id: str,
+                no_response: bool, interrupted: bool) -> None:
+        """Delete an incomplete image and report the result."""
+        prefix = 'interrupted: ' if interrupted else ''
+        command = f'Delete it: openstack image delete {image_id}'
         try:
-            deleted = connection.delete(image_id)
+            deleted = api.delete(image_id)
         except Exception as exc:
-            self.complain(
-                f'{why}the unfinished image {image_id} is left behind: '
-                f'{exc}. {delete}')
+            self.print_error(
+                f'{prefix}the incomplete image {image_id} cannot be deleted: '
+                f'{exc}. {command}')
             return
         if deleted:
-            self.complain(f'{why}the unfinished image {image_id} is deleted')
-        elif unanswered:
-            self.complain(
-                f'{why}the cloud has not answered the request to make image '
-                f'{image_id}, and may make it later. {delete}')
+            self.print_error(
+                f'{prefix}the incomplete image {image_id} is deleted')
+        elif no_response:
+            self.print_error(
+                f'{prefix}the cloud has not responded to the request to '
+                f'create image {image_id}, and may create it later. '
+                f'{command}')
 
 
 class _Body:
-    """A file on its way into the cloud; requests asks for just this.
+    """Body of an upload, in the form that requests reads.
 
-    :param size: of the file, when it was judged
-    :param before: its identity, before it was judged
-    :param guard: stops the upload where a signal has come to nothing
+    :param size: size of the file when it was checked
+    :param before: state of the file before it was checked
+    :param guard: stops the upload after a signal whose exception was lost
     """
 
     def __init__(self, file: BinaryIO, path: str, size: int,
                  before: tuple[int, ...], guard: signals.Guard) -> None:
-        self.shown = progress.Progress(sys.stderr, size, 'MiB', _MIB)
+        self.progress = progress.Progress(sys.stderr, size, 'MiB', _MIB)
         self._file = file
         self._path = path
         self._before = before
@@ -273,58 +281,59 @@ class _Body:
             yield data
 
     def read(self, length: int = -1) -> bytes:
-        """The next bytes, as many as the file had when it was judged."""
+        """Read the next bytes, up to the size that was checked."""
         self._guard.check()
         wanted = self._left if length < 0 else min(length, self._left)
         data = self._read(wanted)
         if wanted and not data:
-            raise base.UsageError('the file became shorter meanwhile')
+            raise base.UsageError('the file became shorter during the upload')
         self._left -= len(data)
         self._hash.update(data)
-        self.shown.count(len(data))
+        self.progress.count(len(data))
         return data
 
-    def verify(self, made: Mapping[str, Any]) -> None:
-        """Compare what the cloud has with what was sent, and judged.
+    def verify(self, image: Mapping[str, Any]) -> None:
+        """Compare the uploaded image with the file that was checked.
 
-        :raises base.UsageError: it is not the same.
+        :raises base.UsageError: they differ.
         """
-        if _state(self._file) != self._before:
-            raise base.UsageError('the file changed while it was uploaded')
-        if made.get('status') != 'active' or made.get('size') != self._size:
+        if _file_state(self._file) != self._before:
+            raise base.UsageError('the file changed during the upload')
+        if image.get('status') != 'active' or image.get(
+                'size') != self._size:
             raise base.UsageError(
-                f'the image is {made.get("status")} with '
-                f'{made.get("size")} bytes, not active with {self._size}')
-        algorithm = str(made.get('os_hash_algo'))
+                f'the image is {image.get("status")} with '
+                f'{image.get("size")} bytes, not active with {self._size}')
+        algorithm = str(image.get('os_hash_algo'))
         if algorithm not in hashlib.algorithms_guaranteed or (
                 algorithm.startswith('shake_')):
-            # An operator may have turned it off; the size is right.
+            # An operator can turn the hash off.
             return
-        if made.get('os_hash_value') != self._digest(algorithm):
+        if image.get('os_hash_value') != self._digest(algorithm):
             raise base.UsageError(
-                f'the {algorithm} of the image is not that of the file')
+                f'the {algorithm} hash of the image is not that of the file')
 
     def _digest(self, algorithm: str) -> str:
         if algorithm == self._hash.name:
             return self._hash.hexdigest()
-        found = hashlib.new(algorithm)
+        digest = hashlib.new(algorithm)
         self._file.seek(0)
         while data := self._read(_MIB):
-            found.update(data)
-        return found.hexdigest()
+            digest.update(data)
+        return digest.hexdigest()
 
     def _read(self, length: int) -> bytes:
-        # requests would take an OSError for one of the connection.
+        # requests would report an OSError as an error of the connection.
         try:
             return self._file.read(length)
         except OSError as exc:
-            raise inputs.unreadable(exc, self._path) from None
+            raise inputs.read_error(exc, self._path) from None
 
 
-def _state(file: BinaryIO) -> tuple[int, ...]:
-    """Return what differs once another file or another content is there.
+def _file_state(file: BinaryIO) -> tuple[int, ...]:
+    """Return values that change when the file or its content changes.
 
-    The change time tells of a content whose modification time was put back.
+    The modification time can be set back, the change time cannot.
     """
     status = os.fstat(file.fileno())
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns,
@@ -333,51 +342,55 @@ def _state(file: BinaryIO) -> tuple[int, ...]:
 
 def _document(args: argparse.Namespace, content: Mapping[str, Any],
               ) -> tuple[dict[str, Any], frozenset[str]]:
-    """The document to make, and what of it was given."""
+    """Return the image to create, and the names that options set."""
     for name, _ in args.image_properties:
-        if name in _OWN:
+        if name in _MEMBERS:
             raise base.UsageError(
-                f'--property {name}: is no property but part of every image')
-    given = options.given(args)
+                f'--property {name}: {name} is not a property but a member '
+                'of every image. Use its own option')
+    given = options.image_overrides(args)
     for name in ('min_ram', 'tags', 'visibility'):
         if getattr(args, name):
             given[name] = getattr(args, name)
     try:
-        document = {'name': args.name, **derived.members(content, given),
-                    **given}
+        known = image_document.normalize(given)
     except image_document.InvalidDocumentError as exc:
         raise base.UsageError(str(exc)) from None
+    document = {'name': args.name, **inferred.infer_members(content, known),
+                **given}
     return document, frozenset(('name', *given))
 
 
-def _tell(stream: TextIO, path: str, content: Mapping[str, Any],
-          document: Mapping[str, Any], known: frozenset[str]) -> None:
-    """Show people what is to be made."""
+def _print_document(stream: TextIO, path: str, content: Mapping[str, Any],
+                    document: Mapping[str, Any],
+                    given: frozenset[str]) -> None:
+    """Print the image to create, one line for each member."""
     kind = ' '.join(filter(None, (content['subformat'], content['format'])))
     lines = {'file': f'{path} ({kind})', **document}
     if 'tags' in lines:
         lines['tags'] = ', '.join(lines['tags'])
     width = max(map(len, lines))
     for name, value in lines.items():
-        source = '' if name in known or name == 'file' else '  (worked out)'
-        print(f'{escape(name):<{width}}  '
-              f'{escape(value, None)}{source}', file=stream)
+        note = '' if name in given or name == 'file' else '  (inferred)'
+        print(f'{escape(name):<{width}}  {escape(value, None)}{note}',
+              file=stream)
     print(file=stream)
 
 
-def _warn(stream: TextIO, findings: Sequence[rules.Finding]) -> None:
-    """Show what speaks against the image."""
-    findings_text.FindingsFormatter().emit_list(
-        image.TABLE_COLUMNS,
-        [[escape(getattr(finding, column), None)
-          for column in image.TABLE_COLUMNS] for finding in findings],
-        stream, argparse.Namespace())
+def _print_findings(stream: TextIO,
+                    findings: Sequence[rules.Finding]) -> None:
+    columns, rows = findings_output.to_table(
+        [{**findings_output.to_row(finding), 'title': finding.image}
+         for finding in findings], 'table')
+    findings_output.write_paragraphs(
+        columns, [dict(zip(columns, row, strict=True)) for row in rows],
+        stream)
 
 
 def _command(path: str, document: Mapping[str, Any], shell: str) -> str:
-    """Return the openstack command that makes the same image.
+    """Return the openstack command that creates the same image.
 
-    :raises base.UsageError: it cannot be written for the shell.
+    :raises base.UsageError: it cannot be quoted for the shell.
     """
     words = ['openstack', 'image', 'create', '--file', path]
     for name in ('disk_format', 'container_format', 'min_disk', 'min_ram'):
@@ -388,7 +401,7 @@ def _command(path: str, document: Mapping[str, Any], shell: str) -> str:
     if 'visibility' in document:
         words.append(f'--{document["visibility"]}')
     for name, value in document.items():
-        if name not in _OWN:
+        if name not in _MEMBERS:
             words += ['--property', f'{name}={value}']
     try:
         return text.command_line((*words, '--', document['name']), shell)
@@ -396,17 +409,19 @@ def _command(path: str, document: Mapping[str, Any], shell: str) -> str:
         raise base.UsageError(f'no command can be printed: {exc}') from None
 
 
-def _row(made: Mapping[str, Any], document: Mapping[str, Any],
+def _row(image: Mapping[str, Any], document: Mapping[str, Any],
          formatter: str) -> list[Any]:
-    row = {name: made.get(name) for name in _COLUMNS}
-    properties = {name: made.get(name) for name in document
-                  if name not in _OWN}
+    """Return the values of the columns for an output format."""
+    row = {name: image.get(name) for name in _COLUMNS}
+    properties = {name: image.get(name) for name in document
+                  if name not in _MEMBERS}
     row['properties'] = properties
     if formatter == 'table':
         row['properties'] = '\n'.join(
             f'{name}={escape(value, None)}'
             for name, value in properties.items())
-    if formatter not in image.STRUCTURED:
-        row = {name: value if name == 'properties' else base.plain(value)
+    if formatter not in base.STRUCTURED_FORMATS:
+        row = {name: value if name == 'properties'
+               else base.escape_if_text(value)
                for name, value in row.items()}
     return [row[name] for name in _COLUMNS]

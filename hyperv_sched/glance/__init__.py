@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""glance-api: a wrong image is refused where it enters."""
+"""Adapters for glance-api: import plugin and API filter."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API filter: judges requests before Glance carries them out.
+"""The API filter: validates requests before Glance executes them.
 
-Named ``hyperv_generation`` in the pipeline of glance-api-paste.ini, behind
-``context``. It judges what the other guards of Glance do not see: rules over
-several properties on POST and PATCH, the first bytes of an upload before
-Glance stores them, and the stored content when a PATCH gives an active image
-another generation.
+The filter has the name ``hyperv_generation`` and follows ``context`` in the
+pipeline of glance-api-paste.ini. It checks what Glance and the import plugin
+do not: rules over several properties on POST and PATCH, the first bytes of an
+upload before Glance stores them, and stored content when a PATCH changes the
+generation of an active image.
 """
 
 from __future__ import annotations
@@ -37,31 +37,33 @@ from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
 
-#: Whatever is in front, ``/v2`` or another version: where the filter stands
-#: before Glance's version negotiation, that has not rewritten it yet. The
-#: rest is as Routes matches it, with a slash or a line feed at the end, too.
+#: Paths of the Image API. Any prefix is accepted: in front of the version
+#: negotiation of Glance, the path has a version. The end is as Routes matches
+#: it, which accepts a slash and a line feed.
 _PATH = re.compile(
     r'(.*?/images)(?:/([^/]+?)(?:/(file|stage|import))?)?/?\n?\Z', re.DOTALL)
 
-#: All that tells a format, that of an ISO included (32769 + 5).
-_HEAD = 32774
+#: Bytes at the start of an upload that determine its format. The signature
+#: of an ISO is the last: 5 bytes at offset 32769.
+_HEAD_SIZE = 32774
 
-#: The largest body that is judged, in bytes. An image with 128 properties
-#: of 255 characters takes 64 KiB.
+#: Bytes of the largest body that is validated by default. An image with 128
+#: properties of 255 characters has 64 KiB.
 _MAX_BODY = 2 ** 20
 
-#: The image and its known errors, for the check after the change.
+#: Key of the WSGI environment for the check after a change: image, findings
+#: before the change, content.
 _CHANGED = 'hyperv_sched.changed'
 
 
 class _BodyTooLargeError(Exception):
-    """The body of a request is larger than the filter judges."""
+    """The body of a request is larger than the filter validates."""
 
 
 class _Route(NamedTuple):
-    """The operation that Glance will route a request to.
+    """Operation that Glance routes a request to.
 
-    :ivar path: of the image, or of all images, as in the environment
+    :ivar path: path of the image or of all images in the environment
     """
 
     method: str
@@ -71,35 +73,39 @@ class _Route(NamedTuple):
 
 
 class HyperVGeneration(wsgi.Middleware):
-    """Refuse what Hyper-V would not run; by default, only log it.
+    """Refuse images that do not run on Hyper-V; by default, only log them.
 
-    :param report_only: log what would be refused, and let it pass
-    :param max_body: the largest body of JSON that is judged, in bytes
-    :param refuse_oversized: refuse larger ones; else they are left to Glance
-    :param read_active: read the content of an active image when a change
-        of its properties makes other demands on it
+    :param report_only: log the requests to refuse, and accept them
+    :param max_body: largest JSON body that is validated, in bytes
+    :param refuse_oversized: refuse larger bodies instead of accepting them
+        without validation
+    :param read_active: read the content of an active image if a change of
+        its properties requires other content
+    :param overrides: severity overrides of the configuration
     """
 
     def __init__(self, application: Any, report_only: bool = True,
                  max_body: int = _MAX_BODY, refuse_oversized: bool = False,
-                 read_active: bool = True) -> None:
+                 read_active: bool = True,
+                 overrides: verdict.SeverityOverrides = ((), ())) -> None:
         super().__init__(application)
         self._report_only = report_only
         self._max_body = max_body
         self._refuse_oversized = refuse_oversized
         self._read_active = read_active
+        self._overrides = overrides
 
     @classmethod
     def factory(cls, global_conf: Any, report_only: str = 'true',
                 max_body: str = str(_MAX_BODY), oversized: str = 'pass',
                 read_active: str = 'true',
                 **local_conf: Any) -> Callable[[Any], HyperVGeneration]:
-        """Return a filter for paste.deploy, which passes text.
+        """Return a filter for PasteDeploy, whose options are strings.
 
-        :raises ValueError: an option here or in [hyperv_sched] is wrong,
-            which keeps glance-api from starting
+        :raises ValueError: an option here or in [hyperv_sched] is invalid.
+            glance-api does not start
         """
-        verdict.weights()
+        overrides = verdict.severity_overrides()
         if oversized not in ('pass', 'refuse'):
             raise ValueError(
                 f'oversized is {oversized!r}. Valid values: pass, refuse')
@@ -108,138 +114,168 @@ class HyperVGeneration(wsgi.Middleware):
             raise ValueError(f'max_body is {limit}. It must be at least 1')
         options = (strutils.bool_from_string(report_only, strict=True),
                    limit, oversized == 'refuse',
-                   strutils.bool_from_string(read_active, strict=True))
+                   strutils.bool_from_string(read_active, strict=True),
+                   overrides)
         return lambda application: cls(application, *options)
 
     def process_request(self, req: webob.Request) -> Any:
-        """Return the response to a request that is wrong, else None."""
+        """Return an error response to a request to refuse, otherwise None."""
         try:
             route = _route(req)
-            findings = () if route is None else self._judge(req, route)
+            findings = () if route is None else self._validate(req, route)
         except _BodyTooLargeError:
-            return self._leave_oversized(req)
+            return self._respond_oversized(req)
         except Exception:
-            # A fault of the filter does not take the image API down.
-            LOG.exception('Request is not judged: %(method)s %(path)s',
-                          _shown(req))
+            # A bug of the filter must not stop the Image API.
+            LOG.exception('Request is not validated: %(method)s %(path)s',
+                          _log_fields(req))
             return None
         if not findings:
             return None
         return self._refuse(req, webob.exc.HTTPBadRequest,
-                            verdict.words(findings))
+                            verdict.format_reason(findings))
 
     def process_response(self, response: Any) -> Any:
-        """Judge an image again after a change.
+        """Validate an image again after a change.
 
-        Glance has no change on condition that the image is still the one
-        that was judged. Of two changes at once the later one sees both.
+        Glance has no conditional requests, so that another change may come
+        between the check and the change. The later of two changes at once
+        sees both.
         """
         change = response.request.environ.pop(_CHANGED, None)
         if change is not None and response.status_int == 200:
             try:
-                _judge_again(*change)
+                self._validate_changed(*change)
             except Exception:
-                LOG.exception('A changed image is not judged again')
+                LOG.exception('A changed image is not validated again')
         return response
 
     def _refuse(self, req: webob.Request, error: type[Any],
                 reason: str) -> Any:
-        LOG.warning('%(what)s: %(method)s %(path)s: %(reason)s',
-                    {'what': 'Would be refused' if self._report_only
-                     else 'Refused', 'reason': reason, **_shown(req)})
+        LOG.warning('%(result)s: %(method)s %(path)s: %(reason)s',
+                    {'result': 'Would be refused' if self._report_only
+                     else 'Refused', 'reason': reason, **_log_fields(req)})
         if self._report_only:
             return None
-        # Of openstacksdk, which shows no plain text, changes and uploads
-        # accept nothing in particular.
+        # openstacksdk sends no Accept header with changes and uploads, and
+        # shows no reason of a plain text response.
         if not req.headers.get('Accept'):
             req.headers['Accept'] = 'application/json'
         return error(explanation=reason, body_template='${explanation}')
 
-    def _leave_oversized(self, req: webob.Request) -> Any:
+    def _respond_oversized(self, req: webob.Request) -> Any:
         reason = (f'the body is larger than {self._max_body} bytes '
-                  '(max_body) and is not judged')
+                  '(max_body) and is not validated')
         if self._refuse_oversized:
             return self._refuse(
                 req, webob.exc.HTTPRequestEntityTooLarge, reason)
-        LOG.warning('Left to Glance: %(method)s %(path)s: %(reason)s',
-                    {'reason': reason, **_shown(req)})
+        LOG.warning('Passed to Glance: %(method)s %(path)s: %(reason)s',
+                    {'reason': reason, **_log_fields(req)})
         return None
 
-    def _judge(self, req: webob.Request,
-               route: _Route) -> Iterable[rules.Finding]:
-        """Return what a request makes wrong."""
+    def _validate(self, req: webob.Request,
+                  route: _Route) -> Iterable[rules.Finding]:
+        """Return the findings for which a request is refused."""
         method, path, image_id, action = route
         image = stored.StoredImage(self.application, req.environ, path)
         try:
             if method == 'POST' and image_id is None:
-                return _errors(self._body(req))
+                return self._findings(self._body(req))
             if method == 'PATCH' and image_id and action is None:
-                return self._judge_patch(req, image)
+                return self._validate_patch(req, image)
             if method == 'PUT' and action in ('file', 'stage'):
-                return self._judge_upload(req, image)
+                return self._validate_upload(req, image)
             if method == 'POST' and action == 'import':
-                return _judge_image(image, _errors)
+                return _validate_image(image, self._findings)
         except (image_document.InvalidDocumentError,
-                patch.NotUnderstood) as exc:
-            LOG.info('Left to Glance: %(method)s %(path)s: %(reason)s',
-                     {'reason': escape(exc), **_shown(req)})
+                patch.InvalidPatchError) as exc:
+            LOG.info('Passed to Glance: %(method)s %(path)s: %(reason)s',
+                     {'reason': escape(exc), **_log_fields(req)})
         return ()
 
-    def _judge_patch(self, req: webob.Request,
-                     image: stored.StoredImage) -> list[rules.Finding]:
-        known: list[rules.Finding] = []
+    def _validate_patch(self, req: webob.Request,
+                        image: stored.StoredImage) -> list[rules.Finding]:
+        previous: list[rules.Finding] = []
         content: dict[str, Any] | None = None
 
-        def judge(raw: dict[str, Any]) -> list[rules.Finding]:
+        def validate(record: dict[str, Any]) -> list[rules.Finding]:
             nonlocal content
-            after = patch.apply(raw, changes, req.content_type)
+            changed = patch.apply(record, changes, req.content_type)
             if content is None and self._read_active and (
-                    _makes_demands(raw, after)):
-                content = _content(image, raw.get('size'))
-            before = _errors(raw, content)
-            wrong = _new(before, _errors(after, content))
-            known.extend((*before, *wrong))
-            return wrong
+                    _requires_other_content(record, changed)):
+                content = _content(image, record.get('size'))
+            before = self._findings(record, content)
+            introduced = _introduced(before, self._findings(changed, content))
+            previous.extend((*before, *introduced))
+            return introduced
 
         try:
             changes = self._body(req)
         except _BodyTooLargeError:
-            req.environ[_CHANGED] = (image, _errors(image.record()), None)
+            req.environ[_CHANGED] = (
+                image, self._findings(image.record()), None)
             raise
-        findings = _judge_image(image, judge)
-        req.environ[_CHANGED] = (image, known, content)
+        findings = _validate_image(image, validate)
+        req.environ[_CHANGED] = (image, previous, content)
         return findings
 
-    def _judge_upload(self, req: webob.Request,
-                      image: stored.StoredImage) -> list[rules.Finding]:
-        # Glance refuses any other without waiting for a body.
+    def _validate_upload(self, req: webob.Request,
+                         image: stored.StoredImage) -> list[rules.Finding]:
+        # Glance refuses other types without reading the body.
         if req.content_type != 'application/octet-stream':
             return []
         content: dict[str, Any] | None = None
 
-        def judge(raw: dict[str, Any]) -> list[rules.Finding]:
+        def validate(record: dict[str, Any]) -> list[rules.Finding]:
             nonlocal content
-            document = verdict.document(raw)
+            document = verdict.to_document(record)
             if not validators.concerns_hyperv(
                     {**document, 'content': {'format': 'vhdx'}}):
-                # Whatever is uploaded: another hypervisor runs it.
+                # The image is for another hypervisor with any content.
                 return []
             if content is None:
-                content = _upload(req)
-            # The mark of a fixed VHD is at its end: the first bytes are
-            # those of the disk in it.
+                content = _inspect_upload(req)
+            # A fixed VHD has its footer at the end, and starts with the
+            # first bytes of the virtual disk.
             if document.get('disk_format') == 'vhd' and (
                     content['format'] in ('raw', 'unknown')):
                 return []
-            return _new(_errors(raw), _errors(raw, content))
+            return _introduced(self._findings(record),
+                               self._findings(record, content))
 
-        return _judge_image(image, judge)
+        return _validate_image(image, validate)
+
+    def _validate_changed(self, image: stored.StoredImage,
+                          previous: list[rules.Finding],
+                          content: dict[str, Any] | None) -> None:
+        """Log the findings that a change has introduced.
+
+        The change is not undone: another request may have introduced the
+        findings, and its client has a response already.
+        """
+        record = image.record(as_admin=True)
+        findings = _introduced(previous, self._findings(record, content))
+        if findings:
+            LOG.warning(
+                'Image %(image)s is invalid after a change: it was changed '
+                'by another request at the same time, or the change was not '
+                'validated. %(reason)s',
+                {'image': escape(record.get('id')),
+                 'reason': verdict.format_reason(findings)})
+
+    def _findings(self, record: Any, content: dict[str, Any] | None = None,
+                  ) -> list[rules.Finding]:
+        """Return the findings for which an image is refused."""
+        document = verdict.to_document(record)
+        if content is not None:
+            document['content'] = content
+        return verdict.blocking_findings(document, self._overrides)
 
     def _body(self, req: webob.Request) -> Any:
-        """Return the JSON document of a request, which stays readable.
+        """Return the JSON document in a body, which Glance can read again.
 
-        :raises InvalidDocumentError: it has none.
-        :raises _BodyTooLargeError: it is larger than max_body.
+        :raises InvalidDocumentError: the body is empty or not JSON.
+        :raises _BodyTooLargeError: the body is larger than max_body.
         """
         _dechunk(req)
         length = req.content_length
@@ -252,18 +288,18 @@ class HyperVGeneration(wsgi.Middleware):
         if len(data) > self._max_body:
             raise _BodyTooLargeError
         try:
-            # As Glance reads it, all of it and as UTF-8.
+            # Glance decodes the whole body as UTF-8, too.
             return jsonutils.loads(data)
         except (ValueError, RecursionError) as exc:
             raise image_document.InvalidDocumentError(str(exc)) from None
 
 
 def _route(req: webob.Request) -> _Route | None:
-    """Return the operation on images that Glance will route a request to.
+    """Return the operation on images that Glance routes a request to.
 
-    The path is taken as the environment has it: paste.urlmap folds slashes
-    and Routes matches it without decoding (``paste/urlmap.py``
-    ``normalize_url``, ``routes/mapper.py``).
+    The path in the environment is matched as Glance does: paste.urlmap folds
+    slashes (``paste/urlmap.py``, ``normalize_url``), and Routes matches it
+    without decoding (``routes/mapper.py``).
     """
     path = re.sub('//+', '/', req.environ.get('PATH_INFO', ''))
     match = _PATH.match(path)
@@ -276,86 +312,63 @@ def _route(req: webob.Request) -> _Route | None:
 
 
 def _method(req: webob.Request) -> str:
-    """Return the method by which Routes routes (``routes/middleware.py``)."""
+    """Return the method that Routes uses (``routes/middleware.py``)."""
     method: str = req.method
-    # Routes looks for the name before it decodes the query.
+    # Routes searches for the name before it decodes the query.
     if '_method' in req.environ.get('QUERY_STRING', ''):
         with contextlib.suppress(UnicodeDecodeError):
             method = req.GET.get('_method') or method
     return method.upper()
 
 
-def _shown(req: webob.Request) -> dict[str, str]:
+def _log_fields(req: webob.Request) -> dict[str, str]:
     """Return the method and path of a request for the log."""
     return {'method': escape(req.method),
             'path': escape(req.environ.get('PATH_INFO', ''))}
 
 
 def _dechunk(req: webob.Request) -> None:
-    """Have a body without a length read from wsgi.input, by Glance too."""
+    """Let Glance read a chunked body from wsgi.input as well."""
     if req.headers.get('Transfer-Encoding', '').lower() != 'chunked':
         return
-    # Of uWSGI, wsgi.input has none of it: Glance knows how to read it.
+    # uWSGI has no chunked body in wsgi.input. Glance has a reader for it.
     source = wsgi.Request(req.environ).body_file
     req.is_body_readable = True
     if isinstance(source, getattr(wsgi, '_UWSGIChunkFile', ())):
         req.environ['wsgi.input'] = source
-        # Or Glance would ask uWSGI again.
+        # Otherwise Glance would read from uWSGI again.
         del req.environ['HTTP_TRANSFER_ENCODING']
 
 
-def _judge_image(image: stored.StoredImage,
-                 judge: Callable[[dict[str, Any]], Iterable[rules.Finding]],
-                 ) -> list[rules.Finding]:
-    """Judge the record of an image with what the caller cannot read of it."""
-    readable = whole = image.record()
-    if verdict.protected() and not image.is_admin:
-        whole = image.record(as_admin=True)
-    return verdict.judge_readable(judge, whole, readable)
+def _validate_image(
+        image: stored.StoredImage,
+        validate: Callable[[dict[str, Any]], Iterable[rules.Finding]],
+) -> list[rules.Finding]:
+    """Validate a stored image with the properties that the caller lacks."""
+    readable = record = image.record()
+    if verdict.has_property_protection() and not image.is_admin:
+        record = image.record(as_admin=True)
+    return verdict.validate_readable(validate, record, readable)
 
 
-def _judge_again(image: stored.StoredImage, known: list[rules.Finding],
-                 content: dict[str, Any] | None) -> None:
-    """Log what is wrong with an image after a change, and was not before.
+def _introduced(before: Iterable[rules.Finding],
+                after: list[rules.Finding]) -> list[rules.Finding]:
+    """Return the findings after a change that the image did not have before.
 
-    Nothing is changed back: another request may have made the change that
-    is wrong, and its client has been told that it is done.
+    A rule that applies to several properties is broken more often then.
     """
-    raw = image.record(as_admin=True)
-    findings = _new(known, _errors(raw, content))
-    if findings:
-        LOG.warning(
-            'Image %(image)s is wrong after a change: another change came '
-            'between, or this one was not judged. %(reason)s',
-            {'image': escape(raw.get('id')),
-             'reason': verdict.words(findings)})
-
-
-def _errors(raw: Any,
-            content: dict[str, Any] | None = None) -> list[rules.Finding]:
-    document = verdict.document(raw)
-    if content is not None:
-        document['content'] = content
-    return verdict.errors(document)
-
-
-def _new(before: Iterable[rules.Finding],
-         after: list[rules.Finding]) -> list[rules.Finding]:
-    """Return the findings of rules that a change breaks more often.
-
-    Some rules hold for each of many properties.
-    """
-    known = collections.Counter(finding.code for finding in before)
+    previous = collections.Counter(finding.code for finding in before)
     counts = collections.Counter(finding.code for finding in after)
     return [finding for finding in after
-            if counts[finding.code] > known[finding.code]]
+            if counts[finding.code] > previous[finding.code]]
 
 
-def _makes_demands(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Return whether a change makes other demands on stored content."""
+def _requires_other_content(before: dict[str, Any],
+                            after: dict[str, Any]) -> bool:
+    """Return whether a change affects the rules over stored content."""
     if before.get('status') != 'active':
         return False
-    old, new = verdict.document(before), verdict.document(after)
+    old, new = verdict.to_document(before), verdict.to_document(after)
     return validators.concerns_hyperv(new) and any(
         old.get(member) != new.get(member)
         for member in validators.content_members())
@@ -367,24 +380,25 @@ def _content(image: stored.StoredImage,
     try:
         return image.content(size)
     except stored.UnreadContentError as exc:
-        LOG.warning('The content of an image is not judged with its new '
+        LOG.warning('The content of an image is not validated with its new '
                     'properties: %s', escape(exc))
         return None
 
 
-def _upload(req: webob.Request) -> dict[str, Any]:
-    """Return what the first bytes of an upload tell of the content."""
+def _inspect_upload(req: webob.Request) -> dict[str, Any]:
+    """Return the format and size of an upload."""
     _dechunk(req)
     length = req.content_length
-    head = _read_start(req, _HEAD if length is None else min(length, _HEAD))
+    size = _HEAD_SIZE if length is None else min(length, _HEAD_SIZE)
+    head = _read_start(req, size)
     return {'format': disk.read_format(io.BytesIO(head)).name,
             'file_size': len(head) if length is None else length}
 
 
 def _read_start(req: webob.Request, length: int) -> bytes:
-    """Read the first bytes of a body, and put them back.
+    """Read the first bytes of a body; Glance reads them again.
 
-    webob's own body_file would read more than it is asked for.
+    body_file of webob would read more bytes than requested.
     """
     source = req.body_file_raw
     chunks: list[bytes] = []
@@ -401,10 +415,9 @@ def _read_start(req: webob.Request, length: int) -> bytes:
 
 
 class _Input(io.RawIOBase):
-    """The bytes that were read, then those that were not.
+    """File of the bytes that were read, followed by the rest of the body.
 
-    webob takes a read that returns less than it asked for for the end of
-    the connection.
+    Each read is complete: for webob, a short read is a closed connection.
     """
 
     def __init__(self, start: bytes, rest: Any) -> None:
@@ -412,9 +425,11 @@ class _Input(io.RawIOBase):
         self._rest = rest
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Read into a buffer."""
         data = self._start.read(len(buffer))
         if len(data) < len(buffer):
             data += self._rest.read(len(buffer) - len(data))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The import plugin: judges the properties and the whole staged file.
+"""The import plugin: validates the properties and the staged file.
 
-Named ``hyperv_generation`` in ``[image_import_opts] image_import_plugins``,
-after all other plugins. Glance runs it for glance-direct and web-download,
-and by its source (``glance/async_/flows/api_image_import.py``) for
-glance-download, but not for copy-image and whatever is no import.
+The plugin has the name ``hyperv_generation`` in ``[image_import_opts]
+image_import_plugins`` and follows all other plugins. Glance runs it for
+glance-direct, web-download and glance-download, but not for copy-image and
+uploads (``glance/async_/flows/api_image_import.py``).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from taskflow import task
 from taskflow.patterns import linear_flow
 from taskflow.types import failure
 
+from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched import inferred
@@ -33,21 +34,20 @@ from hyperv_sched.text import internal_error
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
 
-
-#: The name of this plugin.
+#: Name of this plugin.
 _NAME = 'hyperv_generation'
 
-#: Of the plugins of Glance, the one that changes nothing.
+#: Plugins of Glance that do not change the image.
 _HARMLESS = ('no_op',)
 
 
 class _AcceptSameStatus:
-    """Let a wrapper of import actions accept the status that an image has.
+    """Mixin that lets an import action set the status that the image has.
 
     The reverts of image_conversion and of the downloads each set ``queued``.
     Glance refuses the second one: the task ends in "Internal Error", and the
     image stays locked. No task of this plugin can run between the two reverts
-    to set another status, so the wrapper that all tasks share accepts it.
+    to set another status, so that the wrapper of all tasks accepts it.
     """
 
     def __enter__(self) -> Any:
@@ -63,8 +63,8 @@ class _AcceptSameStatus:
         return action
 
 
-class JudgeImage(task.Task):
-    """Refuse an image that Hyper-V would not run."""
+class ValidateImage(task.Task):
+    """Task that refuses an image that does not run on Hyper-V."""
 
     def __init__(self, task_id: str, task_type: str, image_repo: Any,
                  image_id: str, action_wrapper: Any, stores: list[str],
@@ -74,45 +74,48 @@ class JudgeImage(task.Task):
         self._action_wrapper = action_wrapper
         self._stores = stores
         self._import_method = import_method
-        # Before any plugin runs.
+        # Formats before any plugin runs.
         image = image_repo.get(image_id)
         self._formats = {'disk_format': image.disk_format,
                          'container_format': image.container_format}
         super().__init__(name=f'{task_type}-HyperVGeneration-{task_id}')
 
     def execute(self, file_path: str, **kwargs: Any) -> None:
-        """Judge the image; set what it lacks, where that is wanted.
+        """Validate the image and set inferred properties.
 
-        :raises UploadException: the image cannot run on Hyper-V, or cannot
-            be judged. Of all exceptions this is the one whose text Glance
-            shows to the user.
+        :raises UploadException: the image does not run on Hyper-V, or cannot
+            be validated. Glance shows the text of no other exception to the
+            user.
         """
         try:
-            verdict.weights()
-            wanted = CONF.hyperv_sched.import_sets_properties
-        except (cfg.Error, ValueError) as exc:
+            overrides = verdict.severity_overrides()
+            allowed, = conf.read(CONF, 'import_sets_properties')
+        except conf.InvalidOptionError as exc:
+            # Users do not need the path of the file.
             raise exception.UploadException(
-                '[hyperv_sched] of glance-api is wrong: '
+                'The configuration of glance-api is invalid: [hyperv_sched] '
                 + str(exc).rpartition(' is not valid: ')[2]) from exc
         try:
-            readable = whole = self._record()
-            if verdict.protected():
+            readable = record = self._record()
+            if verdict.has_property_protection():
                 with self._action_wrapper as action:
-                    whole = {**readable, **action.image_extra_properties}
-            _check_order(whole)
-            lacking = _judge(whole, readable, _local(file_path), wanted)
+                    record = {**readable, **action.image_extra_properties}
+            _check_order(record)
+            inferred_properties = _validate(
+                record, readable, _to_path(file_path), allowed, overrides)
         except exception.UploadException:
             raise
         except Exception as exc:
-            # Glance's own words for it are "Internal Error".
+            # Glance would report "Internal Error".
             LOG.exception('Image %s', self._image_id)
             raise exception.UploadException(
-                f'The image is not judged: {internal_error(exc)}') from exc
-        if lacking:
-            LOG.info('Image %(image)s gets %(properties)s',
-                     {'image': self._image_id, 'properties': lacking})
+                f'The image is not validated: {internal_error(exc)}') from exc
+        if inferred_properties:
+            LOG.info('Set properties of image %(image)s: %(properties)s',
+                     {'image': self._image_id,
+                      'properties': inferred_properties})
             with self._action_wrapper as action:
-                action.set_image_extra_properties(lacking)
+                action.set_image_extra_properties(inferred_properties)
 
     def _record(self) -> dict[str, Any]:
         image = self._image_repo.get(self._image_id)
@@ -125,11 +128,11 @@ class JudgeImage(task.Task):
     def revert(self, result: Any, file_path: str, **kwargs: Any) -> None:
         """Let the user correct the image and import it again.
 
-        After another task has failed, and where the revert of a download
-        follows, only that revert has to succeed.
+        If another task failed, or the revert of a download follows, only the
+        other reverts have to succeed.
         """
-        # Glance passes one instance to all tasks, and Python looks up
-        # __enter__ in the class. The reverts of earlier tasks follow.
+        # The reverts of earlier tasks use the same instance, and Python looks
+        # up __enter__ in its class.
         self._action_wrapper.__class__ = type(
             'LenientWrapper',
             (_AcceptSameStatus, type(self._action_wrapper)), {})
@@ -137,7 +140,7 @@ class JudgeImage(task.Task):
             return
         queue = self._import_method == 'glance-direct'
         with self._action_wrapper as action:
-            # image_conversion leaves its own.
+            # image_conversion does not restore the formats.
             action.set_image_attribute(**self._formats)
             if queue:
                 action.set_image_attribute(status='queued')
@@ -146,19 +149,20 @@ class JudgeImage(task.Task):
         if not queue:
             return
         try:
-            os.unlink(_local(file_path))
+            os.unlink(_to_path(file_path))
         except OSError as exc:
-            LOG.warning('Image %(image)s: the staged file stays: %(reason)s',
+            LOG.warning('Image %(image)s: the staged file is not deleted: '
+                        '%(reason)s',
                         {'image': self._image_id, 'reason': exc})
 
 
-def _check_order(raw: dict[str, Any]) -> None:
-    """Refuse an image that other plugins are going to change.
+def _check_order(record: dict[str, Any]) -> None:
+    """Refuse an image for Hyper-V if a later plugin changes it.
 
-    What they make of it is stored and nobody judges it: image_conversion
-    makes every disk raw and leaves the tag of generation 2.
+    The changed image would be stored without validation: image_conversion
+    converts disks to raw, and keeps hw_machine_type.
 
-    :raises UploadException: there is a plugin after this one.
+    :raises UploadException: a plugin that changes images follows this one.
     """
     plugins = CONF.image_import_opts.image_import_plugins
     if _NAME not in plugins:
@@ -169,22 +173,23 @@ def _check_order(raw: dict[str, Any]) -> None:
     if 'inject_image_metadata' in later:
         injected = CONF.inject_metadata_properties.inject
     if later and any(
-            validators.concerns_hyperv(verdict.document(record))
-            for record in (raw, {**raw, **injected})):
+            validators.concerns_hyperv(verdict.to_document(stored))
+            for stored in (record, {**record, **injected})):
         raise exception.UploadException(
-            f'The image is not judged: {", ".join(later)} would change it '
+            f'The image is not validated: {", ".join(later)} would change it '
             f'afterwards. Ask an administrator of Glance to put {_NAME} '
             'last in [image_import_opts] image_import_plugins')
 
 
-def _judge(whole: dict[str, Any], readable: dict[str, Any], path: str,
-           wanted: Container[str]) -> dict[str, Any]:
-    """Judge an image with the properties it lacks, and return these.
+def _validate(record: dict[str, Any], readable: dict[str, Any], path: str,
+              allowed: Container[str],
+              overrides: verdict.SeverityOverrides) -> dict[str, Any]:
+    """Validate an image and return its inferred properties.
 
-    :param whole: the record of the image
-    :param readable: that part of it that its owner can read
-    :param wanted: the properties that may be set
-    :raises UploadException: see :meth:`JudgeImage.execute`.
+    :param record: record of the image
+    :param readable: the part of the record that its owner can read
+    :param allowed: names of properties that may be set
+    :raises UploadException: see :meth:`ValidateImage.execute`.
     """
     try:
         content = disk.inspect(path).as_dict()
@@ -193,36 +198,38 @@ def _judge(whole: dict[str, Any], readable: dict[str, Any], path: str,
             'The staged file cannot be read: '
             f'{exc.strerror or exc}') from exc
     try:
-        document = verdict.document(whole)
+        document = verdict.to_document(record)
     except image_document.InvalidDocumentError as exc:
         raise exception.UploadException(str(exc)) from exc
-    missing = inferred.missing_properties(document, content)
-    lacking = {name: value for name, value in missing.items()
-               if name in wanted}
+    missing = {
+        name: value for name, value
+        in inferred.missing_properties(document, content).items()
+        if name in allowed}
 
-    def judge(raw: dict[str, Any]) -> list[rules.Finding]:
-        return verdict.errors(
-            {**verdict.document({**raw, **lacking}), 'content': content})
+    def validate(raw: dict[str, Any]) -> list[rules.Finding]:
+        completed = verdict.to_document({**raw, **missing})
+        return verdict.blocking_findings(
+            {**completed, 'content': content}, overrides)
 
-    found = verdict.judge_readable(judge, whole, readable)
-    if found:
-        reason = verdict.words(found)
+    findings = verdict.validate_readable(validate, record, readable)
+    if findings:
+        reason = verdict.format_reason(findings)
         if 'image_conversion' in CONF.image_import_opts.image_import_plugins:
             reason += (
-                '. image_conversion of this Glance makes each imported file '
-                f'{CONF.image_conversion.output_format}: upload the image '
+                '. image_conversion of this Glance converts imported files '
+                f'to {CONF.image_conversion.output_format}. Upload the image '
                 'without import')
         raise exception.UploadException(reason)
-    return lacking
+    return missing
 
 
-def _local(file_uri: str) -> str:
+def _to_path(file_uri: str) -> str:
     return urllib.request.url2pathname(urllib.parse.urlparse(file_uri).path)
 
 
 def get_flow(**kwargs: Any) -> linear_flow.Flow:
-    """What Glance calls to get the plugin's tasks."""
-    return linear_flow.Flow(kwargs['task_type']).add(JudgeImage(
+    """Return the tasks of the plugin; called by Glance."""
+    return linear_flow.Flow(kwargs['task_type']).add(ValidateImage(
         kwargs['task_id'], kwargs['task_type'], kwargs['image_repo'],
         kwargs['image_id'], kwargs['action_wrapper'],
         kwargs.get('backend', [None]),

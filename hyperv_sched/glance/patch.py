@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image is after a PATCH of the Image API.
+"""Apply a PATCH of the Image API to a record.
 
-Version 2.1 of the media type says ``{"op": "add", "path": "/name", "value":
+Version 2.1 of the media type has ``{"op": "add", "path": "/name", "value":
 ...}``, version 2.0 ``{"add": "/name", "value": ...}`` (Glance's own
 documentation, "HTTP PATCH media types").
 """
@@ -17,24 +17,27 @@ _MEDIA_TYPES = {
 _OPERATIONS = ('add', 'replace', 'remove')
 
 
-class NotUnderstood(ValueError):
-    """Glance will say what is wrong with it."""
+class InvalidPatchError(ValueError):
+    """The request is not a valid patch; Glance refuses it itself."""
 
 
-def apply(document: Mapping[str, Any], changes: Any,
+def apply(record: Mapping[str, Any], changes: Any,
           media_type: str) -> dict[str, Any]:
-    """Apply the changes that set or remove a member of the image.
+    """Return the record after the changes that set or remove a member.
 
-    Those of parts of a member (tags, locations) are passed over.
+    Changes of a part of a member, such as a tag or a location, are ignored.
 
-    :raises NotUnderstood: this is no such patch.
+    :param media_type: Content-Type of the request
+    :raises InvalidPatchError: the patch is invalid.
     """
     if media_type not in _MEDIA_TYPES or not isinstance(changes, list):
-        raise NotUnderstood(media_type)
-    changed = dict(document)
+        raise InvalidPatchError(
+            f'{media_type} is not a media type of a patch, or the body is not '
+            'a list')
+    changed = dict(record)
     for change in changes:
         if not isinstance(change, Mapping):
-            raise NotUnderstood('a change must be an object')
+            raise InvalidPatchError('a change must be an object')
         operation, path = _operation(change, _MEDIA_TYPES[media_type])
         name = _name(path)
         if name is None:
@@ -44,7 +47,7 @@ def apply(document: Mapping[str, Any], changes: Any,
         elif 'value' in change:
             changed[name] = change['value']
         else:
-            raise NotUnderstood('a value is missing')
+            raise InvalidPatchError('a change must have a value')
     return changed
 
 
@@ -55,15 +58,18 @@ def _operation(change: Mapping[str, Any], version: int) -> tuple[str, Any]:
         operation = next((o for o in _OPERATIONS if o in change), None)
         path = change.get(operation or '')
     if operation not in _OPERATIONS or not isinstance(path, str):
-        raise NotUnderstood('no operation')
+        raise InvalidPatchError('a change must have an operation and a path')
     return operation, path
 
 
 def _name(path: str) -> str | None:
-    """The member that a JSON pointer (RFC 6901) names."""
+    """Return the member that a JSON pointer (RFC 6901) refers to.
+
+    A pointer to a part of a member returns None.
+    """
     if not path.startswith('/'):
         return None
-    # Glance is not as strict as the RFC.
+    # Glance strips leading slashes and blanks, unlike the RFC.
     name = path.lstrip('/')
     if '/' in name:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image that is in Glance, read through the rest of the pipeline."""
+"""Stored images, read through the pipeline behind the API filter."""
 
 from __future__ import annotations
 
@@ -14,29 +14,31 @@ from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched.disk import ranges
 
-#: The seconds in which the content of an image is read. A request in
-#: progress is not interrupted.
+#: Seconds for reading the content of an image. A request in progress is not
+#: interrupted.
 MAX_SECONDS = 10.0
 
-#: Where webob keeps attributes of a request; Glance sets ``context``.
+#: Key of request attributes in the WSGI environment (webob). Glance sets
+#: ``context``.
 _ATTRIBUTES = 'webob.adhoc_attrs'
 
-#: What belongs to the request of the client, or to how it was routed.
-_OTHERS = ('HTTP_', 'CONTENT_', 'webob.', 'wsgiorg.', 'routes.', 'paste.',
-           'api.cache.')
+#: Prefixes of keys that belong to the request of the client or its routing.
+_REQUEST_PREFIXES = (
+    'HTTP_', 'CONTENT_', 'webob.', 'wsgiorg.', 'routes.', 'paste.',
+    'api.cache.')
 
 
 class UnreadContentError(Exception):
-    """The content of an image cannot be read, or costs too much to read."""
+    """The content of an image cannot be read within the limits."""
 
 
 class StoredImage:
-    """Reads an image by requests of its own, with the rights of the caller.
+    """Image that is read with internal requests and the rights of the caller.
 
-    :param application: the pipeline behind the filter
-    :param environ: of the client's request, before it is routed: routing
-        changes it in place
-    :param path: of the image, as in the environment
+    :param application: pipeline behind the filter
+    :param environ: WSGI environment of the request of the client. Routing
+        changes it later
+    :param path: path of the image in the environment
     """
 
     def __init__(self, application: Any, environ: Mapping[str, Any],
@@ -46,28 +48,28 @@ class StoredImage:
         self._attributes = dict(environ.get(_ATTRIBUTES, {}))
         self._environ = {
             name: value for name, value in environ.items()
-            if name == 'HTTP_HOST' or not name.startswith(_OTHERS)}
+            if name == 'HTTP_HOST' or not name.startswith(_REQUEST_PREFIXES)}
 
     @property
     def is_admin(self) -> bool:
-        """Whether the caller is an administrator."""
+        """Return whether the caller is an administrator."""
         return bool(getattr(self._attributes.get('context'), 'is_admin',
                             False))
 
     def record(self, as_admin: bool = False) -> dict[str, Any]:
-        """Read the properties.
+        """Return the record of the image.
 
-        :param as_admin: also those that the caller may not read
-            (``property_protection_file``). Call it without first: whether
-            the image exists for the caller is Glance's to decide.
+        :param as_admin: include properties that the caller cannot read
+            (``property_protection_file``). Call the method without it first:
+            Glance decides whether the image exists for the caller.
         :raises hyperv_sched.document.InvalidDocumentError: the caller cannot
-            read the image; Glance says so in its own response.
+            read the image. The response of Glance has the reason.
         """
         attributes = self._attributes
         if as_admin and 'context' in attributes:
             attributes = {**attributes,
                           'context': attributes['context'].elevated()}
-        # Routes ignores one line feed at the end.
+        # Routes ignores one line feed at the end of a path.
         end = '\n' if self._path.endswith('\n') else ''
         response = self._get(f'{self._path}{end}', attributes)
         if response.status_int != 200:
@@ -76,13 +78,13 @@ class StoredImage:
         return record
 
     def content(self, size: object) -> dict[str, Any]:
-        """Inspect the stored content, read in ranges.
+        """Inspect the stored content, which is read in ranges.
 
-        :param size: of the content in bytes, as the record has it
-        :returns: as :meth:`hyperv_sched.disk.Inspection.as_dict`
-        :raises UnreadContentError: the store serves no ranges, the caller
-            may not download the image, or it takes more than
-            :data:`MAX_SECONDS` or the limits of
+        :param size: size in bytes in the record
+        :returns: from :meth:`hyperv_sched.disk.Inspection.as_dict`
+        :raises UnreadContentError: the store does not support ranges, the
+            caller may not download the image, or a limit is exceeded:
+            :data:`MAX_SECONDS` or those of
             :class:`hyperv_sched.disk.ranges.RangeSource`.
         """
         if not isinstance(size, int):
@@ -92,14 +94,14 @@ class StoredImage:
         def fetch(offset: int, length: int) -> bytes:
             if time.monotonic() > end:
                 raise UnreadContentError(
-                    f'to read it takes more than {MAX_SECONDS:g} s')
+                    f'reading it takes more than {MAX_SECONDS:g} s')
             response = self._get(
                 f'{self._path}/file', self._attributes,
                 HTTP_RANGE=f'bytes={offset}-{offset + length - 1}')
             data = _read(response, length)
             if response.status_int != 206:
                 raise UnreadContentError(
-                    f'Glance does not serve a range of it: {response.status}')
+                    f'Glance does not return a range of it: {response.status}')
             return data
 
         try:
@@ -118,7 +120,7 @@ class StoredImage:
 
 
 def _read(response: webob.Response, length: int) -> bytes:
-    """Read at most so many bytes of a response, however many it has."""
+    """Read at most this many bytes of a response."""
     data = bytearray()
     try:
         for chunk in response.app_iter:

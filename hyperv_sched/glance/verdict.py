@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The verdict on an image, as Glance gives it to a user."""
+"""Validation of images in glance-api, and the reasons that users get."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 from typing import Any
 
@@ -21,85 +22,91 @@ from hyperv_sched.text import escape
 
 CONF = cfg.CONF
 conf.register_opts(CONF)
+
 LOG = logging.getLogger(__name__)
 
-#: Reasons that are given at once: answers and tasks have little room.
-_MAX_TOLD = 5
+#: Findings in a reason. Responses and tasks have little room for text.
+_MAX_FINDINGS = 5
 
-#: Severities of findings that an image is refused for.
-_REFUSED = ('error', 'unknown')
+#: Severities of findings for which an image is refused.
+_BLOCKING = ('error', 'unknown')
 
 
-def document(raw: Any) -> dict[str, Any]:
-    """Bring what Glance has of an image into the shape that rules judge.
+#: Rule codes whose findings are dropped, and those that are errors.
+SeverityOverrides = tuple[Sequence[str], Sequence[str]]
 
-    Glance knows no nesting: "properties" is a property like any other.
 
-    :raises hyperv_sched.document.InvalidDocumentError: it is none.
+def severity_overrides() -> SeverityOverrides:
+    """Read the severity overrides of the configuration.
+
+    :raises hyperv_sched.conf.InvalidOptionError: no rule has one of the
+        codes.
     """
-    if isinstance(raw, Mapping):
-        raw = {name: value for name, value in raw.items()
-               if name != 'properties'}
-    return image_document.normalize(raw)
+    ignored, errors = conf.read(CONF, 'ignored_rules', 'error_rules')
+    return ignored, errors
 
 
-def errors(document: Mapping[str, Any]) -> list[rules.Finding]:
-    """Return what an image is refused for; log what is odd about it.
+def to_document(record: Any) -> dict[str, Any]:
+    """Normalize a record of Glance into an image document.
 
-    What could not be decided is refused, too.
+    Records of Glance are flat, and "properties" is a property like others.
 
-    :param document: as :func:`hyperv_sched.document.normalize` returns it.
+    :raises hyperv_sched.document.InvalidDocumentError: the record is invalid.
+    """
+    if isinstance(record, Mapping):
+        record = {name: value for name, value in record.items()
+                  if name != 'properties'}
+    return image_document.normalize(record)
+
+
+def blocking_findings(document: Mapping[str, Any],
+                      overrides: SeverityOverrides) -> list[rules.Finding]:
+    """Return the findings for which an image is refused, and log the others.
+
+    :param document: from :func:`to_document`, with content if it is known
     """
     if not validators.concerns_hyperv(document):
         return []
-    findings = rules.apply_overrides(validators.validate(document), *weights())
+    findings = rules.apply_overrides(
+        validators.validate(document), *overrides)
     for finding in findings:
-        if finding.severity not in _REFUSED:
+        if finding.severity not in _BLOCKING:
             LOG.warning('Image %(image)s: %(finding)s',
                         {'image': escape(finding.image),
                          'finding': finding})
-    return [f for f in findings if f.severity in _REFUSED]
+    return [finding for finding in findings if finding.severity in _BLOCKING]
 
 
-def protected() -> bool:
-    """Return whether there may be properties that a user cannot read."""
+def has_property_protection() -> bool:
+    """Return whether some properties may not be readable for a user."""
     return bool(CONF.property_protection_file)
 
 
-def judge_readable(
-        judge: Callable[[dict[str, Any]], Iterable[rules.Finding]],
-        whole: dict[str, Any],
+def validate_readable(
+        validate: Callable[[dict[str, Any]], Iterable[rules.Finding]],
+        record: dict[str, Any],
         readable: dict[str, Any]) -> list[rules.Finding]:
-    """Judge a whole image; quote nothing that its user cannot read.
+    """Validate a record without quoting properties that the user cannot read.
 
-    :param judge: returns the findings about a record of the image
-    :param whole: the record with all properties
-    :param readable: the record as its user can read it
+    :param validate: returns the findings of a record
+    :param record: record with all properties
+    :param readable: record with the properties that the user can read
     """
-    findings = list(judge(whole))
-    if not findings or whole == readable:
+    findings = list(validate(record))
+    if not findings or record == readable:
         return findings
-    known = {str(finding) for finding in judge(readable)}
+    quotable = {str(finding) for finding in validate(readable)}
     return [
-        finding if str(finding) in known else dataclasses.replace(
+        finding if str(finding) in quotable else dataclasses.replace(
             finding, actual=None, required='',
             message='a property that you cannot read contradicts it',
             fix='Ask an administrator of the cloud')
         for finding in findings]
 
 
-def weights() -> tuple[list[str], list[str]]:
-    """The codes that an operator ignores, and those taken for errors.
-
-    :raises oslo_config.cfg.Error: a code is misspelt.
-    """
-    options = CONF.hyperv_sched
-    return options.ignored_rules, options.error_rules
-
-
-def words(findings: Iterable[rules.Finding]) -> str:
-    """The reasons for a refusal, in one text."""
-    told = [str(finding) for finding in findings]
-    more = len(told) - _MAX_TOLD
-    return '. '.join(told[:_MAX_TOLD]) + (
+def format_reason(findings: Iterable[rules.Finding]) -> str:
+    """Format the findings as the reason of a refusal."""
+    sentences = [str(finding) for finding in findings]
+    more = len(sentences) - _MAX_FINDINGS
+    return '. '.join(sentences[:_MAX_FINDINGS]) + (
         f'. And {more} more' if more > 0 else '')

@@ -26,14 +26,17 @@ def ref(name: str) -> Schema:
 
 
 def all_of(*schemas: Schema) -> Schema:
+    """Require all schemas."""
     return {'allOf': list(schemas)}
 
 
 def any_of(*schemas: Schema) -> Schema:
+    """Require at least one of the schemas."""
     return {'anyOf': list(schemas)}
 
 
 def not_(schema: Schema) -> Schema:
+    """Require that a schema does not hold."""
     return {'not': schema}
 
 
@@ -61,18 +64,22 @@ def given(path: str, schema: Schema) -> Schema:
 
 
 def equal(value: object) -> Schema:
+    """Require a value."""
     return {'const': value}
 
 
 def one_of(*values: object) -> Schema:
+    """Require one of the values."""
     return {'enum': list(values)}
 
 
 def none_of(*values: object) -> Schema:
+    """Forbid the values."""
     return {'not': equal(*values) if len(values) == 1 else one_of(*values)}
 
 
 def matches(pattern: str) -> Schema:
+    """Require text that a regular expression finds."""
     return {'pattern': pattern}
 
 

@@ -55,7 +55,7 @@ class UpgradeCheckTestCase(base.StoryTestCase):
         self.assertEqual({}, self.check_all(SUCCESS))
         self.assertEqual({}, self.check(SUCCESS, COMPUTE))
 
-    def test_misspelt_filter(self):
+    def test_misspelled_filter(self):
         self.mistake('nova-scheduler.conf',
                      'enabled_filters = ComputeFilter,HyperVGenerationFilter',
                      'enabled_filters = ComputeFilter,HyperVGenFilter')
@@ -91,7 +91,7 @@ class UpgradeCheckTestCase(base.StoryTestCase):
         self.assertEqual({'Nova enforced driver': FAILURE},
                          self.check(FAILURE, COMPUTE))
 
-    def test_misspelt_plugin(self):
+    def test_misspelled_plugin(self):
         self.mistake('glance-image-import.conf', '[hyperv_generation]',
                      '[hyperv_generations]')
         self.assertEqual({'Glance import plugin': FAILURE},
@@ -107,7 +107,7 @@ class UpgradeCheckTestCase(base.StoryTestCase):
         self.assertEqual({'Glance API filter': WARNING},
                          self.check_all(WARNING))
 
-    def test_misspelt_option(self):
+    def test_misspelled_option(self):
         (self.etc / 'glance-api.conf').open('a').write(
             '\n[hyperv_sched]\nignored_rule = HV106\n')
         self.assertEqual({'Options of [hyperv_sched]': WARNING},

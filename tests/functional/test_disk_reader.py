@@ -100,7 +100,7 @@ class DiskReaderTestCase(testtools.TestCase):
         return places
 
     def open(self):
-        """The disk as the reader has it, and what it is read from."""
+        """Open the disk; return it and the recorder of its reads."""
         file = self.stack.enter_context(self.image.open('rb', buffering=0))
         recorder = Recorder(file)
         found = inspection.Inspection()
@@ -113,7 +113,7 @@ class DiskReaderTestCase(testtools.TestCase):
             'info', '-f', kind, '--output', 'json', self.image))
 
     def qemu_bytes(self, kind, offset, length):
-        """A range of the disk as qemu reads it."""
+        """Read a range of the disk with qemu-img."""
         window = self.directory / 'window'
         qemu_img('convert', '-O', 'raw', '--image-opts',
                  f'driver=raw,offset={offset},size={length},'
@@ -153,7 +153,7 @@ class DiskReaderTestCase(testtools.TestCase):
                 self.assertSameWhereData(size, kind, options)
 
     def assertSameWhereData(self, size, kind, options):
-        """The surroundings of all data of an image."""
+        """Yield ranges around all data of an image."""
         places = self.make(size, kind, options, [
             chunk * 4 * GIB + delta for chunk in (0, 1, 2)
             for delta in (-MIB - 600, -300, 3 * MIB + 77)])

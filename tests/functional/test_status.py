@@ -29,7 +29,7 @@ def run(*argv, cwd='/', **kwargs):
 
 @functools.cache
 def sample(*namespaces):
-    """The sample configuration of a service."""
+    """Generate the sample configuration of a service."""
     done = run(BIN / 'oslo-config-generator', *(
         word for namespace in namespaces
         for word in ('--namespace', namespace)))
@@ -79,7 +79,7 @@ class StatusTestCase(testtools.TestCase):
             for check in json.loads(done.stdout)['checks']}
 
     def assertMistake(self, code, name, words, **texts):
-        """The mistake is the worst, and in just this check."""
+        """Assert that one check has the worst result."""
         status, results = self.status(**texts)
         self.assertEqual(code, status, results)
         self.assertIn(words, results[name]['details'])
@@ -131,7 +131,7 @@ class SchedulerTestCase(StatusTestCase):
         for name in ('Nova available filters', 'Nova enabled filters'):
             self.assertIn('lacks the filter', results[name]['details'])
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         self.assertMistake(
             2, 'Nova enabled filters', 'HyperVGenerationFiltre',
             nova=self.nova(enabled='ComputeFilter,HyperVGenerationFiltre'))
@@ -149,7 +149,7 @@ class SchedulerTestCase(StatusTestCase):
 
     def test_late(self):
         self.assertMistake(
-            1, 'Nova enabled filters', 'the user is not told why',
+            1, 'Nova enabled filters', 'the user gets no reason',
             nova=self.nova(
                 enabled='ImagePropertiesFilter,HyperVGenerationFilter'))
 
@@ -217,10 +217,10 @@ class ComputeTestCase(StatusTestCase):
 
     def test_bare(self):
         self.assertMistake(
-            2, 'Nova compute driver', 'nothing is enforced',
+            2, 'Nova compute driver', 'rules are not enforced',
             nova=self.nova(driver='compute_hyperv.driver.HyperVDriver'))
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         self.assertMistake(
             2, 'Nova compute driver', 'nova-compute does not start',
             nova=self.nova(driver='hyperv_sched.EnforcedDrive'))
@@ -232,7 +232,7 @@ class ComputeTestCase(StatusTestCase):
 
     def test_enforced_on_what_is_no_driver(self):
         self.assertMistake(
-            2, 'Nova enforced driver', 'it is no driver of Nova',
+            2, 'Nova enforced driver', 'it is not a driver of Nova',
             nova=self.nova(enforced='fake.FakeVirtAPI'))
 
     def test_config_drive_that_hyperv_cannot_attach(self):
@@ -240,7 +240,7 @@ class ComputeTestCase(StatusTestCase):
             2, 'Nova config drive', 'Set it to iso9660.',
             nova=put(self.nova(), 'DEFAULT', 'config_drive_format', 'vfat'))
 
-    def test_option_misspelt(self):
+    def test_option_misspelled(self):
         self.assertMistake(
             1, 'Options of [hyperv_sched]', 'Write gen2_minimum_version.',
             nova=put(self.nova(), 'hyperv_sched', 'gen2_min_version', '10.0'))
@@ -280,10 +280,10 @@ class GlanceTestCase(StatusTestCase):
             glance=self.samples['glance'], paste=self.samples['paste'])
         self.assertEqual(1, status)
         self.assertIn('lacks', results['Glance import plugin']['details'])
-        self.assertIn('without the API filter',
+        self.assertIn('lacks the API filter',
                       results['Glance API filter']['details'])
 
-    def test_plugin_misspelt(self):
+    def test_plugin_misspelled(self):
         texts = self.texts()
         texts['glance'] = texts['glance'].replace(
             '[hyperv_generation]', '[hyperv_generaton]')
@@ -291,7 +291,7 @@ class GlanceTestCase(StatusTestCase):
                            **texts)
 
     def test_other_flavor(self):
-        self.assertMistake(2, 'Glance API filter', 'is without it',
+        self.assertMistake(2, 'Glance API filter', 'lacks it',
                            **self.texts(flavor='caching'))
 
     def test_before_the_context(self):
@@ -299,7 +299,7 @@ class GlanceTestCase(StatusTestCase):
             2, 'Glance API filter', 'is before context', **self.texts(
                 paste=self.paste(new='authtoken hyperv_generation context')))
 
-    def test_entry_point_misspelt(self):
+    def test_entry_point_misspelled(self):
         self.assertMistake(
             2, 'Glance API filter', 'hyperv_generaton', **self.texts(
                 paste=self.paste(section=FILTER.replace(
@@ -347,11 +347,11 @@ class DefaultsTestCase(testtools.TestCase):
         done = run(sys.executable, '-W', 'ignore', '-c', '''
 import glance.opts
 import nova.conf.opts
-from hyperv_sched.cli.status import sources
+from hyperv_sched.cli.status import configuration
 for theirs, ours in (
-        (nova.conf.opts.list_opts(), sources.NOVA_OPTS),
+        (nova.conf.opts.list_opts(), configuration.NOVA_OPTS),
         (glance.opts.list_api_opts() + glance.opts.list_image_import_opts(),
-         sources.GLANCE_OPTS)):
+         configuration.GLANCE_OPTS)):
     real = {(str(group or 'DEFAULT'), opt.name): opt
             for group, opts in theirs for opt in opts}
     for group, opts in ours.items():

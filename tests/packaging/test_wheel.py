@@ -180,7 +180,7 @@ class InstallCommandsTestCase(testtools.TestCase):
 
     def test_readme_and_virtual_environment(self):
         text = (self.checkout / 'README.rst').read_text()
-        block = text.partition('Use it\n======')[2].partition('::\n\n')[2]
+        block = text.partition('Usage\n=====')[2].partition('::\n\n')[2]
         commands = block.partition('\n\n')[0]
         *install, version = [
             line for line in self.read('install-venv.sh').splitlines()

@@ -9,11 +9,11 @@ state.py      the state directory: places, ports, passwords
 hosts.py      which computes there are
 software.py   pip and Debian packages, hyperv-sched from this checkout
 process.py    starting, finding and ending processes
-config.py     what each service is told; templates in etc/
+config.py     configuration of the services; templates in etc/
 services.py   what runs, what it needs, when it is ready
 setup.py      what is done once: databases, cells, catalog, users
 steps.py      all of it at once, as far as one does not need the other
-api.py        the cloud's own API, asked as administrator
+api.py        requests to the APIs as administrator
 cloud.py      up, down, start, stop
 main.py       the command line
 

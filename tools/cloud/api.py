@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The cloud's own API, asked as its administrator."""
+"""Requests to the APIs of the cloud as administrator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TIMEOUT = 30
 
 
 class Api:
-    """Requests with a token, which is asked for when the first needs it."""
+    """Requests with a token, which the first request gets."""
 
     def __init__(self, state: cloud_state.State) -> None:
         self._state = state
@@ -55,10 +55,10 @@ class Api:
                 return json.loads(answer.read() or b'{}'), answer.headers
         except urllib.error.HTTPError as exc:
             with exc:
-                said = exc.read(2000).decode(errors='replace')
+                reason = exc.read(2000).decode(errors='replace')
             raise errors.CloudError(
                 f'{service} answers {method} {path} with HTTP {exc.code}:'
-                f' {said}', self._state.log / f'{service}.log') from exc
+                f' {reason}', self._state.log / f'{service}.log') from exc
         except (OSError, ValueError) as exc:
             raise errors.CloudError(
                 f'{service} does not answer {method} {path}: {exc}',

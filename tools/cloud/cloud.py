@@ -16,7 +16,7 @@ from tools.cloud import software
 from tools.cloud import state as cloud_state
 from tools.cloud import steps
 
-#: Is told each step and how many seconds it took.
+#: Called with each step and its seconds.
 Done = Callable[[str, float], object]
 
 
@@ -42,7 +42,7 @@ class Cloud:
             if fresh or not self.state.exists:
                 process.stop(self.state, patience=0)
                 self.state.forget()
-            # Nobody's code is changed while it runs.
+            # The code of a running service is not changed.
             if not process.leaders(self.state):
                 self._run(software.install_steps(self.state), done)
             new = not self.state.exists

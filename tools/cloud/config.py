@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each service is told: the templates in etc/, filled in."""
+"""Configuration of the services, from the templates in etc/."""
 
 from __future__ import annotations
 

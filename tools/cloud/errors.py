@@ -7,7 +7,7 @@ import pathlib
 
 
 class CloudError(Exception):
-    """Something that whoever runs the cloud can see and mend.
+    """Error that the user of the cloud can correct.
 
     :param log: whose end tells more
     """
@@ -17,8 +17,8 @@ class CloudError(Exception):
         self.log = log
 
 
-class Interrupted(CloudError):
-    """Another step failed, or somebody wants no more of it."""
+class InterruptedStepError(CloudError):
+    """Another step failed, or the user interrupted the command."""
 
     def __init__(self) -> None:
         super().__init__('interrupted')

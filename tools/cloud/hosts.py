@@ -24,6 +24,7 @@ class Host:
 
     @property
     def service(self) -> str:
+        """Return the name of the nova-compute service."""
         return f'nova-compute-{self.name}'
 
 

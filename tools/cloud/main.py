@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         '--state', metavar='DIR',
         default=os.environ.get('DEVCLOUD_STATE',
                                cloud_state.TOP / '.devcloud'),
-        help='where the cloud lies; several run side by side (default:'
+        help='state directory of the cloud; several run side by side (default:'
              ' DEVCLOUD_STATE, or .devcloud in the checkout)')
     commands = parser.add_subparsers(dest='command', required=True,
                                      metavar='COMMAND')
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
                          ' and whose cloud they talk to')
     command.add_argument('user', nargs='?', choices=('demo', 'admin'),
                          default='demo')
-    command = add('logs', "show what a service has said; without a name,"
+    command = add('logs', "show the log of a service; without a name,"
                           ' list the files')
     command.add_argument('service', nargs='?')
     command.add_argument('-f', '--follow', action='store_true',
@@ -144,7 +144,7 @@ def _up(cloud: clouds.Cloud, args: argparse.Namespace) -> int:
 
 
 def _option(args: argparse.Namespace) -> str:
-    """What says which cloud, where the default would be another one."""
+    """Return the option --state, unless it has the default."""
     default = _parser().get_default('state')
     return ('' if args.state == default
             else f' --state {shlex.quote(str(args.state))}')
@@ -235,7 +235,7 @@ def _logs(cloud: clouds.Cloud, args: argparse.Namespace) -> int:
 
 
 def _tail(path: pathlib.Path, lines: int) -> str:
-    """The last lines, of some 500 characters each."""
+    """Return the last lines of a log, of up to some 500 characters each."""
     with open(path, 'rb') as log:
         log.seek(0, os.SEEK_END)
         log.seek(max(0, log.tell() - 500 * lines))

@@ -19,6 +19,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
 
     def do_GET(self) -> None:
+        """Respond with versions, extensions or an empty collection."""
         path = self.path.partition('?')[0].rstrip('/')
         collection = re.fullmatch(r'/v2\.0/([a-z-]+)', path)
         if collection:
@@ -51,7 +52,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Is not kept from ending by connections that nobody closes."""
+    """Server that ends although connections are open."""
 
     daemon_threads = True
 

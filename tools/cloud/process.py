@@ -2,7 +2,7 @@
 """Starting, finding and ending the processes of a cloud.
 
 Each carries a mark in its environment, and so do its children: what runs is
-found by it, and nobody else's process can be taken for one of ours.
+found by it, and processes of other users are never taken for ours.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Process:
 
     @property
     def memory(self) -> int:
+        """Return the proportional memory of the process in bytes."""
         try:
             text = pathlib.Path(f'/proc/{self.pid}/smaps_rollup').read_text()
         except OSError:
@@ -86,14 +87,14 @@ def find(state: cloud_state.State) -> list[Process]:
 
 
 def leaders(state: cloud_state.State) -> dict[str, Process]:
-    """What is up: a service whose first process has died is not."""
+    """Return running services; without its first process, none runs."""
     return {process.name: process for process in find(state)
             if process.leader}
 
 
 def environment(state: cloud_state.State, name: str,
                 more: Mapping[str, str]) -> dict[str, str]:
-    """Nothing of whoever asks gets to a service that it was not meant for."""
+    """Return the environment of a service, without that of the caller."""
     kept = {key: value for key, value in os.environ.items()
             if not key.startswith(('OS_', 'PYTHON', 'RABBITMQ_', 'ERL_'))}
     return {

@@ -109,7 +109,7 @@ def _rabbitmq(state: cloud_state.State) -> Service:
             # Without busy waiting: there are not many processors.
             'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS':
                 '-kernel inet_dist_use_interface {127,0,0,1} +sbwt none',
-            # The script hands over to Erlang and is gone.
+            # The script starts Erlang and exits.
             'RUNNING_UNDER_SYSTEMD': 'true'})
 
 
@@ -161,7 +161,7 @@ def start(state: cloud_state.State, service: Service,
             ' that, or let "tools/devcloud up --fresh" make a new cloud on'
             ' other ports')
     if unwanted.is_set():
-        raise errors.Interrupted
+        raise errors.InterruptedStepError
     started = time.time()
     child = process.spawn(state, service.name, service.argv(), log,
                           service.environment)
@@ -178,7 +178,7 @@ def start(state: cloud_state.State, service: Service,
                 f'{service.name} runs, but is not ready after'
                 f' {_PATIENCE} s', log)
         if unwanted.wait(0.1):
-            raise errors.Interrupted
+            raise errors.InterruptedStepError
 
 
 def _connection(state: cloud_state.State, name: str) -> socket.socket:
@@ -195,7 +195,7 @@ def _listens(name: str) -> Probe:
 
 
 def _greets(name: str) -> Probe:
-    """A database says hello to each who comes."""
+    """Return a probe for the greeting of MariaDB."""
     def probe(state: cloud_state.State, started: float) -> bool:
         with contextlib.suppress(OSError), _connection(state, name) as peer:
             return b'MariaDB' in peer.recv(200)
@@ -204,7 +204,7 @@ def _greets(name: str) -> Probe:
 
 
 def _speaks_amqp(state: cloud_state.State, started: float) -> bool:
-    """It answers with a frame of a method, on channel 0."""
+    """Wait for a method frame on channel 0."""
     with contextlib.suppress(OSError), _connection(
             state, 'rabbitmq') as peer:
         peer.sendall(b'AMQP\0\0\x09\x01')

@@ -42,7 +42,7 @@ _WITH_CONFIG = {'glance-manage': ('glance-api',),
 
 
 def install_steps(state: cloud_state.State) -> list[steps.Step]:
-    """What is not there yet, or is of another checkout."""
+    """Return the steps for missing software, or that of another checkout."""
     return [
         steps.Step('debian-packages',
                    lambda unwanted: _install_debian(state, unwanted)),
@@ -200,7 +200,7 @@ def packages_to_unpack(dependencies: str) -> list[str]:
             raise errors.CloudError(
                 f'apt has no package {prefix} among the dependencies of'
                 f' {" and ".join(_DEBIAN)}. Check /etc/apt/sources.list and'
-                f' /etc/apt/sources.list.d. apt-cache said: '
+                f' /etc/apt/sources.list.d. apt-cache printed: '
                 f'{dependencies.strip()[-500:] or "nothing"}')
     return found
 
@@ -309,7 +309,7 @@ def _install(state: cloud_state.State, unwanted: threading.Event,
 def _run(state: cloud_state.State, unwanted: threading.Event, name: str,
          *argv: object) -> None:
     state.software.mkdir(parents=True, exist_ok=True)
-    # Cache and configuration are those of whoever installs.
+    # Cache and configuration are those of the user.
     run(state, unwanted, name, argv, state.software / f'{name}.log',
         {key: value for key, value in venvs.uv_variables().items()
          if key in ('HOME', 'PATH', 'SSL_CERT_FILE', 'ALL_PROXY')
@@ -324,12 +324,12 @@ def run(state: cloud_state.State, unwanted: threading.Event, name: str,
     :raises CloudError: it fails
     """
     if unwanted.is_set():
-        raise errors.Interrupted
+        raise errors.InterruptedStepError
     child = process.spawn(state, name, argv, log, more, stdin)
     while child.poll() is None:
         if unwanted.wait(0.05):
             process.stop(state, [name], patience=5)
-            raise errors.Interrupted
+            raise errors.InterruptedStepError
     if child.returncode != 0:
         raise errors.CloudError(
             f'{name}: "{pathlib.Path(str(argv[0])).name}'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state directory: everything that the cloud is lies below it."""
+"""The state directory, with all files of the cloud."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PORTS = ('mariadb', 'epmd', 'erlang', 'rabbitmq', 'keystone', 'glance',
 #: All that a state directory holds.
 _OURS = frozenset({'.gitignore', 'cloud', 'clouds.yaml', 'lock', 'software'})
 
-#: Below what the kernel hands out to clients.
+#: Below the range of ports that the kernel assigns to clients.
 _RANGE = range(20000, 32000)
 
 
@@ -82,6 +82,7 @@ class State:
         return self._complete.exists()
 
     def completed(self) -> None:
+        """Record that the cloud is complete."""
         self._complete.touch(mode=0o600)
 
     def create(self) -> None:
@@ -117,6 +118,7 @@ class State:
 
     @property
     def ports(self) -> dict[str, int]:
+        """Return the ports of the services by name."""
         ports: dict[str, int] = self._read()['ports']
         return ports
 
@@ -136,6 +138,7 @@ class State:
         return settings
 
     def url(self, service: str) -> str:
+        """Return the URL of a service."""
         return f'http://127.0.0.1:{self.ports[service]}'
 
     @contextlib.contextmanager

@@ -17,7 +17,7 @@ class Step:
     """Something to do.
 
     :param needs: names of steps that come first, if they are to be done
-    :param run: gets an event that is set once nobody wants it any more
+    :param run: called with an event that is set on an interrupt
     """
 
     name: str
@@ -28,7 +28,7 @@ class Step:
 def run(steps: Iterable[Step], done: Callable[[str, float], object]) -> None:
     """Run all of them; after a failure none begins, and it is raised.
 
-    :param done: is told each step and how many seconds it took
+    :param done: called with each step and its seconds
     """
     by_name = {step.name: step for step in steps}
     graph = graphlib.TopologicalSorter({

@@ -45,6 +45,7 @@ class HostDriver(fake.FakeDriver):
                for name in _DISK_FORMATS[CONF.devcloud.hypervisor_type]}}
 
     def init_host(self, host):
+        """Set the version of Windows, if one is configured."""
         super().init_host(host)
         if CONF.devcloud.windows_version:
             # Where the drivers for Hyper-V keep os-win's.
@@ -63,18 +64,20 @@ class HostDriver(fake.FakeDriver):
     # The fake one makes up another UUID each time that it starts.
 
     def get_nodenames_by_uuid(self, refresh=False):
+        """Return the nodes by UUID."""
         return driver.ComputeDriver.get_nodenames_by_uuid(self, refresh)
 
     def get_available_resource(self, nodename):
+        """Return the resources with the UUID of the node."""
         resources = super().get_available_resource(nodename)
         if resources:
             resources['uuid'], = self.get_nodenames_by_uuid()
         return resources
 
     def get_info(self, instance, use_cache=True):
-        """A guest outlives the nova-compute that started it.
+        """Return the state of a guest, which outlives nova-compute.
 
-        Which asks for each as it starts.
+        nova-compute gets the state of each guest when it starts.
         """
         if (instance.uuid not in self.instances
                 and instance.host == self._host
@@ -103,6 +106,7 @@ class HostDriver(fake.FakeDriver):
                 images.download(context, instance.image_ref))))
 
     def migrate_disk_and_power_off(self, context, instance, *args, **kwargs):
+        """Stop a server before its disk is moved."""
         self.power_off(instance)
         return super().migrate_disk_and_power_off(
             context, instance, *args, **kwargs)
@@ -130,13 +134,17 @@ class HostDriver(fake.FakeDriver):
             block_device_info=block_device_info)
 
     def pause(self, instance):
+        """Set the power state to PAUSED."""
         self.instances[instance.uuid].state = power_state.PAUSED
 
     def unpause(self, instance):
+        """Set the power state to RUNNING."""
         self.instances[instance.uuid].state = power_state.RUNNING
 
     def suspend(self, context, instance):
+        """Set the power state to SUSPENDED."""
         self.instances[instance.uuid].state = power_state.SUSPENDED
 
     def resume(self, context, instance, *args, **kwargs):
+        """Set the power state to RUNNING."""
         self.instances[instance.uuid].state = power_state.RUNNING

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hyperv-sched-status command: is this host configured to enforce?"""
+"""Checks of the configuration of Nova and Glance on this host."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The hyperv-sched-status command, in the frame of oslo.upgradecheck."""
+"""The hyperv-sched-status command, based on oslo.upgradecheck."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from hyperv_sched.cli import base
+from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import configuration_checks
 from hyperv_sched.cli.status import environment
 from hyperv_sched.cli.status import glance_checks
 from hyperv_sched.cli.status import nova_checks
-from hyperv_sched.cli.status import problems
-from hyperv_sched.cli.status import sources
+from hyperv_sched.cli.status import results
 from hyperv_sched.text import escape
 
-#: Apart from the results: nothing was checked.
+#: No check was run. Results of checks have lower codes.
 EXIT_UNEXPECTED = 255
 
 EPILOG = '''\
 exit codes:
-  0    all is as it should be (or does not apply here, and says so)
-  1    a warning: something works less well than it could, or was not tried
-  2    a failure: something is not enforced, or a service will not start
-  255  nothing was checked: wrong usage, a file that cannot be read, or no
+  0    every check passes, or does not apply to this host
+  1    a warning: something works in part, or could not be checked
+  2    a failure: rules are not enforced, or a service does not start
+  255  no check was run: wrong usage, a file that cannot be read, or no
        configuration found
 '''
 
-Check = Callable[[sources.Deployment], Iterator[problems.Problem]]
+Check = Callable[[configuration.Deployment], Iterator[results.Problem]]
 
 CHECKS: tuple[tuple[str, Check], ...] = (
     ('Glance import plugin', glance_checks.import_plugin),
@@ -64,31 +64,31 @@ CHECKS: tuple[tuple[str, Check], ...] = (
 
 
 class Skipped(enum.IntEnum):
-    """A result besides those of oslo.upgradecheck: never the worst."""
+    """Result of a check that does not apply, lower than all others."""
 
     SKIPPED = -1
 
 
-#: oslo.upgradecheck looks up there what it writes for a result.
+#: Table in which oslo.upgradecheck looks up the text of a result.
 _TITLES = cast(dict[int, str], upgradecheck.UPGRADE_CHECK_MSG_MAP)
 _TITLES[Skipped.SKIPPED] = 'Skipped'
 
-#: The width of oslo.upgradecheck's own table.
+#: Width of the table of oslo.upgradecheck.
 WIDTH = 60
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """Every check, over one deployment."""
+    """All checks of one deployment."""
 
     display_title = 'hyperv-sched Status'
 
-    def __init__(self, deployment: sources.Deployment) -> None:
+    def __init__(self, deployment: configuration.Deployment) -> None:
         super().__init__()
         self._deployment = deployment
         self._upgrade_checks = (
             ('Configuration files', Checks._files),
-            *((name, (Checks._run, {'judge': judge}))
-              for name, judge in CHECKS))
+            *((name, (Checks._run, {'check': check}))
+              for name, check in CHECKS))
 
     def _files(self) -> upgradecheck.Result:
         read = [f'{service.name}: {file}' for service in self._deployment
@@ -96,40 +96,40 @@ class Checks(upgradecheck.UpgradeCommands):
         if self._deployment.paste:
             read.append(f'paste: {self._deployment.paste.path}')
         read += [f'not read: {path} (the services have another home '
-                 'directory; name it with --nova-conf or --glance-conf)'
+                 'directory. Name it with --nova-conf or --glance-conf)'
                  for path in self._deployment.unread]
         return upgradecheck.Result(upgradecheck.Code.SUCCESS,
                                    '\n'.join(read))
 
-    def _run(self, judge: Check) -> upgradecheck.Result:
+    def _run(self, check: Check) -> upgradecheck.Result:
         try:
-            found = list(judge(self._deployment))
-        except problems.Skip as exc:
+            problems = list(check(self._deployment))
+        except results.NotApplicableError as exc:
             return upgradecheck.Result(
                 cast(upgradecheck.Code, Skipped.SKIPPED), f'{exc}.')
-        except problems.InvalidOption as exc:
-            found = [problems.failure(f'{exc}.')]
-        if not found:
+        except results.OptionValueError as exc:
+            problems = [results.failure(f'{exc}.')]
+        if not problems:
             return upgradecheck.Result(upgradecheck.Code.SUCCESS)
         return upgradecheck.Result(
-            max(problem.code for problem in found),
-            '\n'.join(problem.text for problem in found))
+            max(problem.code for problem in problems),
+            '\n'.join(problem.text for problem in problems))
 
     def _get_details(self,
                      upgrade_check_result: upgradecheck.Result) -> str | None:
-        """Wrap as oslo.upgradecheck does, and leave paths and names whole."""
+        """Wrap details as oslo.upgradecheck does, but no commands or paths."""
         details = upgrade_check_result.details
         return details and '\n'.join(
             line for paragraph in details.splitlines()
             for line in (
-                [paragraph] if paragraph.startswith(problems.VERBATIM)
+                [paragraph] if paragraph.startswith(results.VERBATIM)
                 else textwrap.wrap(
                     paragraph, WIDTH, subsequent_indent='  ',
                     break_long_words=False, break_on_hyphens=False)))
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Wraps everything at the width of the terminal but the exit codes."""
+    """Help formatter that does not wrap the exit codes."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if text == EPILOG else super()._fill_text(
@@ -137,19 +137,20 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Ends with a code of its own: 2 is a failure of a check."""
+    """Parser that exits with 255: code 2 is a failure of a check."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(epilog=EPILOG, allow_abbrev=False,
                          formatter_class=_Formatter, **kwargs)
 
     def error(self, message: str) -> NoReturn:
+        """Print the usage and an error, and exit."""
         self.print_usage(sys.stderr)
         self.exit(EXIT_UNEXPECTED, f'{self.prog}: error: {message}\n')
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line, as that of Nova's and Glance's own commands."""
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser, with the form of "nova-status upgrade check"."""
     top = _Parser(
         prog='hyperv-sched-status',
         description='Check that Nova and Glance on this host are configured '
@@ -162,49 +163,48 @@ def parser() -> argparse.ArgumentParser:
     check = upgrade.add_subparsers(required=True, metavar='check').add_parser(
         'check',
         description='Read the configuration of nova-scheduler, nova-compute '
-                    'and glance-api, as far as it is on this host, and tell '
-                    'what is wrong with it. Once a file is named, only the '
-                    'files named are read, and the paste file that they '
-                    'lead to.')
+                    'and glance-api on this host, and report problems. With '
+                    '--nova-conf or --glance-conf only these files are read, '
+                    'and the paste file that they name.')
     check.add_argument(
         '--json', action='store_true', help='write JSON instead of a table')
     check.add_argument(
         '--nova-conf', metavar='FILE', action='append', default=[],
-        help="a file that Nova's services read; may be repeated, in their "
-             'order (default: those that they find by themselves, such as '
-             '/etc/nova/nova.conf; those in your home directory do not count)')
+        help='read this file of the Nova services (repeat for more, in their '
+             'order; default: the files that the services find, such as '
+             '/etc/nova/nova.conf, except those in your home directory)')
     check.add_argument(
         '--glance-conf', metavar='FILE', action='append', default=[],
-        help='a file that glance-api reads; may be repeated, in its order '
-             '(default: glance-image-import.conf and glance-api.conf in '
+        help='read this file of glance-api (repeat for more, in its order; '
+             'default: glance-image-import.conf and glance-api.conf in '
              '$OS_GLANCE_CONFIG_DIR or /etc/glance)')
     check.add_argument(
         '--glance-paste', metavar='FILE',
-        help='the paste file of glance-api (default: the one that its '
-             'configuration names, or glance-api-paste.ini beside it)')
+        help='read this paste file of glance-api (default: the one that its '
+             'configuration names, or glance-api-paste.ini next to it)')
     return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the checks and return the exit code."""
-    base.tolerate_any_terminal()
-    top = parser()
+    base.escape_unencodable_output()
+    parser = build_parser()
     try:
-        code = _run(top, argv)
+        code = _run(parser, argv)
     except SystemExit as exc:
-        # Of argparse, which ends with numbers alone.
+        # argparse exits with integers only.
         code = cast(int, exc.code)
-    return base.finish(top.prog, code, EXIT_UNEXPECTED)
+    return base.exit_code(parser.prog, code, EXIT_UNEXPECTED)
 
 
-def _run(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    args = top.parse_args(argv)
+def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    args = parser.parse_args(argv)
     try:
-        deployment = sources.read(
+        deployment = configuration.read(
             args.nova_conf, args.glance_conf, args.glance_paste)
-    except (problems.BadInput, problems.InvalidOption) as exc:
-        with base.aside() as stream:
-            print(f'{top.prog}: {escape(exc, limit=1000)}',
+    except (results.FileError, results.OptionValueError) as exc:
+        with base.stderr() as stream:
+            print(f'{parser.prog}: {escape(exc, limit=1000)}',
                   file=stream)
         return EXIT_UNEXPECTED
     report = io.StringIO()
@@ -216,9 +216,10 @@ def _run(top: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     try:
         print(report.getvalue(), end='', flush=True)
     except OSError as exc:
-        # What was found stays found, whoever does not want to read it.
-        base.settle(sys.stdout)
+        # An error of the output does not change the result of the checks.
+        base.flush_or_discard(sys.stdout)
         if not base.is_closed_pipe(exc):
-            with base.aside() as stream:
-                print(f'{top.prog}: {base.unwritten(exc)}', file=stream)
+            with base.stderr() as stream:
+                print(f'{parser.prog}: {base.write_error_message(exc)}',
+                      file=stream)
     return code

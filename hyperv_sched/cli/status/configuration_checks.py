@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the configuration files that hold for every service."""
+"""Checks of the configuration files of all services."""
 
 from __future__ import annotations
 
@@ -9,79 +9,80 @@ from collections.abc import Iterator
 from oslo_config import cfg
 
 from hyperv_sched import conf as own_options
-from hyperv_sched.cli.status import problems
-from hyperv_sched.cli.status import sources
+from hyperv_sched.cli.status import configuration
+from hyperv_sched.cli.status import results
+from hyperv_sched.cli.status.results import format_value
 
 
 def sections(
-        deployment: sources.Deployment) -> Iterator[problems.Problem]:
-    """Every section is read, and is there once.
+        deployment: configuration.Deployment) -> Iterator[results.Problem]:
+    """Check that every section has a known name and begins once.
 
-    oslo.config ignores a section whose name it does not know, joins those of
-    one name, and takes the last value of an option that is no list of lines.
+    oslo.config ignores sections with unknown names, joins sections with the
+    same name, and takes the last value of an option, except for MultiOpt.
     """
-    # nova-scheduler and nova-compute read most files alike.
-    found: dict[problems.Problem, None] = {}
+    # nova-scheduler and nova-compute read mostly the same files.
+    problems: dict[results.Problem, None] = {}
     for service in deployment:
         for file in service.contents:
             for problem in (*_ignored(service, file),
                             *_repeated(service, file)):
-                found[problem] = None
-    yield from found
+                problems[problem] = None
+    yield from problems
 
 
-def _ignored(service: sources.Service,
-             file: sources.File) -> Iterator[problems.Problem]:
+def _ignored(service: configuration.Service,
+             file: configuration.File) -> Iterator[results.Problem]:
     for header in dict.fromkeys(file.headers):
-        name = sources.group_name(header)
+        name = configuration.group_name(header)
         if name in service.registered:
             continue
         for group in service.registered:
-            if problems.resembles(group, header):
-                yield problems.warning(
-                    f'[{problems.shown(header)}] in {file.path} is not a '
-                    'section that the services read, and its options have '
-                    f'no effect. Write [{group}].')
+            if results.is_misspelled_section(group, header):
+                yield results.warning(
+                    f'[{format_value(header)}] in {file.path} is not a '
+                    'section of the services, and its options have no '
+                    f'effect. Write [{group}].')
 
 
-def _repeated(service: sources.Service,
-              file: sources.File) -> Iterator[problems.Problem]:
-    headers = collections.Counter(map(sources.group_name, file.headers))
+def _repeated(service: configuration.Service,
+              file: configuration.File) -> Iterator[results.Problem]:
+    headers = collections.Counter(map(configuration.group_name, file.headers))
     for group, opts in service.registered.items():
         options = file.options.get(group, {})
         overridden = [
             opt.name for opt in opts if options.get(opt.name, 0) > 1
             and not isinstance(opt, cfg.MultiOpt)]
         for name in overridden:
-            yield problems.warning(
+            yield results.warning(
                 f'[{group}] {name} is set {options[name]} times in '
                 f'{file.path}, and only the last counts. Keep one.')
         if headers[group] > 1 and not overridden:
-            yield problems.warning(
+            yield results.warning(
                 f'[{group}] begins {headers[group]} times in {file.path}. '
                 'oslo.config joins such sections; other tools that edit the '
                 'file do not. Keep one.')
 
 
-def options(deployment: sources.Deployment) -> Iterator[problems.Problem]:
-    """Every option of [hyperv_sched] is one, and has a value it can have."""
+def options(deployment: configuration.Deployment) -> Iterator[results.Problem]:
+    """Check the names and values of all options in [hyperv_sched]."""
     known = [opt.name for _, opts in own_options.list_opts() for opt in opts]
     group = own_options.GROUP.name
-    # nova-scheduler and nova-compute read most files alike.
-    found: dict[problems.Problem, None] = {}
+    # nova-scheduler and nova-compute read mostly the same files.
+    problems: dict[results.Problem, None] = {}
     for service in deployment:
         where = ', '.join(service.files)
         for name in known:
             try:
                 service.get(group, name)
-            except problems.InvalidOption as exc:
-                found[problems.failure(
-                    f'{exc}. The services do not start with it.')] = None
+            except results.OptionValueError as exc:
+                problems[results.failure(
+                    f'{exc}. The services do not start.')] = None
         for name in service.groups.get(group, ()):
             if name not in known:
-                near = problems.misspelt(name, known)
-                found[problems.warning(
-                    f'[{group}] {problems.shown(name)} in {where} is no '
-                    'option, and has no effect. '
+                near = results.find_misspelled(name, known)
+                problems[results.warning(
+                    f'[{group}] {format_value(name)} in {where} is not '
+                    'an option, and has no effect. '
                     + (f'Write {near}.' if near else 'Remove it.'))] = None
-    yield from found
+    yield from problems

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed beside this command, and whether it can be imported.
+"""Installed distributions, and imports as Nova and Glance do them.
 
-Services are asked by the names that they use themselves, as late as can be:
-a host has Nova or Glance, seldom both.
+Nova and Glance are imported only by the checks that need them: most hosts
+have one of them.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ import packaging.version
 
 import hyperv_sched
 from hyperv_sched import text
-from hyperv_sched.cli.status import problems
+from hyperv_sched.cli.status import results
 from hyperv_sched.text import escape
 
 DISTRIBUTION = 'hyperv-sched'
 
 
 def version(distribution: str) -> str | None:
-    """The version that is installed; None where none is."""
+    """Return the installed version of a distribution, or None."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -37,18 +37,18 @@ def version(distribution: str) -> str | None:
 
 
 def major(version: str) -> int:
-    """The first number of an OpenStack release: one a half-year."""
+    """Return the major version of an OpenStack release."""
     return packaging.version.parse(version).major
 
 
 def import_path(path: str) -> object:
     """Import ``package.module.Name``, as Nova does.
 
-    :raises Exception: whatever the module raises
+    :raises Exception: any exception of the module
     """
     module, _, name = path.rpartition('.')
     if not module:
-        raise ImportError('it names no module')
+        raise ImportError('the path has no module')
     return getattr(importlib.import_module(module), name)
 
 
@@ -66,12 +66,12 @@ class MisplacedError(ImportError):
 def import_driver(name: str) -> object:
     """Import a class below ``nova.virt``, as nova-compute does.
 
-    A wheel puts its driver into ``nova/virt`` of the directory that pip
-    installs into. Where Nova is in another one, such as that of a
-    distribution's packages, Python takes ``nova`` from there alone.
+    pip installs the driver into ``nova/virt`` of its own directory. Python
+    does not find it there if Nova is in another directory, for example that
+    of a distribution's packages.
 
     :raises MisplacedError: the driver is below another ``nova/virt``
-    :raises Exception: whatever the module raises
+    :raises Exception: any exception of the module
     """
     package = name.partition('.')[0]
     try:
@@ -93,20 +93,20 @@ def import_driver(name: str) -> object:
 def _link_command(driver: str, virt: str) -> str:
     """Return the command that lets Nova find a driver.
 
-    ``pip install --target`` leaves out a package that is there already, and
-    with ``--upgrade`` deletes Nova.
+    ``pip install --target`` skips a package that exists, and with
+    ``--upgrade`` deletes Nova.
     """
     if os.name == 'nt':
-        # Links need a privilege there.
+        # Links require a privilege on Windows.
         copy = os.path.join(virt, os.path.basename(driver))
         return f'xcopy /e /i "{driver}" "{copy}"'
     return f'ln -s {text.quote(driver, "sh")} {text.quote(virt, "sh")}'
 
 
-def private_place(service: str) -> str | None:
-    """Say where hyperv-sched is, if a service does not look there.
+def find_misplaced_install(service: str) -> str | None:
+    """Describe an installation of hyperv-sched that a service cannot import.
 
-    :returns: None where both are in the same environment, as far as known
+    :returns: None if both are in one environment, as far as known
     """
     ours = pathlib.Path(hyperv_sched.__file__).parents[1]
     theirs = pathlib.Path(str(
@@ -124,57 +124,61 @@ def private_place(service: str) -> str | None:
 def import_factory(spec: str) -> object:
     """Import ``package.module:object.attribute``, as PasteDeploy does.
 
-    :raises Exception: whatever the module raises
+    :raises Exception: any exception of the module
     """
     return importlib.metadata.EntryPoint('-', spec, '-').load()
 
 
 def entry_point(group: str, name: str) -> importlib.metadata.EntryPoint | None:
-    """Find an entry point among those of all distributions."""
+    """Return an entry point of any distribution, or None."""
     return next(iter(importlib.metadata.entry_points(
         group=group, name=name)), None)
 
 
 def load_own(group: str, name: str) -> object:
-    """Import an entry point of this distribution, as ``egg:`` does.
+    """Import an entry point of hyperv-sched, as ``egg:`` does.
 
-    :raises Exception: there is none, or whatever its module raises
+    :raises Exception: it does not exist, or any exception of its module
     """
-    found = importlib.metadata.distribution(DISTRIBUTION).entry_points
-    for point in found.select(group=group, name=name):
+    points = importlib.metadata.distribution(DISTRIBUTION).entry_points
+    for point in points.select(group=group, name=name):
         return point.load()
     raise LookupError(f'{DISTRIBUTION} has no {name} in {group}')
 
 
-def try_import(what: str, service: str, load: Callable[[], object],
-               ) -> Iterator[problems.Problem]:
-    """Import something as the service will, and tell what goes wrong."""
+def try_import(name: str, service: str, load: Callable[[], object],
+               ) -> Iterator[results.Problem]:
+    """Import an object as the service does, and report errors.
+
+    :param name: name of the object in messages
+    :param load: imports the object
+    """
     if version(service) is None:
-        yield problems.warning(
-            f'{what} was not imported to try it: {service} is not installed '
-            'in this Python environment. Run this command from the '
-            'one that the service runs in.')
+        yield results.warning(
+            f'{name} was not checked: {service} is not installed in this '
+            'Python environment. Run this command in the environment of the '
+            'service.')
         return
-    private = private_place(service)
-    if private:
-        yield problems.failure(
-            f'{what} is not found by the service: {private}. Install '
+    misplaced = find_misplaced_install(service)
+    if misplaced:
+        yield results.failure(
+            f'{name} is not found by the service: {misplaced}. Install '
             f'hyperv-sched into the Python environment that {service} runs '
             'in.')
         return
     try:
-        # What a module prints, or is warned of, is no part of the result.
+        # Output and warnings of the module are not part of the result.
         with contextlib.redirect_stdout(sys.stderr), \
                 warnings.catch_warnings():
             warnings.simplefilter('ignore')
             load()
     except MisplacedError as exc:
-        yield problems.failure(
-            f'{what} is not found by {service}: '
+        yield results.failure(
+            f'{name} is not found by {service}: '
             f'{escape(exc, limit=None)}. Run:\n'
-            f'{problems.VERBATIM}{exc.command}')
+            f'{results.VERBATIM}{exc.command}')
     except (Exception, SystemExit) as exc:
-        yield problems.failure(
-            f'{what} cannot be imported: {type(exc).__name__}: '
-            f'{escape(exc)}. Install what is missing into the Python '
+        yield results.failure(
+            f'{name} cannot be imported: {type(exc).__name__}: '
+            f'{escape(exc)}. Install the missing package into the Python '
             f'environment that {service} runs in.')

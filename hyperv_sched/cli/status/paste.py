@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a paste file as glance-api does, and import nothing of it."""
+"""Read a paste file as glance-api does, without importing its filters."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ import dataclasses
 import os
 import re
 
-from hyperv_sched.cli.status import problems
+from hyperv_sched.cli.status import results
 
-#: The application that glance-api loads; ``-FLAVOR`` follows
+#: Application that glance-api loads, followed by ``-FLAVOR``
 #: (``glance.common.config.load_paste_app``).
 APPLICATION = 'glance-api'
 
-#: Applications that are looked at before a file counts as a maze.
+#: Limit on applications followed, against cycles.
 MAX_STEPS = 1000
 
-#: Sections that an application may come from (PasteDeploy).
+#: Sections that define an application (PasteDeploy).
 _APP = re.compile(r'(app|application|composite|composit|pipeline):(.*)')
 _FILTER = re.compile(r'filter:(.*)')
 
-#: The image API behind all filters, in every release since Newton.
+#: Application of the Image API, in every release since Newton.
 _IMAGE_API = 'glance.api.v2.router'
 
-#: A composite that chooses its pipeline by flavor, in Glance 30 and newer;
-#: before, each flavor was a section of its own.
+#: Composite that selects its pipeline by flavor, in Glance 30 and newer. In
+#: older releases each flavor is a section.
 _BY_FLAVOR = 'glance.api:pipeline_factory'
 
 
 @dataclasses.dataclass(frozen=True)
 class Paste:
-    """What a paste file defines.
+    """Applications and filters of a paste file.
 
-    :ivar path: the file
-    :ivar apps: options of each application, by name; a pipeline is one
-    :ivar filters: options of each filter, by name
+    :ivar path: path of the file
+    :ivar apps: options of each application by name, including pipelines
+    :ivar filters: options of each filter by name
     """
 
     path: str
@@ -44,37 +44,37 @@ class Paste:
     filters: Mapping[str, Mapping[str, str]]
 
     def pipelines(self, flavor: str | None) -> list[tuple[str, ...]]:
-        """Name the filters that a request to the image API passes, in order.
+        """Return the filters of each pipeline that ends at the Image API.
 
-        One list for each way to the API; normally there is one.
+        Most files have one such pipeline for each flavor.
 
-        :raises LookupError: glance-api would not start
+        :raises LookupError: glance-api does not start with this file
         """
-        found: list[tuple[str, ...]] = []
+        pipelines: list[tuple[str, ...]] = []
         name = f'{APPLICATION}-{flavor}' if flavor else APPLICATION
-        ahead: list[tuple[str, tuple[str, ...]]] = [(name, ())]
+        pending: list[tuple[str, tuple[str, ...]]] = [(name, ())]
         for _ in range(MAX_STEPS):
-            if not ahead:
-                return found
-            name, passed = ahead.pop()
+            if not pending:
+                return pipelines
+            name, passed = pending.pop()
             options = self.apps.get(name)
             if options is None:
                 raise LookupError(f'there is no application {name}')
             pipeline = _pipeline(name, options, flavor)
             if pipeline:
-                ahead.append((pipeline[-1], (*passed, *pipeline[:-1])))
+                pending.append((pipeline[-1], (*passed, *pipeline[:-1])))
             elif options.get('paste.app_factory', '').startswith(_IMAGE_API):
-                found.append(passed)
+                pipelines.append(passed)
             else:
-                # A composite: the application below each path.
-                ahead += {(app, passed) for path, app in options.items()
-                          if path.startswith('/')}
+                # A composite: one application for each path.
+                pending += {(app, passed) for path, app in options.items()
+                            if path.startswith('/')}
         raise LookupError('its applications contain each other')
 
 
 def _pipeline(name: str, options: Mapping[str, str],
               flavor: str | None) -> list[str]:
-    """Filters and the application behind them; empty for any other."""
+    """Return filters and application of a pipeline; empty for others."""
     if 'pipeline' in options:
         return options['pipeline'].split()
     if options.get('paste.composite_factory') != _BY_FLAVOR:
@@ -89,9 +89,9 @@ def _pipeline(name: str, options: Mapping[str, str],
 def read(path: str) -> Paste:
     """Read a paste file.
 
-    :raises problems.BadInput: it is none
+    :raises results.FileError: it is not a paste file
     """
-    # As PasteDeploy does it; names are case sensitive there.
+    # PasteDeploy sets these defaults, and names are case sensitive.
     parser = configparser.ConfigParser(defaults={
         'here': os.path.dirname(os.path.abspath(path)),
         '__file__': os.path.abspath(path)})
@@ -100,8 +100,8 @@ def read(path: str) -> Paste:
         with open(path, encoding='utf-8') as file:
             parser.read_file(file)
     except configparser.Error as exc:
-        raise problems.BadInput(
-            f'{path} is no paste file: {exc.message.splitlines()[0]}'
+        raise results.FileError(
+            f'{path} is not a paste file: {exc.message.splitlines()[0]}'
         ) from None
     apps: dict[str, Mapping[str, str]] = {}
     filters: dict[str, Mapping[str, str]] = {}
@@ -112,8 +112,8 @@ def read(path: str) -> Paste:
         elif filter_:
             filters[filter_[1].strip()] = _options(parser, section)
     if not apps:
-        raise problems.BadInput(
-            f'{path} is no paste file: it defines no application')
+        raise results.FileError(
+            f'{path} is not a paste file: it defines no application')
     return Paste(path, apps, filters)
 
 
@@ -121,7 +121,7 @@ def _options(parser: configparser.ConfigParser,
              section: str) -> dict[str, str]:
     options = {}
     for key in parser.options(section):
-        # [DEFAULT] is not handed to a factory as its own.
+        # PasteDeploy does not pass [DEFAULT] to a factory as its options.
         if key in parser.defaults():
             continue
         try:

@@ -64,7 +64,7 @@ class HostileDiskTestCase(base.StoryTestCase):
             image = bring(disk)
             self.assertNotEqual('active', image.status, name)
             self.assertIn(code, self.cloud.task_message(image), name)
-        self.assertNotIn('is not judged', self.cloud.log('glance', mark))
+        self.assertNotIn('is not validated', self.cloud.log('glance', mark))
         self.assert_well()
 
     def test_upload_and_lint_in_the_cloud(self):
@@ -77,7 +77,7 @@ class HostileDiskTestCase(base.StoryTestCase):
                     disk, **e2e_cloud.GENERATION_2).id] = name, code
             except openstack.exceptions.HttpException as exc:
                 self.assertLess(exc.response.status_code, 500, name)
-        self.assertNotIn('is not judged', self.cloud.log('glance', mark))
+        self.assertNotIn('is not validated', self.cloud.log('glance', mark))
         found = json.loads(self.cloud.run(
             'hyperv-sched', 'image', 'lint', '--os-cloud', 'demo',
             '-f', 'json', *(word for image in images
@@ -178,7 +178,7 @@ class HostilePropertiesTestCase(base.StoryTestCase):
         self.assertEqual(self.BOOTS, booted)
         for name, mark in logs.items():
             said = self.cloud.log(name, mark)
-            for part in ('Traceback', 'is not judged'):
+            for part in ('Traceback', 'is not validated'):
                 self.assertNotIn(part, said)
 
     def boot(self, image):

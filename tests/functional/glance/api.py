@@ -101,7 +101,7 @@ class _Log(fixtures.Fixture):
 
 
 class GlanceAPI(fixtures.Fixture):
-    """Glance with a database of its own; everybody is an administrator.
+    """Glance with a database of its own; every user is an administrator.
 
     :param files: to put beside its configuration
     :param config: sections of glance-api.conf
@@ -111,7 +111,7 @@ class GlanceAPI(fixtures.Fixture):
         no composite folds the slashes of a path in front of it
     :param policy: what is in policy.yaml
     :param roles: of the one who asks
-    :param anonymous: nobody says who asks, as clients without Keystone do
+    :param anonymous: requests without a user, as clients without Keystone send
     """
 
     def __init__(self, files=(), config='', guard=None, policy='',
@@ -144,7 +144,7 @@ class GlanceAPI(fixtures.Fixture):
         if self.anonymous:
             return stock
         # Glance looks at who asks, as it does behind Keystone: what belongs
-        # to nobody it cannot store.
+        # to a user that it cannot store.
         stock = stock.replace(' unauthenticated-context ', ' context ')
         guards = '' if self.guard is None else 'hyperv_generation '
         pipeline = ('cors http_proxy_to_wsgi versionnegotiation osprofiler '
@@ -264,7 +264,7 @@ class GlanceAPI(fixtures.Fixture):
     def task(self, image_id):
         """Wait for the import of an image; return the newest task."""
         for _ in range(_PATIENCE):
-            # To list tasks is to write (Glance removes old ones): asked for
+            # To list tasks is to write (Glance removes old ones): requested
             # all the time, it would keep the import from writing.
             if 'os_glance_import_task' in self.show(image_id):
                 continue
@@ -273,10 +273,10 @@ class GlanceAPI(fixtures.Fixture):
             newest = max(tasks, key=lambda task: task['created_at'])
             if newest['status'] in ('success', 'failure'):
                 return newest
-        raise AssertionError(f'the import does not end: {self.said()}')
+        raise AssertionError(f'the import does not end: {self.log_text()}')
 
-    def said(self):
-        """What the server has logged so far."""
+    def log_text(self):
+        """Return the log of the server."""
         self.log.seek(0)
         return self.log.read().decode()
 
@@ -314,4 +314,4 @@ class APITestCase(testtools.TestCase):
 class _Web(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *args):
-        """Nobody asks."""
+        """Log no requests."""

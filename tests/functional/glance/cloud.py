@@ -29,7 +29,7 @@ GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
 
 
 def _api():
-    """A Glance that takes everybody for an administrator."""
+    """Start a Glance for which every user is an administrator."""
     return api.GlanceAPI(anonymous=True, policy='"context_is_admin": "@"\n')
 
 
@@ -52,12 +52,12 @@ class CloudTestCase(files.FilesMixin, testtools.TestCase):
             **{name: value for name, value in os.environ.items()
                if not name.startswith('OS_')},
             'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT': self.glance.url,
-            # No clouds.yaml of whoever runs this.
+            # Not the clouds.yaml of the user.
             'HOME': str(self.directory),
             'XDG_CONFIG_HOME': str(self.directory)}
 
     def api(self):
-        """The Glance to use."""
+        """Return the Glance of the test."""
         return _glance()
 
     def run_command(self, *argv):
@@ -88,7 +88,7 @@ class CloudTestCase(files.FilesMixin, testtools.TestCase):
         return image
 
     def images(self):
-        """What there is, in the database and in the store."""
+        """List the images in the database and in the store."""
         _, text = self.glance.request(
             '/v2/images?visibility=all&limit=1000')
         return ([image['id'] for image in json.loads(text)['images']],
@@ -102,7 +102,7 @@ class PermissionTestCase(CloudTestCase):
         return self.useFixture(_api())
 
     def forbid(self, action):
-        """Let nobody do something any more."""
+        """Forbid an operation for all users."""
         with open(self.glance.root / 'policy.yaml', 'a') as file:
             file.write(f'"{action}": "!"\n')
 
@@ -135,7 +135,7 @@ def qemu(tool, *argv):
 
 
 def large_disk(directory, size, block_size, esp):
-    """A dynamic VHDX, written here and there, with a system partition."""
+    """Create a sparse dynamic VHDX with an EFI system partition."""
     raw, path = directory / 'disk.raw', directory / 'disk.vhdx'
     with open(raw, 'wb') as file:
         file.truncate(size)
@@ -163,5 +163,5 @@ def large_disk(directory, size, block_size, esp):
 
 
 def hyperv_sched(*argv):
-    """The command line of a process of its own."""
+    """Return the command line of the hyperv-sched command."""
     return [pathlib.Path(sys.executable).with_name('hyperv-sched'), *argv]

@@ -72,7 +72,7 @@ class RoutingTestCase(testtools.TestCase):
             self.assertIsNotNone(route, environ)
             self.assertEqual(ACTIONS[action], (route.method, route.action))
             if image_id is not None:
-                # The filter asks for the same image.
+                # The filter requests the same image.
                 self.routed.clear()
                 self.assertRaises(
                     image_document.InvalidDocumentError, stored.StoredImage(

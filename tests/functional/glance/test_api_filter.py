@@ -47,13 +47,13 @@ class CreateTestCase(APIFilterTestCase):
         self.assertRefused('HV107', self.create(
             **{**GENERATION_2, 'disk_format': 'qcow2'}))
 
-    def test_other_hypervisors_and_what_is_only_odd_pass(self):
+    def test_other_hypervisors_and_warnings_are_accepted(self):
         self.assertAccepted(201, self.create(
             disk_format='qcow2', hw_machine_type='q35'))
         self.assertAccepted(201, self.create(
             **{**GENERATION_2, 'disk_format': 'vhd'}))
 
-    def test_other_ways_to_say_the_same(self):
+    def test_equivalent_values_are_normalized(self):
         wrong = {**GENERATION_2, 'hw_disk_bus': 'ide'}
         for members in ({**wrong, 'min_disk': 1.0},
                         {**wrong, 'properties': 'a property'}):
@@ -67,7 +67,7 @@ class CreateTestCase(APIFilterTestCase):
             self.assertRefused(
                 'HV115', self.glance.request(path, method, body))
 
-    def test_query_that_is_no_text(self):
+    def test_query_that_is_not_text(self):
         image_id = self.glance.create(**GENERATION_2)
         for path, method, body, code, *media_type in (
                 ('/v2/images', 'POST', {
@@ -80,7 +80,7 @@ class CreateTestCase(APIFilterTestCase):
             self.assertRefused(code, self.glance.request(
                 f'{path}?x=%ff', method, body, *media_type))
 
-    def test_document_in_chunks(self):
+    def test_chunked_document(self):
         answer = requests.post(
             f'{self.glance.url}/v2/images', iter([json.dumps(
                 {**GENERATION_2, 'hw_disk_bus': 'ide'}).encode()]),
@@ -88,7 +88,7 @@ class CreateTestCase(APIFilterTestCase):
                      **self.glance.identity}, timeout=60)
         self.assertRefused('HV115', (answer.status_code, answer.text))
 
-    def test_client_that_accepts_nothing_is_told_in_json(self):
+    def test_client_without_accept_header_gets_json(self):
         # As openstacksdk changes and uploads; it shows no plain text.
         answer = requests.post(
             f'{self.glance.url}/v2/images',
@@ -97,17 +97,17 @@ class CreateTestCase(APIFilterTestCase):
         self.assertRefused('HV115 disk-bus-ide: ', (
             answer.status_code, answer.json()['message']))
 
-    def test_what_is_not_understood_is_left_to_glance(self):
+    def test_invalid_requests_are_passed_to_glance(self):
         for body in (b'{', b'[]', b'{"hw_machine_type": 2}',
                      b'[' * 100000, b'"text"'):
             self.assertIn(self.glance.request(
                 '/v2/images', 'POST', body)[0], (400, 500), body)
-        self.assertNotIn('is not judged', self.glance.said())
+        self.assertNotIn('is not validated', self.glance.log_text())
 
 
 class ChangeTestCase(APIFilterTestCase):
 
-    def test_is_judged_with_what_stays(self):
+    def test_change_is_validated_with_other_properties(self):
         image_id = self.glance.create(**GENERATION_2)
         self.assertRefused('HV115', self.glance.patch(
             image_id, hw_disk_bus='ide'))
@@ -131,7 +131,7 @@ class ChangeTestCase(APIFilterTestCase):
             self.assertRefused(code, self.glance.request(
                 f'/v2/images/{image_id}', 'PATCH', [change], DRAFT_4))
 
-    def test_image_that_was_wrong_before_can_be_changed(self):
+    def test_image_with_errors_can_be_changed(self):
         loose = self.useFixture(api.GlanceAPI())
         image_id = loose.create(**{**GENERATION_2, 'hypervisor_type': 'qemu'})
         strict = self.useFixture(Second(loose, 'report_only = false'))
@@ -141,7 +141,7 @@ class ChangeTestCase(APIFilterTestCase):
         self.assertAccepted(200, strict.patch(
             image_id, hypervisor_type='hyperv'))
 
-    def test_image_that_is_not_there_is_left_to_glance(self):
+    def test_missing_image_is_passed_to_glance(self):
         self.assertEqual(404, self.glance.patch(
             'nothing', hw_disk_bus='ide')[0])
 
@@ -162,7 +162,7 @@ class Second(api.GlanceAPI):
 
 class UploadTestCase(APIFilterTestCase):
 
-    def test_label_is_held_against_the_first_bytes(self):
+    def test_disk_format_is_compared_with_the_first_bytes(self):
         image_id = self.glance.create(
             **{**GENERATION_2, 'disk_format': 'vhd'})
         for action in ('file', 'stage'):
@@ -174,7 +174,7 @@ class UploadTestCase(APIFilterTestCase):
         self.assertAccepted(204, self.glance.put(image_id, VHDX))
         self.assertEqual('active', self.glance.show(image_id)['status'])
 
-    def test_accepted_file_is_stored_whole(self):
+    def test_accepted_file_is_stored_completely(self):
         image_id = self.glance.create(**GENERATION_2)
         self.assertAccepted(204, self.glance.put(image_id, VHDX))
         stored = self.glance.root / 'images' / image_id
@@ -190,7 +190,7 @@ class UploadTestCase(APIFilterTestCase):
         stored = self.glance.root / 'images' / image_id
         self.assertEqual(VHDX, stored.read_bytes())
 
-    def test_what_glance_refuses_unread_does_not_wait_for_a_body(self):
+    def test_unsupported_media_type_does_not_read_the_body(self):
         image_id = self.glance.create(**GENERATION_2)
         address = urllib.parse.urlparse(self.glance.url)
         for path, kind, expected in (
@@ -208,7 +208,7 @@ class UploadTestCase(APIFilterTestCase):
             connection.endheaders(b'ten bytes.')
             self.assertEqual(expected, connection.getresponse().status)
 
-    def test_label_vhdx_with_anything_else(self):
+    def test_other_formats_are_refused_as_vhdx(self):
         for data, code in (
                 (guests.bootable(), 'HV203'),
                 (samples.fixed_vhd(guest=guests.bootable()), 'HV203'),
@@ -222,7 +222,7 @@ class UploadTestCase(APIFilterTestCase):
                 self.assertFalse(
                     (self.glance.root / 'images' / image_id).exists())
 
-    def test_label_vhd_is_undecided_where_the_mark_is_at_the_end(self):
+    def test_fixed_vhd_cannot_be_detected(self):
         image_id = self.glance.create(
             disk_format='vhd', hypervisor_type='hyperv')
         self.assertAccepted(204, self.glance.put(
@@ -232,7 +232,7 @@ class UploadTestCase(APIFilterTestCase):
         self.assertRefused('HV203', self.glance.put(
             image_id, samples.qcow2(), 'stage'))
 
-    def test_files_for_others_are_left_to_glance(self):
+    def test_files_for_other_hypervisors_are_passed_to_glance(self):
         fixed = samples.fixed_vhd(guest=guests.bootable())
         for data in (b'x', fixed):
             image_id = self.glance.create(disk_format='raw')
@@ -243,7 +243,7 @@ class UploadTestCase(APIFilterTestCase):
             self.assertAccepted(
                 204, self.glance.put(image_id, samples.qcow2()))
 
-    def test_vhdx_is_nothing_else_whoever_is_to_run_it(self):
+    def test_vhdx_content_is_checked_for_any_hypervisor(self):
         for disk_format in ('raw', 'qcow2'):
             image_id = self.glance.create(disk_format=disk_format)
             self.assertRefused('HV201', self.glance.put(image_id, VHDX))
@@ -322,15 +322,15 @@ class BodyTestCase(APIFilterTestCase):
     def assertOversized(self, answer):
         self.assertAccepted(201, answer)
         self.assertEqual('ide', json.loads(answer[1])['hw_disk_bus'])
-        self.assertIn('Left to Glance: POST /v2/images: the body is larger '
-                      'than 1000 bytes', self.glance.said())
+        self.assertIn('Passed to Glance: POST /v2/images: the body is larger '
+                      'than 1000 bytes', self.glance.log_text())
 
-    def test_oversized_change_is_judged_when_it_is_done(self):
+    def test_oversized_change_is_validated_afterwards(self):
         image_id = self.glance.create(**GENERATION_2)
         self.assertAccepted(200, self.glance.patch(
             image_id, hw_disk_bus='ide', description='x' * 1000))
-        self.assertIn(f'Image {image_id} is wrong after a change',
-                      self.glance.said())
+        self.assertIn(f'Image {image_id} is invalid after a change',
+                      self.glance.log_text())
 
 
 class RefusedBodyTestCase(BodyTestCase):
@@ -342,7 +342,7 @@ class RefusedBodyTestCase(BodyTestCase):
         self.assertEqual(413, answer[0], answer)
         self.assertIn('larger than 1000 bytes (max_body)', answer[1])
 
-    def test_oversized_change_is_judged_when_it_is_done(self):
+    def test_oversized_change_is_validated_afterwards(self):
         image_id = self.glance.create(**GENERATION_2)
         self.assertOversized(self.glance.patch(
             image_id, hw_disk_bus='ide', description='x' * 1000))
@@ -353,7 +353,7 @@ class MemoryTestCase(APIFilterTestCase):
 
     options = {'guard': 'report_only = false\nmax_body = 10000000'}
 
-    def test_refused_requests_leave_nothing_behind(self):
+    def test_refused_requests_do_not_grow_the_memory(self):
         def post(number):
             self.assertRefused('HV101', self.glance.request(
                 '/v2/images', 'POST', {
@@ -399,7 +399,7 @@ class ActiveTestCase(APIFilterTestCase):
         self.assertRefused('HV341', self.glance.patch(
             image_id, hw_machine_type='hyperv-gen1'))
 
-    def test_what_was_wrong_before_can_be_put_right_step_by_step(self):
+    def test_existing_errors_can_be_corrected_step_by_step(self):
         loose = self.useFixture(api.GlanceAPI())
         strict = self.useFixture(Second(loose, 'report_only = false'))
         image_id = loose.create(**GENERATION_2)
@@ -408,7 +408,7 @@ class ActiveTestCase(APIFilterTestCase):
         self.assertAccepted(200, strict.patch(
             image_id, hw_machine_type='hyperv-gen1'))
 
-    def test_a_second_property_that_breaks_the_same_rule_is_refused(self):
+    def test_second_property_with_the_same_error_is_refused(self):
         loose = self.useFixture(api.GlanceAPI(guard=None))
         image_id = loose.create(**GENERATION_2, hw_input_bus='ps2')
         strict = self.useFixture(Second(loose, 'report_only = false'))
@@ -417,17 +417,17 @@ class ActiveTestCase(APIFilterTestCase):
             image_id, hw_sound_model='loud'))
         self.assertAccepted(200, strict.patch(image_id, hw_input_bus='usb'))
 
-    def test_content_of_images_for_others_is_not_read(self):
+    def test_content_for_other_hypervisors_is_not_read(self):
         image_id = self.active(samples.qcow2(), disk_format='qcow2')
-        before = self.glance.said().count(f'{image_id}/file')
+        before = self.glance.log_text().count(f'{image_id}/file')
         self.assertAccepted(200, self.glance.patch(
             image_id, hw_machine_type='q35', hypervisor_type='qemu'))
-        self.assertEqual(before, self.glance.said().count(
+        self.assertEqual(before, self.glance.log_text().count(
             f'{image_id}/file'))
 
 
 class UnreadActiveTestCase(ActiveTestCase):
-    """Content that nobody reads is not judged."""
+    """Content that the user cannot read is not validated."""
 
     options = {'guard': 'report_only = false\nread_active = false'}
 
@@ -445,30 +445,31 @@ class NoDownloadTestCase(UnreadActiveTestCase):
     options = {'guard': 'report_only = false',
                'policy': '"download_image": "!"\n'}
 
-    def test_log_says_so(self):
+    def test_unread_content_is_logged(self):
         image_id = self.active(self.BIOS, disk_format='vhdx')
         self.assertAccepted(200, self.generation_2(image_id))
-        self.assertIn('is not judged with its new properties: Glance does '
-                      'not serve a range of it: 403', self.glance.said())
+        self.assertIn('is not validated with its new properties: Glance does '
+                      'not return a range of it: 403', self.glance.log_text())
 
 
 class TogetherTestCase(APIFilterTestCase):
 
-    def test_two_changes_each_right_alone_are_logged(self):
+    def test_concurrent_changes_that_conflict_are_logged(self):
         image_id = self.glance.create(**GENERATION_2)
         answers = self.glance.patch_together(
             image_id, {'hw_machine_type': 'hyperv-gen1'},
             {'os_secure_boot': 'required', 'os_type': 'windows'})
         self.assertEqual([200, 200], [answer[0] for answer in answers])
-        self.assertIn(f'Image {image_id} is wrong after a change: another '
-                      'change came between', self.glance.said())
-        self.assertIn('HV110', self.glance.said())
+        self.assertIn(f'Image {image_id} is invalid after a change: it was '
+                      'changed by another request at the same time',
+                      self.glance.log_text())
+        self.assertIn('HV110', self.glance.log_text())
 
-    def test_two_changes_that_go_together_are_not(self):
+    def test_concurrent_changes_without_conflict_are_not_logged(self):
         image_id = self.glance.create(**GENERATION_2)
         self.glance.patch_together(
             image_id, {'os_type': 'windows'}, {'hw_disk_bus': 'scsi'})
-        self.assertNotIn(f'Image {image_id} is wrong', self.glance.said())
+        self.assertNotIn(f'Image {image_id} is wrong', self.glance.log_text())
 
 
 class ProtectedPropertyTestCase(APIFilterTestCase):
@@ -491,7 +492,7 @@ class ProtectedPropertyTestCase(APIFilterTestCase):
         self.assertEqual(201, status, text)
         return json.loads(text)['id']
 
-    def test_is_judged_and_not_quoted(self):
+    def test_property_is_validated_and_not_quoted(self):
         image_id = self.create()
         self.assertNotIn('os_secure_boot', self.glance.show(image_id))
         answer = self.glance.patch(image_id, hw_machine_type='hyperv-gen1')
@@ -500,13 +501,13 @@ class ProtectedPropertyTestCase(APIFilterTestCase):
         self.assertNotIn('required', answer[1])
         self.assertNotIn('os_secure_boot', answer[1])
 
-    def test_what_can_be_read_is_quoted(self):
+    def test_readable_property_is_quoted(self):
         image_id = self.create()
         answer = self.glance.patch(image_id, hw_disk_bus='ide')
         self.assertRefused('HV115', answer)
         self.assertNotIn('cannot read', answer[1])
 
-    def test_images_of_others_are_not_there(self):
+    def test_images_of_other_projects_are_missing(self):
         image_id = self.create()
         status, _ = self.glance.request(
             f'/v2/images/{image_id}', 'PATCH',
@@ -519,7 +520,7 @@ class ProtectedPropertyTestCase(APIFilterTestCase):
 
 class ImportTestCase(APIFilterTestCase):
 
-    def test_properties_are_judged_before_the_task_begins(self):
+    def test_properties_are_validated_before_the_task(self):
         loose = self.useFixture(api.GlanceAPI())
         image_id = loose.create(
             **{**GENERATION_2, 'hypervisor_type': 'qemu'})
@@ -532,12 +533,12 @@ class ReportOnlyTestCase(api.APITestCase):
 
     options = {'guard': ''}
 
-    def test_is_the_default_and_tells_what_it_would_refuse(self):
+    def test_report_only_is_the_default_and_logs(self):
         status, text = self.glance.request('/v2/images', 'POST', {
             'hw_machine_type': 'hyperv-gen2', 'name': 'x\ny'})
         self.assertEqual(201, status, text)
         self.assertIn('Would be refused: POST /v2/images: HV102',
-                      self.glance.said())
+                      self.glance.log_text())
         self.assertEqual('x\ny', json.loads(text)['name'])
 
 
@@ -550,8 +551,8 @@ class ConfigurationTestCase(testtools.TestCase):
                 ValueError, api_filter.HyperVGeneration.factory, {},
                 **dict([guard.split(' = ')]))
 
-    def test_misspelt_rule_keeps_glance_from_starting(self):
+    def test_misspelled_rule_keeps_glance_from_starting(self):
         glance = self.useFixture(api.GlanceAPI(
             guard='', config='[hyperv_sched]\nignored_rules = HV1O6\n'))
         self.assertRaises(OSError, glance.request, '/v2/images')
-        self.assertIn('HV1O6: no such rule', glance.said())
+        self.assertIn('HV1O6: no such rule', glance.log_text())

@@ -118,7 +118,7 @@ class GuardTestCase(api.APITestCase):
         if 'yes' in map(self.refused, answers):
             return 'yes'
         return 'logged' if (
-            f'Image {image_id} is wrong' in self.glance.said()) else 'no'
+            f'Image {image_id} is wrong' in self.glance.log_text()) else 'no'
 
     def upload_to__file(self, what):
         members, data = FILES[what]

@@ -28,7 +28,7 @@ MIB = 1024 ** 2
 #: openstacksdk take some 65, a document and its values the rest.
 LIMIT = 256
 #: MiB that a server can send before it is cut off, with what the buffers of
-#: both sides hold. A list of 16 MiB is asked for once more, in a shorter page.
+#: both sides hold. A list of 16 MiB is requested once more, in a shorter page.
 MOST_SENT = 64
 
 TYPES = ('application/json', 'text/plain', 'text/html',
@@ -78,7 +78,7 @@ class Hostile(http.server.BaseHTTPRequestHandler):
     sent = 0
 
     def log_message(self, *args):
-        """Nobody asks."""
+        """Log no requests."""
 
     def place(self):
         if self.path.endswith('/tokens'):

@@ -51,7 +51,7 @@ class ImportTestCase(api.APITestCase):
 
     def assertActive(self, image_id):
         task = self.glance.task(image_id)
-        self.assertEqual('success', task['status'], self.glance.said())
+        self.assertEqual('success', task['status'], self.glance.log_text())
         image = self.glance.show(image_id)
         self.assertEqual('active', image['status'])
         return image
@@ -61,12 +61,12 @@ class GlanceDirectTestCase(ImportTestCase):
 
     options = {'config': PLUGIN}
 
-    def test_good_image_becomes_active_as_it_is(self):
+    def test_valid_image_becomes_active_unchanged(self):
         image = self.assertActive(
             self.staged(GOOD, **GENERATION_2))
         self.assertNotIn('trait:CUSTOM_HYPERV_GEN2', image)
 
-    def test_what_would_not_run_is_refused_with_the_reason(self):
+    def test_invalid_image_is_refused_with_the_reason(self):
         for data, members, code in (
                 (GOOD, {'disk_format': 'vhd'}, 'HV201'),
                 (samples.fixed_vhd(guest=guests.bootable()), {}, 'HV202'),
@@ -80,7 +80,7 @@ class GlanceDirectTestCase(ImportTestCase):
                 data, **{**GENERATION_2, **members})
             self.assertRefused(image_id, code)
 
-    def test_what_takes_too_much_work_is_refused_whatever_the_generation(
+    def test_image_over_the_budget_is_refused_for_any_generation(
             self):
         disk = hostile.product()
         size = -(-len(disk) // samples.MIB) * samples.MIB
@@ -109,7 +109,7 @@ class GlanceDirectTestCase(ImportTestCase):
                 (guests.bootable(), {'disk_format': 'raw'})):
             self.assertActive(self.staged(data, **members))
 
-    def test_two_at_once_have_their_own_verdicts(self):
+    def test_concurrent_imports_have_separate_results(self):
         good = self.glance.create(**GENERATION_2)
         bad = self.glance.create(**GENERATION_2)
         self.glance.put(good, GOOD, 'stage')
@@ -134,7 +134,7 @@ class IgnoredRulesTestCase(ImportTestCase):
 
     options = {'config': PLUGIN + '[hyperv_sched]\nignored_rules = HV115\n'}
 
-    def test_are_not_refused(self):
+    def test_ignored_rules_do_not_refuse(self):
         self.assertActive(self.staged(
             GOOD, hw_disk_bus='ide', **GENERATION_2))
 
@@ -148,7 +148,7 @@ class MisconfiguredTestCase(ImportTestCase):
             self.staged(GOOD, **GENERATION_2), 'HV1O6: no such rule')
 
 
-class MistakeTestCase(testtools.TestCase):
+class CrashTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
@@ -158,7 +158,7 @@ class MistakeTestCase(testtools.TestCase):
         self.addCleanup(cfg.CONF.unregister_opt, option,
                         group='image_import_opts')
 
-    def test_what_the_judge_fails_on_is_refused_and_says_why(self):
+    def test_crash_is_refused_with_the_error(self):
         log = self.useFixture(fixtures.FakeLogger())
         path = pathlib.Path(self.useFixture(fixtures.TempDir()).path, 'disk')
         path.write_bytes(GOOD)
@@ -167,7 +167,7 @@ class MistakeTestCase(testtools.TestCase):
             container_format='bare', extra_properties={})
         image.name = 'name'
         action = mock.MagicMock()
-        judge = import_plugin.JudgeImage(
+        judge = import_plugin.ValidateImage(
             'task', 'api_image_import',
             mock.Mock(get=mock.Mock(return_value=image)), 'id', action,
             ['store'], 'glance-direct')
@@ -183,14 +183,14 @@ class MistakeTestCase(testtools.TestCase):
         action.__enter__.assert_not_called()
 
 
-class LearnedPropertiesTestCase(ImportTestCase):
+class InferredPropertiesTestCase(ImportTestCase):
 
     options = {'config': PLUGIN + (
         '[hyperv_sched]\nimport_sets_properties = hw_machine_type,'
         'hypervisor_type,hypervisor_version_requires,'
         'trait:CUSTOM_HYPERV_GEN2\n')}
 
-    def test_are_set_where_they_are_missing(self):
+    def test_missing_properties_are_set(self):
         image = self.assertActive(self.staged(
             GOOD, disk_format='vhdx', hypervisor_version_requires='>=10.0'))
         self.assertEqual(
@@ -199,14 +199,14 @@ class LearnedPropertiesTestCase(ImportTestCase):
              image['hypervisor_version_requires'],
              image['trait:CUSTOM_HYPERV_GEN2']))
 
-    def test_a_value_that_is_wrong_is_refused_and_not_changed(self):
+    def test_wrong_value_is_refused_and_not_changed(self):
         image_id = self.staged(GOOD, disk_format='vhdx',
                                hw_machine_type='hyperv-gen1')
         self.assertRefused(image_id, 'HV341')
         self.assertEqual('hyperv-gen1',
                          self.glance.show(image_id)['hw_machine_type'])
 
-    def test_images_of_other_hypervisors_get_nothing(self):
+    def test_images_of_other_hypervisors_are_not_changed(self):
         image = self.assertActive(self.staged(
             guests.bootable(), disk_format='raw'))
         self.assertNotIn('hypervisor_type', image)

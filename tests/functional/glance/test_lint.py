@@ -26,24 +26,24 @@ class LintTestCase(cloud.CloudTestCase):
         for name in (image['id'], image['name']):
             self.assertEqual((0, [], ''), self.lint('--image', name))
 
-    def test_disk_that_does_not_start_is_found(self):
+    def test_disk_that_does_not_boot_has_a_finding(self):
         image = self.image(
             self.file('disk', samples.vhdx()), **cloud.GENERATION_2)
         self.assertEqual((1, [(image['id'], 'HV301', 'error')], ''),
                          self.lint('--image', image['id']))
 
-    def test_content_tells_a_wrong_label(self):
+    def test_content_reveals_a_wrong_disk_format(self):
         image = self.image(self.file('disk', GOOD), 'raw',
                            **cloud.GENERATION_2)
         self.assertEqual((1, [(image['id'], 'HV201', 'error')], ''),
                          self.lint('--image', image['id']))
 
-    def test_image_without_content_is_judged_by_its_properties(self):
+    def test_image_without_content_is_linted_by_its_properties(self):
         image = self.image(hw_machine_type='hyperv-gen1')
         self.assertEqual((1, [(image['id'], 'HV102', 'error')], ''),
                          self.lint('--image', image['id']))
 
-    def test_odd_names_are_found(self):
+    def test_special_characters_in_names(self):
         for name in ('a, "b" \\c', 'in:x,y', '../images', '%2e?#&', '\u00fc'):
             image = self.image(name=name, hw_machine_type='hyperv-gen1')
             code, found, _ = self.lint('--image', name)
@@ -61,7 +61,7 @@ class LintTestCase(cloud.CloudTestCase):
                          (code, found))
         self.assertEqual(
             ["no image has the id or name 'nowhere'",
-             f"2 images have the name '{image['name']}': give the id"],
+             f"2 images have the name '{image['name']}'. Give the id"],
             err.splitlines())
 
     def test_other_images_cost_no_request(self):
@@ -71,7 +71,7 @@ class LintTestCase(cloud.CloudTestCase):
             self.assertEqual((0, [], ''), self.lint('--image', image['id']))
         self.assertEqual(0, traffic.requests)
 
-    def test_properties_to_come_are_judged_on_it(self):
+    def test_options_override_properties_of_the_image(self):
         image = self.image(self.file('disk', GOOD))
         code, found, _ = self.lint(
             '--image', image['id'], '--property',
@@ -103,7 +103,7 @@ class TrafficTestCase(cloud.CloudTestCase):
             self.directory, 40 * samples.GIB, samples.MIB, esp),
             13, samples.MIB)
 
-    def test_linux_that_starts_by_four_programs(self):
+    def test_linux_with_four_boot_stages(self):
         shim = guests.program(size=950 * 1024, signed=True, shim=True)
         esp = guests.fat({
             'EFI/BOOT/BOOTX64.EFI': shim,
@@ -120,13 +120,13 @@ class TrafficTestCase(cloud.CloudTestCase):
 
 class AllImagesTestCase(cloud.CloudTestCase):
 
-    def test_every_page_and_the_hidden_ones(self):
+    def test_every_page_and_hidden_images(self):
         wrong = [self.image(hw_machine_type='hyperv-gen1')['id']
                  for _ in range(4)]
         wrong.append(self.image(hw_machine_type='hyperv-gen1',
                                 os_hidden=True)['id'])
         self.image(hw_machine_type='q35')
-        with mock.patch('hyperv_sched.cli.cloud.PAGE_SIZE', 2):
+        with mock.patch('hyperv_sched.cli.image_api.PAGE_SIZE', 2):
             code, out, err = self.run_command(
                 'image', 'lint', '-f', 'value', '-c', 'image',
                 '--all-images')
@@ -165,7 +165,7 @@ class StoreTestCase(cloud.CloudTestCase):
                 (code, [(found['image'], found['code'], found['severity'])
                         for found in json.loads(out)], err))
 
-    def test_download_reads_it_nevertheless(self):
+    def test_download_reads_the_content(self):
         good = self.image(self.file('good', GOOD), **cloud.GENERATION_2)
         bad = self.image(self.file('bad', samples.vhdx()),
                          **cloud.GENERATION_2)
@@ -175,7 +175,7 @@ class StoreTestCase(cloud.CloudTestCase):
                 '--download', '--image', good['id'], '--image', bad['id'])
         self.assertEqual((1, f'{bad["id"]} HV301\n', ''), (code, out, err))
 
-    def test_image_that_goes_while_it_is_read_exits_2(self):
+    def test_image_deleted_during_the_run_exits_2(self):
         image = self.image(self.file('disk', GOOD), **cloud.GENERATION_2)
         send = requests.adapters.HTTPAdapter.send
 
@@ -197,7 +197,7 @@ class StoreTestCase(cloud.CloudTestCase):
 
 class PermissionTestCase(cloud.PermissionTestCase):
 
-    def test_image_that_may_not_be_downloaded_is_unknown(self):
+    def test_forbidden_download_is_unknown(self):
         image = self.image(self.file('disk', GOOD), **cloud.GENERATION_2)
         self.forbid('download_image')
         for option in ((), ('--download',)):

@@ -30,7 +30,7 @@ class MetadefsTestCase(testtools.TestCase):
         self.load(path, *flags)
 
     def read_back(self):
-        """The definitions as the API has them, without what it adds."""
+        """Get the definitions without the members that Glance adds."""
         status, text = self.glance.request(self.address)
         self.assertEqual(200, status, text)
         found = json.loads(text)
@@ -58,7 +58,7 @@ class MetadefsTestCase(testtools.TestCase):
         del changed['properties']['hypervisor_version_requires']
         return changed
 
-    def test_glance_manage_loads_them_and_the_api_offers_them(self):
+    def test_glance_manage_loads_definitions_for_the_api(self):
         self.load()
         self.assert_loaded(self.shipped)
         for kind in ('OS::Glance::Image', 'OS::Cinder::Volume'):
@@ -67,14 +67,14 @@ class MetadefsTestCase(testtools.TestCase):
             self.assertIn(self.shipped['namespace'], [
                 n['namespace'] for n in json.loads(text)['namespaces']], kind)
 
-    def test_newer_definitions_replace_older_ones_where_told_so(self):
+    def test_newer_definitions_replace_older_ones_with_overwrite(self):
         self.load_changed(self.changed())
         self.load()
         self.assert_loaded(self.changed())
         self.load(SHIPPED, '--merge', '--overwrite')
         self.assert_loaded(self.shipped)
 
-    def test_api_takes_the_file_as_it_is_and_glance_manage_the_next(self):
+    def test_definitions_load_through_the_api_and_glance_manage(self):
         status, text = self.glance.request(NAMESPACES, 'POST', self.shipped)
         self.assertEqual(201, status, text)
         self.assert_loaded(self.shipped)

@@ -25,7 +25,7 @@ CONFIG = '''
 image_import_plugins = [{}]
 [inject_metadata_properties]
 inject = hw_machine_type:hyperv-gen2,hypervisor_type:hyperv
-ignore_user_roles = nobody
+ignore_user_roles = unused
 [import_filtering_opts]
 allowed_hosts = [127.0.0.1]
 allowed_ports = [{}]
@@ -149,7 +149,7 @@ class OtherHypervisorTestCase(api.APITestCase):
     options = {'config': CONFIG.format(
         'hyperv_generation, image_conversion', 1)}
 
-    def test_images_of_others_are_converted(self):
+    def test_images_of_other_hypervisors_are_converted(self):
         image_id = self.glance.create(
             disk_format='raw', hypervisor_type='qemu')
         self.glance.put(image_id, guests.bootable(), 'stage')

@@ -65,13 +65,13 @@ class UploadCostTestCase(testtools.TestCase):
         self.assertEqual(data, self.got)
         return count
 
-    def test_nothing_for_other_hypervisors(self):
+    def test_uploads_for_other_hypervisors_are_not_read(self):
         data = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
         for record in ({'hypervisor_type': 'qemu', 'disk_format': 'vhdx'},
                        {'hw_machine_type': 'q35', 'disk_format': 'raw'}):
             self.assertEqual(0, self.upload(data, **record))
 
-    def test_first_bytes_of_all_that_may_be_for_hyperv(self):
+    def test_first_bytes_of_possible_hyperv_images_are_read(self):
         data = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
         for record in ({'disk_format': 'vhdx'}, {'disk_format': 'raw'},
                        {'hypervisor_type': 'hyperv', 'disk_format': 'vhd'}):

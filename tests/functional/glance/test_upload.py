@@ -16,7 +16,7 @@ import time
 from unittest import mock
 import uuid
 
-from hyperv_sched.cli import cloud as commands_cloud
+from hyperv_sched.cli import image_api as commands_cloud
 from hyperv_sched.cli import upload
 from tests import guests
 from tests import samples
@@ -55,10 +55,10 @@ class PermissionTestCase(cloud.PermissionTestCase, _Uploads):
             self.forbid(action)
             code, _, err = self.upload(self.file('disk', GOOD))
             self.assertEqual(2, code)
-            self.assertIn('the cloud answers 403: ', err)
+            self.assertIn('the cloud responds with 403: ', err)
             self.assertNothingLeft()
 
-    def test_image_that_may_not_be_deleted_is_named(self):
+    def test_image_that_cannot_be_deleted_is_named_by_id(self):
         self.forbid('delete_image')
         code, _, err = self.upload(
             self.file('disk', GOOD), '--disk-format', 'vhd', '--force')
@@ -73,7 +73,7 @@ class UploadTestCase(_Uploads):
         _, text = self.glance.request(f'/v2/images/{image_id}')
         return json.loads(text)
 
-    def test_good_disk_gets_all_that_it_needs(self):
+    def test_bootable_disk_gets_all_properties(self):
         path = self.file('disk', GOOD)
         code, made, err = self.upload(path)
         self.assertEqual((0, ''), (code, err))
@@ -90,7 +90,7 @@ class UploadTestCase(_Uploads):
             'image', 'lint', '-f', 'json', '--image', made['id'])
         self.assertEqual((0, []), (code, json.loads(out)))
 
-    def test_what_is_given_wins(self):
+    def test_options_override_inferred_members(self):
         _, made, _ = self.upload(
             self.file('disk', GOOD), '--min-disk', '7', '--visibility',
             'public', '--property', 'os_type=windows', '--property',
@@ -102,7 +102,7 @@ class UploadTestCase(_Uploads):
                 'min_disk', 'visibility', 'os_type', 'img_hv_type', 'a')))
         self.assertNotIn('hypervisor_type', found)
 
-    def test_odd_names_arrive(self):
+    def test_special_characters_in_names(self):
         for name in ('a "b" \\c', '--name', '\u00fc\u221e', '$(x)`y`'):
             code, out, err = self.run_command(
                 'image', 'upload', self.file('disk', GOOD), '-f', 'json',
@@ -110,7 +110,7 @@ class UploadTestCase(_Uploads):
             self.assertEqual(0, code, err)
             self.assertEqual(name, self.found(json.loads(out)['id'])['name'])
 
-    def test_bad_disk_is_refused_and_nothing_sent(self):
+    def test_invalid_disk_is_refused_before_the_upload(self):
         code, made, err = self.upload(self.file('disk', samples.vhdx()),
                                       '--property',
                                       'hw_machine_type=hyperv-gen2')
@@ -139,7 +139,7 @@ class UploadTestCase(_Uploads):
         self.assertEqual(2, code)
         # After the finding that was overruled, one line.
         self.assertIn("'gpt' is not one of", err.splitlines()[-1])
-        self.assertIn('the cloud answers 400: ', err.splitlines()[-1])
+        self.assertIn('the cloud responds with 400: ', err.splitlines()[-1])
         self.assertNothingLeft()
 
     def test_dry_run_sends_nothing(self):
@@ -150,7 +150,7 @@ class UploadTestCase(_Uploads):
         self.assertEqual((0, 1), (code, out.count('\n')))
         self.assertNothingLeft()
 
-    def test_line_of_a_dry_run_makes_the_same_image(self):
+    def test_command_of_a_dry_run_creates_the_same_image(self):
         path = self.file("disk of 'mine'", GOOD)
         self.name = f'$(touch {self.directory}/x) {self.name}'
         argv = ('--property', "a=it's $HOME", '--visibility', 'community')
@@ -186,7 +186,7 @@ class UploadTestCase(_Uploads):
 
         return mock.patch.object(commands_cloud, 'connect', slow)
 
-    def test_what_was_judged_is_what_is_sent(self):
+    def test_checked_file_is_the_uploaded_file(self):
         """Whatever is at the path, or in the file, by then."""
         other = GOOD[:4 * samples.MIB] + b'not judged'
         other += bytes(len(GOOD) - len(other))
@@ -209,11 +209,11 @@ class UploadTestCase(_Uploads):
             with self.meanwhile(functools.partial(action, path)):
                 code, made, err = self.upload(path)
             self.assertEqual((2, None), (code, made))
-            self.assertIn('the file changed while it was uploaded', err)
+            self.assertIn('the file changed during the upload', err)
             self.assertNothingLeft()
             path.unlink(missing_ok=True)
 
-    def test_what_is_no_file_is_refused_at_once(self):
+    def test_special_files_are_refused(self):
         fifo = self.directory / 'fifo'
         os.mkfifo(fifo)
         with socket.socket(socket.AF_UNIX) as listener:
@@ -230,7 +230,7 @@ class UploadTestCase(_Uploads):
                 self.assertEqual((2, f'{path}: {words}\n'), (code, err))
         self.assertNothingLeft()
 
-    def test_error_of_the_file_is_not_blamed_on_the_cloud(self):
+    def test_error_of_the_file_names_the_file(self):
         path = self.file('disk', GOOD)
         read = upload._Body._read
 
@@ -248,7 +248,7 @@ class UploadTestCase(_Uploads):
                          err.splitlines()[-1])
         self.assertNothingLeft()
 
-    def test_members_of_the_image_are_no_properties(self):
+    def test_members_of_the_image_are_not_properties(self):
         code, _, err = self.upload(
             self.file('disk', GOOD), '--property', 'status=active')
         self.assertEqual(2, code)
@@ -272,7 +272,7 @@ class UploadTestCase(_Uploads):
         out, err = command.communicate()
         self.assertEqual((130, ''), (command.returncode, out), err)
         self.assertRegex(
-            err, 'interrupted: the unfinished image [-0-9a-f]{36} is deleted')
+            err, 'interrupted: the incomplete image [-0-9a-f]{36} is deleted')
         # Glance notices in its own time that nothing more comes.
         deadline = time.monotonic() + 60
         while self.images() != self.before and time.monotonic() < deadline:
@@ -291,8 +291,8 @@ class UploadTestCase(_Uploads):
     def test_terminated_upload_leaves_nothing(self):
         self.interrupted(signal.SIGTERM)
 
-    def test_terminal_that_is_gone_leaves_nothing(self):
+    def test_closed_terminal_leaves_nothing(self):
         self.interrupted(signal.SIGHUP)
 
-    def test_upload_that_is_quit_leaves_nothing(self):
+    def test_sigquit_leaves_nothing(self):
         self.interrupted(signal.SIGQUIT)

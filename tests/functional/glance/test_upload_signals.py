@@ -81,7 +81,7 @@ class SignalsTestCase(cloud.CloudTestCase):
         self.assertGreater(whole, 0)
         self.assertLess(whole, len(chosen))
 
-    def test_refused_image_that_is_being_deleted(self):
+    def test_signal_while_a_refused_image_is_deleted(self):
         argv = ('--disk-format', 'vhd', '--force', '-f', 'json')
         moments = self.moments(*argv, code=2)
         chosen = [moment for moment in moments if moment.startswith(
@@ -89,7 +89,7 @@ class SignalsTestCase(cloud.CloudTestCase):
         self.assertGreater(len(chosen), 5)
         self.assertEqual(0, self.check(chosen, *argv))
 
-    def test_signal_that_was_ignored_stays_ignored(self):
+    def test_ignored_signal_stays_ignored(self):
         """As nohup has it."""
         name = uuid.uuid4().hex
         done = subprocess.run(

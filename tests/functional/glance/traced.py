@@ -16,7 +16,7 @@ import openstack.connection
 
 from hyperv_sched import validators
 from hyperv_sched.cli import base
-from hyperv_sched.cli import cloud
+from hyperv_sched.cli import image_api
 from hyperv_sched.cli import main
 from hyperv_sched.cli import signals
 from hyperv_sched.cli import transport
@@ -25,7 +25,7 @@ from hyperv_sched.validators import image
 
 _LOADED = (openstack.connection, validators, image)
 _FILES = {module.__file__: module.__name__.rpartition('.')[2] for module in (
-    base, cloud, signals, transport, upload)}
+    base, image_api, signals, transport, upload)}
 
 
 class Tracer:

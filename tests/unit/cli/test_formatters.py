@@ -8,15 +8,15 @@ import json
 import subprocess
 from unittest import mock
 
-from hyperv_sched.cli import cloud
+from hyperv_sched.cli import image_api
 from tests import guests
 from tests import samples
-from tests.unit.cli import test_image
+from tests.unit.cli import base
 from tests.unit.cli import test_upload
 
 TARGET = 'x$(touch pwned)`touch pwned`".efi'
 
-#: A shim that hands over to a file with such a name.
+#: A shim that starts a file with such a name.
 DISK = guests.gpt([(guests.ESP, 64, guests.fat({
     'EFI/BOOT/BOOTX64.EFI': guests.program(shim=True, signed=True),
     'EFI/BOOT/fbx64.efi': guests.program(),
@@ -30,10 +30,10 @@ def formats(group):
         group=f'hyperv_sched.formatter.{group}'))
 
 
-class ShellTestCase(test_image.CommandTestCase):
+class ShellTestCase(base.CommandTestCase):
 
     def evaluated(self, shell, text, *names):
-        """What a shell makes of assignments; nothing else may run."""
+        """Evaluate assignments in a shell; return the variables."""
         done = subprocess.run(
             [shell, '-c', 'eval "$1"; shift; for name do '
              'eval "printf \'%s\\0\' \\"\\$$name\\""; done', shell,
@@ -57,9 +57,9 @@ class ShellTestCase(test_image.CommandTestCase):
 
     def test_image_that_was_made_can_be_evaluated(self):
         path = self.file('disk.vhdx', test_upload.GOOD)
-        connection = test_upload.FakeCloud(
+        connection = test_upload.FakeAPI(
             visibility='$(touch pwned)', os_hash_algo='`touch pwned`\x1b[2J')
-        with mock.patch.object(cloud, 'connect', return_value=connection):
+        with mock.patch.object(image_api, 'connect', return_value=connection):
             code, out, _ = self.run_command(
                 'image', 'upload', path, '--name', "it's $(touch pwned)",
                 '-f', 'shell', '--prefix', 'made_', '--property',
@@ -75,10 +75,9 @@ class ShellTestCase(test_image.CommandTestCase):
             self.assertIn("'$(touch pwned)'", properties)
 
 
-class EveryFormatTestCase(test_image.CommandTestCase):
+class EveryFormatTestCase(base.CommandTestCase):
 
-    def test_text_of_an_image_stays_on_its_line(self):
-        """Of all commands, in all formats that they have."""
+    def test_text_of_an_image_is_escaped(self):
         path = self.file('disk.vhdx', VHDX)
         odd = '\x1b[2J\x9b\u202e\r'
         commands = [
@@ -97,14 +96,14 @@ class EveryFormatTestCase(test_image.CommandTestCase):
                 for line in (out + err).split('\n'):
                     self.assertTrue(line.isprintable(), (argv, name, line))
 
-    def test_what_the_cloud_says_stays_on_its_line(self):
+    def test_text_of_the_cloud_is_escaped(self):
         path = self.file('disk.vhdx', test_upload.GOOD)
         for name in formats('show'):
-            connection = test_upload.FakeCloud(
+            connection = test_upload.FakeAPI(
                 visibility='\x1b[2J', container_format='\x9b',
                 min_disk='\u202e', os_hash_algo='\x1b')
             with mock.patch.object(
-                    cloud, 'connect', return_value=connection):
+                    image_api, 'connect', return_value=connection):
                 code, out, err = self.run_command(
                     'image', 'upload', path, '--name', '\x1b', '-f', name)
             self.assertEqual(0, code, err)
@@ -112,7 +111,7 @@ class EveryFormatTestCase(test_image.CommandTestCase):
                 self.assertTrue(line.isprintable(), (name, line))
 
 
-class CSVTestCase(test_image.CommandTestCase):
+class CSVTestCase(base.CommandTestCase):
 
     def rows(self, *argv):
         _, out, _ = self.run_command(
@@ -124,7 +123,7 @@ class CSVTestCase(test_image.CommandTestCase):
                     'hypervisor_version_requires': '=1+1'}).encode()), *argv)
         return out, list(csv.DictReader(io.StringIO(out)))
 
-    def test_cells_are_no_formulas_and_lose_nothing(self):
+    def test_formulas_are_escaped_and_can_be_restored(self):
         for quoting in ('all', 'minimal', 'nonnumeric'):
             _, rows = self.rows('--quote', quoting)
             self.assertIn(('\'=HYPERLINK("http://x","y")', "'=1+1"),

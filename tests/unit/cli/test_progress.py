@@ -13,7 +13,7 @@ class Terminal(io.StringIO):
         return True
 
     def screen(self):
-        """What a terminal shows in the end."""
+        """Return the final line of the terminal."""
         line, at = [], 0
         for sign in self.getvalue():
             if sign == '\r':

@@ -38,9 +38,9 @@ class LimitedSocketTestCase(base.TestCase):
         self.assertIn('more than 4096 bytes',
                       self.refused((4000, 0), (97, 0), size=4096))
 
-    def test_server_that_trickles_is_cut_off(self):
+    def test_slow_response_is_an_error(self):
         self.read((1, 0), (1, 30), (1, 30))
-        self.assertIn('3 bytes of a response in 61 seconds',
+        self.assertIn('the response is too slow: 3 bytes in 61 seconds',
                       self.refused((1, 0), (1, 30), (1, 31)))
 
     def test_long_response_may_take_longer(self):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs on Windows, with the system as a parameter."""
+"""Behavior on Windows, with the system as a parameter."""
 
 import errno
 import io
@@ -14,61 +14,61 @@ from hyperv_sched.cli import base as cli_base
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import signals
 from hyperv_sched.validators import fixes
-from tests.unit.cli import test_image
+from tests.unit.cli import base
 
 
-class PatternsTestCase(test_image.CommandTestCase):
+class PatternsTestCase(base.CommandTestCase):
 
     def setUp(self):
         super().setUp()
-        self.complaints = []
+        self.errors = []
         for name in ('a.vhdx', 'b.vhdx', 'c.raw', '[1].vhdx'):
             self.file(name, b'')
 
     def expand(self, *names, system='nt'):
-        return [pathlib.Path(name).name for name in inputs.expand(
+        return [pathlib.Path(name).name for name in inputs.expand_patterns(
             [str(self.directory / name) for name in names],
-            self.complaints.append, system)]
+            self.errors.append, system)]
 
-    def test_command_expands_what_no_shell_of_windows_does(self):
+    def test_patterns_are_expanded(self):
         for pattern, expected in (
                 ('*.vhdx', ['[1].vhdx', 'a.vhdx', 'b.vhdx']),
                 ('?.vhdx', ['a.vhdx', 'b.vhdx']), ('c.raw', ['c.raw']),
                 ('[1].*', ['[1].vhdx']), ('[ab].vhdx', ['[ab].vhdx']),
                 ('missing', ['missing'])):
             self.assertEqual(expected, self.expand(pattern), pattern)
-        self.assertEqual([], self.complaints)
+        self.assertEqual([], self.errors)
 
-    def test_other_systems_leave_it_to_the_shell(self):
+    def test_patterns_are_left_to_the_shell_on_other_systems(self):
         self.assertEqual(['*.vhdx'], self.expand('*.vhdx', system='posix'))
 
-    def test_pattern_without_a_file_is_named(self):
+    def test_pattern_without_a_match_is_an_error(self):
         self.assertEqual(['a.vhdx'], self.expand('*.iso', 'a.vhdx'))
-        complaint, = self.complaints
+        message, = self.errors
         self.assertEqual(
-            f'{self.directory}/*.iso: no file matches the pattern', complaint)
+            f'{self.directory}/*.iso: no file matches the pattern', message)
 
-    def test_prefix_that_turns_patterns_off(self):
-        self.assertEqual(['\\\\?\\C:\\x'], inputs.expand(
-            ['\\\\?\\C:\\x'], self.complaints.append, 'nt'))
+    def test_verbatim_prefix_disables_patterns(self):
+        self.assertEqual(['\\\\?\\C:\\x'], inputs.expand_patterns(
+            ['\\\\?\\C:\\x'], self.errors.append, 'nt'))
 
-    def test_one_file_is_one_file(self):
+    def test_single_file_requires_one_match(self):
         for pattern, words in (('*.vhdx', '3 files match'),
                                ('*.iso', 'no file matches')):
             error = self.assertRaises(
-                cli_base.UsageError, inputs.one_file,
+                cli_base.UsageError, inputs.expand_single,
                 str(self.directory / pattern), 'nt')
             self.assertIn(words, str(error))
-        self.assertEqual(str(self.directory / 'c.raw'), inputs.one_file(
+        self.assertEqual(str(self.directory / 'c.raw'), inputs.expand_single(
             str(self.directory / '*.raw'), 'nt'))
 
     def test_lint_of_a_pattern_without_a_file_exits_2(self):
-        expand = inputs.expand
+        expand = inputs.expand_patterns
 
-        def windows(names, complain):
-            return expand(names, complain, 'nt')
+        def windows(names, print_error):
+            return expand(names, print_error, 'nt')
 
-        with mock.patch.object(inputs, 'expand', windows):
+        with mock.patch.object(inputs, 'expand_patterns', windows):
             code, out, err = self.run_command(
                 'image', 'lint', '-f', 'value', '--property', 'a=b',
                 str(self.directory / '*.iso'))
@@ -77,9 +77,9 @@ class PatternsTestCase(test_image.CommandTestCase):
         self.assertIn('no file matches', err)
 
 
-class ClosedPipeTestCase(test_image.CommandTestCase):
+class ClosedPipeTestCase(base.CommandTestCase):
 
-    def test_windows_has_another_error_for_it(self):
+    def test_closed_pipe_is_einval_on_windows(self):
         invalid = OSError(errno.EINVAL, 'Invalid argument')
         for exc, system, expected in (
                 (BrokenPipeError(), 'posix', True), (invalid, 'nt', True),
@@ -90,7 +90,7 @@ class ClosedPipeTestCase(test_image.CommandTestCase):
             self.assertEqual(
                 expected, cli_base.is_closed_pipe(exc, system), repr(exc))
 
-    def test_reader_that_is_gone_gets_no_complaint(self):
+    def test_closed_pipe_is_not_reported(self):
         def windows(exc, closed=cli_base.is_closed_pipe):
             return closed(exc, 'nt')
 
@@ -105,9 +105,9 @@ class ClosedPipeTestCase(test_image.CommandTestCase):
                 self.assertEqual((141, ''), (code, err), argv)
 
 
-class ConfigurationTestCase(test_image.CommandTestCase):
+class ConfigurationTestCase(base.CommandTestCase):
 
-    def test_file_is_utf_8_in_any_locale(self):
+    def test_configuration_file_is_utf_8_in_any_locale(self):
         lint = self.file(
             'lint.conf', '# \u00c1rbol\n[hyperv_sched]\n'
                          'ignored_rules = HV106\n'.encode('utf-8-sig'))
@@ -122,7 +122,7 @@ class ConfigurationTestCase(test_image.CommandTestCase):
         self.assertEqual((0, '', ''), (
             done.returncode, done.stdout.strip(), done.stderr))
 
-    def test_what_cannot_be_read_is_said_in_one_line(self):
+    def test_unreadable_configuration_is_one_line(self):
         for data, words in ((b'\xff', 'is not UTF-8 text'),
                             (b'password = x\n', 'line 1: Section must'),
                             (b'#' * (4 * 1024 ** 2 + 1), 'is larger than')):
@@ -135,9 +135,9 @@ class ConfigurationTestCase(test_image.CommandTestCase):
             self.assertNotIn('password', err)
 
 
-class PackageTestCase(test_image.CommandTestCase):
+class PackageTestCase(base.CommandTestCase):
 
-    def test_package_that_cannot_be_loaded_is_no_mistake_of_ours(self):
+    def test_package_that_cannot_be_loaded_is_named(self):
         with mock.patch.object(fixes, 'properties', side_effect=ImportError(
                 'DLL load failed while importing rpds')):
             code, _, err = self.run_command(
@@ -147,7 +147,7 @@ class PackageTestCase(test_image.CommandTestCase):
                 'load failed while importing rpds\n'), (code, err))
 
 
-class ShellTestCase(test_image.CommandTestCase):
+class ShellTestCase(base.CommandTestCase):
 
     def fix(self, *argv, name='a b'):
         return self.run_command(
@@ -164,8 +164,8 @@ class ShellTestCase(test_image.CommandTestCase):
                     f'{quote}hypervisor_version_requires=>=6.3{quote} -- '
                     f'{quote}a b{quote}\n'), (code, out))
 
-    def test_value_that_cannot_be_written_is_said(self):
-        path = self.file('disk.vhdx', test_image.BOOTABLE)
+    def test_unquotable_value_names_other_shells(self):
+        path = self.file('disk.vhdx', base.BOOTABLE)
         code, out, err = self.run_command(
             'image', 'upload', path, '--name', '100%', '--dry-run',
             '--force', '--shell', 'windows')
@@ -173,7 +173,7 @@ class ShellTestCase(test_image.CommandTestCase):
         self.assertIn('use --shell cmd or powershell', err)
 
 
-class GuardTestCase(test_image.CommandTestCase):
+class GuardTestCase(base.CommandTestCase):
 
     def test_ctrl_break_and_a_closed_console_end_a_command(self):
         """Python has the signal on Windows alone."""

@@ -12,7 +12,7 @@ V20 = 'application/openstack-images-v2.0-json-patch'
 
 class ApplyTestCase(base.TestCase):
 
-    def test_both_media_types_say_the_same(self):
+    def test_both_media_types(self):
         before = {'a': '1', 'b': '2', 'c/d': '3', 'e~f': '4'}
         after = {'a': '5', 'c/d': '6', 'new': '7'}
         self.assertEqual(after, patch.apply(before, [
@@ -26,30 +26,38 @@ class ApplyTestCase(base.TestCase):
             {'replace': '/c~1d', 'value': '6'}, {'remove': '/e~0f'},
             {'add': '/new', 'value': '7'}], V20))
 
-    def test_document_itself_stays(self):
+    def test_record_is_not_changed(self):
         before = {'a': '1'}
         patch.apply(before, [{'op': 'remove', 'path': '/a'}], V21)
         self.assertEqual({'a': '1'}, before)
 
-    def test_pointers_are_read_as_glance_reads_them(self):
+    def test_pointers_are_parsed_as_glance_does(self):
         for pointer in ('//a', '/ a', '/a\t', '/\u00a0a', '///a '):
             self.assertEqual({'a': 'x'}, patch.apply({}, [
                 {'op': 'add', 'path': pointer, 'value': 'x'}], V21))
 
-    def test_parts_of_members_are_passed_over(self):
+    def test_escapes_of_pointers(self):
+        """RFC 6901 replaces ~1 before ~0, so that ~01 is ~1 and not /."""
+        for pointer, name in (
+                ('/a~01b', 'a~1b'), ('/a~10b', 'a/0b'), ('/a~00b', 'a~0b'),
+                ('/a~1~0b', 'a/~b')):
+            self.assertEqual({name: 'x'}, patch.apply({}, [
+                {'op': 'add', 'path': pointer, 'value': 'x'}], V21))
+
+    def test_parts_of_members_are_ignored(self):
         self.assertEqual({}, patch.apply({}, [
             {'op': 'add', 'path': '/tags/-', 'value': 'x'},
             {'op': 'add', 'path': '/locations/0', 'value': {}}], V21))
 
-    def test_what_is_no_patch(self):
+    def test_invalid_patch(self):
         for changes in ({}, 'x', [1], [{}], [{'op': 'move', 'path': '/a'}],
                         [{'op': 'add', 'path': '/a'}],
                         [{'op': 'add', 'path': 2, 'value': ''}]):
             for media_type in (V21, V20):
-                self.assertRaises(patch.NotUnderstood, patch.apply, {},
+                self.assertRaises(patch.InvalidPatchError, patch.apply, {},
                                   changes, media_type)
         self.assertRaises(
-            patch.NotUnderstood, patch.apply, {}, [], 'application/json')
+            patch.InvalidPatchError, patch.apply, {}, [], 'application/json')
 
     @hypothesis.given(
         st.recursive(st.none() | st.integers() | st.text(max_size=5),
@@ -57,8 +65,9 @@ class ApplyTestCase(base.TestCase):
                          st.sampled_from(['op', 'path', 'value', 'add']),
                          inner)),
         st.sampled_from([V21, V20]))
-    def test_anything_is_a_document_or_not_understood(self, changes, media):
+    def test_any_json_is_applied_or_refused(self, changes, media_type):
         try:
-            self.assertIsInstance(patch.apply({}, changes, media), dict)
-        except patch.NotUnderstood as exc:
+            self.assertIsInstance(
+                patch.apply({}, changes, media_type), dict)
+        except patch.InvalidPatchError as exc:
             self.assertTrue(str(exc))

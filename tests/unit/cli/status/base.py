@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations in temporary files, judged in a made-up environment."""
+"""Configuration files and a simulated environment for the checks."""
 
 import types
 from unittest import mock
 
 from oslo_upgradecheck import upgradecheck
 
+from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
-from hyperv_sched.cli.status import problems
-from hyperv_sched.cli.status import sources
+from hyperv_sched.cli.status import results
 from tests import files
 from tests.unit import base
 
@@ -17,17 +17,17 @@ FAILURE = upgradecheck.Code.FAILURE
 
 
 class ComputeDriver:
-    """In the place of Nova's."""
+    """Driver base class of Nova."""
 
 
 class HyperVDriver(ComputeDriver):
-    """In the place of compute-hyperv's."""
+    """Driver of compute-hyperv."""
 
 
 class StatusTestCase(files.FilesMixin, base.TestCase):
-    """Nova 34, Glance 33 and all that is needed are installed.
+    """Simulates an environment with Nova 34 and Glance 33.
 
-    Takes the place of what imports them; the tests change what there is.
+    Tests change the versions and the objects that can be imported.
     """
 
     def setUp(self):
@@ -49,7 +49,7 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
                 ('import_path', self._import),
                 ('import_driver',
                  lambda name: self._import(f'nova.virt.{name}')),
-                ('private_place', lambda service: None),
+                ('find_misplaced_install', lambda service: None),
                 ('import_factory', self._import),
                 ('entry_point', self._entry_point),
                 ('load_own', self._load_own)):
@@ -84,8 +84,8 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
         return str(path)
 
     def read(self, nova=None, glance=None, paste=None):
-        """Read configurations from their text, as the command does."""
-        return sources.read(
+        """Read configurations from text."""
+        return configuration.read(
             nova=() if nova is None else [self.write('nova.conf', nova)],
             glance=() if glance is None else [
                 self.write('glance-api.conf', glance)],
@@ -93,15 +93,15 @@ class StatusTestCase(files.FilesMixin, base.TestCase):
                 'glance-api-paste.ini', paste))
 
     def assertProblem(self, code, text, found):
-        """Just one, of this code, and its text says this."""
+        """Assert that there is one problem with this code and text."""
         self.assertEqual([code], [problem.code for problem in found], found)
         self.assertIn(text, found[0].text)
 
     def assertSkipped(self, text, check, deployment):
-        """The check does not apply, for this reason."""
+        """Assert that a check does not apply, and its reason."""
         try:
             found = list(check(deployment))
-        except problems.Skip as exc:
+        except results.NotApplicableError as exc:
             self.assertIn(text, str(exc))
         else:
             self.fail(f'not skipped: {found}')

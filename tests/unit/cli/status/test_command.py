@@ -9,8 +9,8 @@ import textwrap
 from unittest import mock
 
 from hyperv_sched.cli.status import command
+from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
-from hyperv_sched.cli.status import sources
 from tests.unit.cli.status import base
 from tests.unit.cli.status import test_nova_checks
 
@@ -48,7 +48,7 @@ class ResultTestCase(CommandTestCase):
         self.assertIn('| Check: Nova enabled filters', out)
 
     def test_worst_result_is_the_exit_code(self):
-        unknown = '[hyperv_sched]\ncolour = blue\n'
+        unknown = '[hyperv_sched]\ncolor = blue\n'
         invalid = '[hyperv_sched]\ngen2_minimum_version = R2\n'
         for text, expected in ((unknown, 1), (invalid, 2),
                                (unknown + invalid, 2)):
@@ -56,7 +56,7 @@ class ResultTestCase(CommandTestCase):
                 '--nova-conf',
                 self.write('nova.conf', SCHEDULER + text))[0])
 
-    def test_a_command_to_paste_is_on_one_line(self):
+    def test_command_is_not_wrapped(self):
         command_line = f'ln -s /usr/{"a" * 40} /usr/{"b" * 40}'
         self.importable['nova.virt.hyperv_sched.EnforcedDriver'] = (
             environment.MisplacedError('it is elsewhere', command_line))
@@ -69,7 +69,7 @@ class ResultTestCase(CommandTestCase):
             f'    {command_line}',
             checks['Nova compute driver']['details'].splitlines()[-1])
 
-    def test_skipped_is_no_success_and_no_failure(self):
+    def test_skipped_check_is_neither_success_nor_failure(self):
         code, checks = self.check_json(
             '--nova-conf', self.write('nova.conf', SCHEDULER))
         self.assertEqual(0, code)
@@ -80,13 +80,13 @@ class ResultTestCase(CommandTestCase):
         self.assertIn('Result: Skipped', self.check(
             '--nova-conf', self.write('nova.conf', SCHEDULER))[1])
 
-    def test_files_are_told_in_full(self):
+    def test_files_are_printed_in_full(self):
         path = self.write('n' * 60 + '-' + 'n' * 60 + '.conf', SCHEDULER)
         for argv in ((), ('--json',)):
             self.assertIn(path, self.check('--nova-conf', path, *argv)[1])
 
-    def test_what_was_found_stays_where_it_cannot_be_written(self):
-        path = self.write('nova.conf', '[hyperv_sched]\ncolour = blue\n')
+    def test_write_error_keeps_the_exit_code(self):
+        path = self.write('nova.conf', '[hyperv_sched]\ncolor = blue\n')
         read, write = os.pipe()
         os.close(read)
         full = os.open('/dev/full', os.O_WRONLY)
@@ -100,7 +100,7 @@ class ResultTestCase(CommandTestCase):
             self.assertIn(words, err.getvalue())
             self.assertLessEqual(err.getvalue().count('\n'), 1)
 
-    def test_option_that_a_service_cannot_read_is_a_failure(self):
+    def test_invalid_option_is_a_failure(self):
         code, checks = self.check_json('--glance-conf', self.write(
             'glance-api.conf',
             '[image_import_opts]\nimage_import_plugins = no_op\n'))
@@ -109,7 +109,7 @@ class ResultTestCase(CommandTestCase):
         self.assertEqual(2, result['result'])
         self.assertIn('image_import_plugins', result['details'])
 
-    def test_last_file_has_the_last_word_and_is_named(self):
+    def test_last_file_overrides_and_is_named(self):
         wrong = self.write('wrong.conf', '[filter_scheduler]\n'
                            'enabled_filters = ComputeFilter\n')
         right = self.write('right.conf', SCHEDULER)
@@ -124,7 +124,7 @@ class ResultTestCase(CommandTestCase):
 
 class UsageTestCase(CommandTestCase):
 
-    def test_wrong_usage_is_not_taken_for_a_failed_check(self):
+    def test_wrong_usage_exits_255(self):
         for argv in ((), ('upgrade',), ('upgrade', 'chekc'),
                      ('upgrade', 'check', '--nova', 'x'),
                      ('upgrade', 'check', '--glance-paste', 'x')):
@@ -150,14 +150,14 @@ class UsageTestCase(CommandTestCase):
                         # The usage and the names of options are not wrapped.
                         and '--' not in line and '{' not in line], argv)
 
-    def test_help_tells_the_exit_codes(self):
+    def test_help_has_the_exit_codes(self):
         for argv in (('--help',), ('upgrade', 'check', '--help')):
             code, out, _ = self.run_command(*argv)
             self.assertEqual(0, code)
             self.assertIn(textwrap.dedent(command.EPILOG).strip(), out)
 
 
-class BadInputTestCase(CommandTestCase):
+class FileErrorTestCase(CommandTestCase):
 
     OPTIONS = (('--nova-conf',), ('--glance-conf',),
                ('--glance-conf', None, '--glance-paste'))
@@ -203,15 +203,16 @@ class BadInputTestCase(CommandTestCase):
             self.refuse(path, 'not a text file')
 
     def test_no_ini(self):
-        self.refuse(self.write('image.json', '{"a": 1}\n'), 'is no ')
+        self.refuse(self.write('image.json', '{"a": 1}\n'),
+                    'is not a ')
 
     def test_huge(self):
         path = self.directory / 'huge'
         with open(path, 'wb') as file:
-            file.truncate(sources.MAX_SIZE + 1)
+            file.truncate(configuration.MAX_SIZE + 1)
         self.refuse(path, 'larger than')
 
-    def test_a_password_in_a_broken_line_is_not_repeated(self):
+    def test_password_in_an_invalid_line_is_not_printed(self):
         path = self.write('nova.conf', 'password swordfish\n')
         self.assertNotIn('swordfish', self.check('--nova-conf', path)[2])
 
@@ -231,7 +232,7 @@ class DefaultsTestCase(CommandTestCase):
         home = self.directory / 'glance'
         for patch in (
                 mock.patch.object(
-                    sources, '_directories',
+                    configuration, '_directories',
                     lambda project: [str(self.directory / project)]),
                 mock.patch.dict(os.environ, OS_GLANCE_CONFIG_DIR=str(home),
                                 HOME=str(self.directory / 'own'))):
@@ -239,7 +240,7 @@ class DefaultsTestCase(CommandTestCase):
             self.addCleanup(patch.stop)
         return home
 
-    def test_nothing_there_is_no_success(self):
+    def test_missing_configuration_exits_255(self):
         self.find()
         code, out, err = self.check()
         self.assertEqual((255, ''), (code, out))
@@ -248,7 +249,7 @@ class DefaultsTestCase(CommandTestCase):
             self.assertIn(str(self.directory / name), err)
         self.assertIn('--nova-conf or --glance-conf', err)
 
-    def test_files_of_the_caller_are_not_those_of_the_service(self):
+    def test_files_of_the_caller_are_not_read(self):
         names = ('nova.conf', '.nova/nova.conf', 'nova-scheduler.conf',
                  '.nova/nova-compute.conf')
         self.find(nova=[('nova.conf', '')],
@@ -261,17 +262,17 @@ class DefaultsTestCase(CommandTestCase):
         for name in names:
             self.assertIn(f'not read: {self.directory}/own/{name} ', told)
 
-    def test_files_of_the_caller_alone_are_no_configuration(self):
+    def test_only_files_of_the_caller_exit_255(self):
         self.find(own=[('nova.conf', SCHEDULER), ('glance-api.conf', ''),
                        ('glance-api-paste.ini', '')])
         code, out, err = self.check()
         self.assertEqual((255, ''), (code, out))
-        self.assertIn(f'do not count: {self.directory}/own/nova.conf, '
+        self.assertIn(f'are not read: {self.directory}/own/nova.conf, '
                       f'{self.directory}/own/glance-api.conf. Name', err)
 
-    def test_paste_file_of_the_caller_is_not_that_of_glance(self):
+    def test_paste_file_of_the_caller_is_not_read(self):
         self.find(glance=[('glance-api.conf', '')],
-                  own=[('glance-api-paste.ini', 'no paste file')])
+                  own=[('glance-api-paste.ini', 'not a paste file')])
         code, checks = self.check_json()
         self.assertEqual(1, code)
         self.assertEqual(-1, checks['Glance API filter']['result'])
@@ -279,9 +280,9 @@ class DefaultsTestCase(CommandTestCase):
     def test_file_in_the_home_directory_of_the_service(self):
         # Of a user that every system has.
         self.assertEqual(['/root/.root', '/root', '/etc/root', '/etc'],
-                         sources._directories('root'))
+                         configuration._directories('root'))
         self.assertEqual(['/etc/no-such-user', '/etc'],
-                         sources._directories('no-such-user'))
+                         configuration._directories('no-such-user'))
 
     def test_host_of_nova_alone(self):
         self.find(nova=[('nova.conf', SCHEDULER)])
@@ -306,7 +307,7 @@ class DefaultsTestCase(CommandTestCase):
         self.assertEqual(-1, checks['Nova enabled filters']['result'])
         self.assertEqual(1, code)
 
-    def test_directory_that_may_not_be_entered_is_not_taken_for_empty(self):
+    def test_directory_without_permission_is_an_error(self):
         home = self.find()
         with mock.patch('os.access', return_value=False):
             code, _, err = self.check()
@@ -314,10 +315,10 @@ class DefaultsTestCase(CommandTestCase):
         self.assertIn('Permission denied', err)
         self.assertTrue(home.is_dir())
 
-    def test_directory_of_files_counts(self):
+    def test_directory_of_files_is_read(self):
         self.find(nova=[('nova.conf', ''),
                         ('nova.conf.d/filter.conf', SCHEDULER)])
-        found = sources.read()
+        found = configuration.read()
         self.assertEqual(
             [f'{self.directory}/nova/nova.conf',
              f'{self.directory}/nova/nova.conf.d/filter.conf'],

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import configuration_checks
-from hyperv_sched.cli.status import sources
 from tests.unit.cli.status import base
 from tests.unit.cli.status import test_nova_checks
 
@@ -18,7 +18,7 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
             + test_nova_checks.ENABLED
             + '[hyperv_sched]\n[hyperv]\n[oslo_messaging_rabbit]\n'))
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong, right in (
                 ('hyperv-sched', 'hyperv_sched'),
                 ('hyperv_shed', 'hyperv_sched'),
@@ -34,7 +34,7 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
             self.assertProblem(base.WARNING, f'[{wrong}] in ', found)
             self.assertIn(f'Write [{right}].', found[0].text)
 
-    def test_misspelt_in_glances_files(self):
+    def test_misspelled_in_glances_files(self):
         for wrong, right in (('image-import-opts', 'image_import_opts'),
                              ('image_import_opt', 'image_import_opts'),
                              ('image_formats', 'image_format'),
@@ -68,15 +68,15 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
             '[filter_scheduler]\n' + test_nova_checks.ALL
             + test_nova_checks.OURS))
 
-    def test_sections_of_others_are_none_of_ours(self):
+    def test_sections_of_other_packages_are_ignored(self):
         self.assertEqual([], self.judge_sections(
             '[oslo_policy]\na = 1\na = 2\n[oslo_policy]\n'))
 
-    def test_in_two_files_it_is_no_repetition(self):
+    def test_section_in_two_files_is_not_repeated(self):
         first = self.write('first.conf', '[DEFAULT]\ncompute_driver = a\n')
         second = self.write('second.conf', '[DEFAULT]\ncompute_driver = b\n')
         self.assertEqual([], list(configuration_checks.sections(
-            sources.read(nova=[first, second]))))
+            configuration.read(nova=[first, second]))))
 
 
 class OptionsTestCase(test_nova_checks.NovaTestCase):
@@ -95,7 +95,7 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
         self.assertProblem(base.FAILURE, 'gen2_minimum_version', found)
         self.assertIn(str(self.directory), found[0].text)
 
-    def test_misspelt_option_names_the_right_one(self):
+    def test_misspelled_option_names_the_right_one(self):
         self.assertProblem(
             base.WARNING, 'Write unknown_host_version.', self.judge_options(
                 '[hyperv_sched]\nunknown_hosts_version = accept\n'))
@@ -108,7 +108,7 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
         self.assertProblem(base.WARNING, 'color', self.judge_options(
             '[Hyperv_Sched]\ncolor = blue\n'))
 
-    def test_group_of_the_driver_is_none_of_ours(self):
+    def test_group_of_the_driver_is_ignored(self):
         self.assertEqual([], self.judge_options(
             '[hyperv]\nvswitch_name = private\n'))
 

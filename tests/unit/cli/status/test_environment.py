@@ -47,11 +47,11 @@ class EnvironmentTestCase(base.TestCase):
 
 class VersionTestCase(EnvironmentTestCase):
 
-    def test_of_what_is_installed(self):
+    def test_installed_version(self):
         self.install('status-service', '26.1.0')
         self.assertEqual('26.1.0', environment.version('status-service'))
 
-    def test_none_of_what_is_not(self):
+    def test_missing_distribution(self):
         self.assertIsNone(environment.version('status-service'))
 
     def test_major_number(self):
@@ -75,7 +75,7 @@ class EntryPointTestCase(EnvironmentTestCase):
         self.assertEqual(
             'Thing', environment.load_own(GROUP, 'thing').__name__)
 
-    def test_of_others_is_not_own(self):
+    def test_entry_point_of_another_distribution_is_not_own(self):
         self.install('status-plugins', thing='status_fine:Thing')
         self.assertRaises(LookupError, environment.load_own, GROUP, 'thing')
 
@@ -86,7 +86,7 @@ class ImportTestCase(EnvironmentTestCase):
         super().setUp()
         self.install('status-service')
 
-    def test_fine_and_its_output_set_aside(self):
+    def test_output_of_an_import_is_on_standard_error(self):
         out = io.StringIO()
         with contextlib.redirect_stdout(out), \
                 contextlib.redirect_stderr(io.StringIO()):
@@ -99,7 +99,7 @@ class ImportTestCase(EnvironmentTestCase):
             self.assertEqual(1, environment.import_factory(
                 'status_fine:Thing.factory'))
 
-    def test_whatever_a_module_raises_is_told(self):
+    def test_any_exception_of_a_module_is_reported(self):
         for path, kind in (('status_broken.Thing', 'SystemExit'),
                            ('status_gone.Thing', 'ModuleNotFoundError'),
                            ('status_fine.Think', 'AttributeError'),
@@ -113,7 +113,7 @@ class ImportTestCase(EnvironmentTestCase):
             self.assertNotIn('\x1b', found[0].text)
 
 
-class PrivatePlaceTestCase(EnvironmentTestCase):
+class MisplacedInstallTestCase(EnvironmentTestCase):
     """Where only some Python environment has hyperv-sched."""
 
     def setUp(self):
@@ -136,7 +136,7 @@ class PrivatePlaceTestCase(EnvironmentTestCase):
             'site.getusersitepackages', lambda: str(self.ours)))
         self.assertPrivate('one user')
 
-    def test_virtual_environment_that_sees_the_system(self):
+    def test_virtual_environment_with_system_packages(self):
         self.useFixture(fixtures.MonkeyPatch('sys.prefix', str(self.ours)))
         self.useFixture(fixtures.MonkeyPatch('sys.base_prefix', '/usr'))
         self.assertPrivate('this virtual environment')
@@ -199,7 +199,7 @@ class ImportDriverTestCase(base.TestCase):
     def test_in_novas_own_directory(self):
         self.assertEqual(['fine'], self.import_driver('inside.Driver'))
 
-    def test_in_another_directory_with_a_command_that_mends_it(self):
+    def test_driver_in_another_directory_has_a_command(self):
         kind, text, command = self.import_driver('apart.Driver')
         self.assertEqual('MisplacedError', kind)
         self.assertEqual(
@@ -212,7 +212,7 @@ class ImportDriverTestCase(base.TestCase):
         self.assertEqual('ModuleNotFoundError',
                          self.import_driver('gone.Driver')[0])
 
-    def test_a_driver_that_lacks_something_is_no_driver_elsewhere(self):
+    def test_missing_dependency_of_a_driver(self):
         shutil.copytree(self.local / 'nova/virt/broken',
                         self.system / 'nova/virt/broken')
         kind, text, command = self.import_driver('broken.Driver')

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from hyperv_sched.cli.status import glance_checks
-from hyperv_sched.cli.status import problems
+from hyperv_sched.cli.status import results
 from tests.unit.cli.status import base
 
 KEYSTONE = '[paste_deploy]\nflavor = keystone\n'
@@ -68,11 +68,11 @@ class ImageConversionTestCase(GlanceTestCase):
         for value in ('[image_conversion]',
                       '[image_conversion, hyperv_generation]',
                       '[hyperv_generation, image_conversion]'):
-            self.assertProblem(base.FAILURE, 'each imported disk raw',
+            self.assertProblem(base.FAILURE, 'converts imported disks to raw',
                                self.judge_plugins(value))
             for made in ('qcow2', 'raw', 'vmdk'):
                 self.assertProblem(
-                    base.FAILURE, f'each imported disk {made}',
+                    base.FAILURE, f'converts imported disks to {made}',
                     self.judge_plugins(value, f'output_format = {made}'))
 
     def test_others(self):
@@ -99,24 +99,24 @@ class ImportPluginTestCase(GlanceTestCase):
         self.assertProblem(base.WARNING, 'lacks hyperv_generation',
                            self.judge_plugins('[no_op]'))
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong in ('hyperv_generaton', 'hyperv-generation',
                       'HyperV_Generation', 'hyperv_generation_2'):
             self.assertProblem(
                 base.FAILURE, f'has {wrong}: Glance logs a warning',
                 self.judge_plugins(f'[no_op, {wrong}]'))
 
-    def test_before_what_changes_the_image(self):
+    def test_before_a_plugin_that_changes_the_image(self):
         for other in ('inject_image_metadata', 'image_decompression',
                       'image_conversion', 'plugin_of_somebody'):
             self.assertProblem(
                 base.FAILURE, f'before {other}',
                 self.judge_plugins(f'[hyperv_generation, no_op, {other}]'))
 
-    def test_before_what_changes_nothing(self):
+    def test_before_a_plugin_that_changes_nothing(self):
         self.assertEqual([], self.judge_plugins('[hyperv_generation, no_op]'))
 
-    def test_named_twice_the_last_counts(self):
+    def test_last_of_two_positions_is_checked(self):
         self.assertEqual([], self.judge_plugins(
             '[hyperv_generation, image_decompression, hyperv_generation]'))
 
@@ -137,7 +137,7 @@ class ImportPluginTestCase(GlanceTestCase):
                            self.judge_plugins('[hyperv_generation]'))
 
     def test_without_brackets_glance_cannot_read_it(self):
-        self.assertRaises(problems.InvalidOption, self.judge_plugins,
+        self.assertRaises(results.OptionValueError, self.judge_plugins,
                           'hyperv_generation')
 
     def test_skipped_without_its_configuration(self):
@@ -167,13 +167,13 @@ class ApiFilterTestCase(GlanceTestCase):
     def test_not_configured(self):
         for style in (BY_FLAVOR, BY_SECTION):
             self.assertProblem(
-                base.WARNING, 'without the API filter', self.judge_paste(
+                base.WARNING, 'lacks the API filter', self.judge_paste(
                     'cors authtoken context rootapp', '', style=style))
 
     def test_in_the_pipeline_of_another_flavor(self):
         for style in (BY_FLAVOR, BY_SECTION):
             self.assertProblem(
-                base.FAILURE, 'flavor not set) is without it',
+                base.FAILURE, 'flavor not set) lacks it',
                 self.judge_paste('context hyperv rootapp', glance='',
                                  style=style))
 
@@ -188,12 +188,12 @@ class ApiFilterTestCase(GlanceTestCase):
                 base.FAILURE, f'there is no [filter:{wrong}]',
                 self.judge_paste(f'context {wrong} rootapp', ''))
 
-    def test_entry_point_misspelt(self):
+    def test_entry_point_misspelled(self):
         for wrong in ('egg:hyperv-sched#hyperv_generaton',
                       'egg:hyperv-shed#hyperv_generation',
                       'egg:hyperv-sched', 'hyperv-sched#hyperv_generation'):
             self.assertProblem(
-                base.FAILURE, f'{wrong} names it', self.judge_paste(
+                base.FAILURE, f'but {wrong}. Write', self.judge_paste(
                     'context hyperv rootapp',
                     f'[filter:hyperv]\nuse = {wrong}\n'
                     'report_only = false\n'))
@@ -211,32 +211,32 @@ class ApiFilterTestCase(GlanceTestCase):
                            self.judge_paste('context hyperv rootapp'))
 
     def test_report_only(self):
-        for said, expected in (
+        for value, expected in (
                 ('report_only = true', [base.WARNING]),
                 ('', [base.WARNING]), ('report_only = false', []),
                 ('report_only = ja', [base.FAILURE])):
             found = self.judge_paste(
                 'context hyperv rootapp', '[filter:hyperv]\n'
-                f'use = egg:hyperv-sched#hyperv_generation\n{said}\n')
+                f'use = egg:hyperv-sched#hyperv_generation\n{value}\n')
             self.assertEqual(expected, [problem.code for problem in found])
 
-    def test_filters_of_others_are_none_of_ours(self):
+    def test_filters_of_other_packages_are_ignored(self):
         self.assertProblem(
-            base.WARNING, 'without the API filter', self.judge_paste(
+            base.WARNING, 'lacks the API filter', self.judge_paste(
                 'context hyper rootapp',
                 '[filter:hyper]\nuse = egg:hyper#audit\n'))
 
-    def test_flavor_that_the_file_lacks(self):
+    def test_flavor_without_a_pipeline(self):
         self.assertProblem(
             base.FAILURE, 'there is no application glance-api-keystnoe',
             self.judge_paste('context hyperv rootapp',
                              glance='[paste_deploy]\nflavor = keystnoe\n'))
 
-    def test_pipeline_that_leads_elsewhere(self):
-        self.assertProblem(base.WARNING, 'leads to the image API',
+    def test_pipeline_to_another_application(self):
+        self.assertProblem(base.WARNING, 'leads to the Image API',
                            self.judge_paste('context hyperv healthcheck'))
 
-    def test_applications_that_contain_each_other(self):
+    def test_cycle_of_applications(self):
         self.assertProblem(
             base.FAILURE, 'contain each other', self.judge_paste(
                 'context hyperv circle',
@@ -271,9 +271,9 @@ class OptionsTestCase(GlanceTestCase):
                 glance_checks.format_match,
                 '[image_format]\nrequire_image_format_match = false\n'))
 
-    def test_format_match_that_is_no_boolean(self):
+    def test_format_match_that_is_not_a_boolean(self):
         self.assertRaises(
-            problems.InvalidOption, self.judge, glance_checks.format_match,
+            results.OptionValueError, self.judge, glance_checks.format_match,
             '[image_format]\nrequire_image_format_match = perhaps\n')
 
     def test_formats_of_hyperv_refused(self):

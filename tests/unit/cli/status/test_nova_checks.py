@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from hyperv_sched.cli.status import nova_checks
-from hyperv_sched.cli.status import problems
+from hyperv_sched.cli.status import results
 from tests.unit.cli.status import base
 
 ALL = 'available_filters = nova.scheduler.filters.all_filters\n'
@@ -41,7 +41,7 @@ class AvailableFilterTestCase(NovaTestCase):
         self.assertProblem(base.FAILURE, 'lacks the filter',
                            self.judge_lines(ALL))
 
-    def test_misspelt_names_are_told_with_the_right_one(self):
+    def test_misspelled_names_are_reported_with_the_correct_one(self):
         for wrong in ('hyperv_sched.filters.HyperVGenerationFiler',
                       'hyperv_sched.filter.HyperVGenerationFilter',
                       'nova.scheduler.filters.HyperVGenerationFilter',
@@ -89,7 +89,7 @@ class AvailableFilterTestCase(NovaTestCase):
         self.assertSkipped('this is a Hyper-V host',
                            nova_checks.available_filter, self.read(nova=HOST))
 
-    def test_judged_where_a_hyperv_host_runs_a_scheduler(self):
+    def test_checked_on_a_hyperv_host_with_a_scheduler(self):
         self.assertProblem(
             base.FAILURE, 'lacks the filter', self.judge(
                 nova_checks.available_filter,
@@ -111,7 +111,7 @@ class EnabledFilterTestCase(NovaTestCase):
         self.assertProblem(base.FAILURE, 'lacks the filter',
                            self.judge(nova_checks.enabled_filter, ''))
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong in ('HyperVGenerationFiler', 'hypervgenerationfilter',
                       'HyperV_GenerationFilter',
                       'hyperv_sched.filters.HyperVGenerationFilter'):
@@ -120,7 +120,7 @@ class EnabledFilterTestCase(NovaTestCase):
                 self.judge_list('ComputeFilter', wrong))
 
     def test_after_image_properties_filter(self):
-        self.assertProblem(base.WARNING, 'the user is not told why',
+        self.assertProblem(base.WARNING, 'the user gets no reason',
                            self.judge_list('ImagePropertiesFilter',
                                            'HyperVGenerationFilter'))
 
@@ -142,13 +142,13 @@ class ComputeDriverTestCase(NovaTestCase):
     def test_right(self):
         self.assertEqual([], self.judge(nova_checks.compute_driver, HOST))
 
-    def test_bare_driver_names_the_way_out(self):
+    def test_driver_without_enforcement_names_the_correction(self):
         found = self.judge_driver('compute_hyperv.driver.HyperVDriver')
-        self.assertProblem(base.FAILURE, 'nothing is enforced', found)
+        self.assertProblem(base.FAILURE, 'rules are not enforced', found)
         self.assertIn('"compute_driver = compute_hyperv.driver.HyperVDriver" '
-                      'below [hyperv_sched]', found[0].text)
+                      'in [hyperv_sched]', found[0].text)
 
-    def test_misspelt(self):
+    def test_misspelled(self):
         for wrong in ('hyperv_sched.EnforceDriver', 'EnforcedDriver',
                       'hyperv_sched.enforceddriver',
                       'hyprev_sched.EnforcedDriver',
@@ -157,15 +157,15 @@ class ComputeDriverTestCase(NovaTestCase):
                 base.FAILURE, f'{wrong}: nova-compute does not start',
                 self.judge_driver(wrong))
 
-    def test_not_set_beside_a_driver_to_enforce_on(self):
+    def test_not_set_with_an_underlying_driver(self):
         self.assertProblem(
             base.FAILURE, 'has no default', self.judge(
                 nova_checks.compute_driver, '[hyperv_sched]\n'
                 'compute_driver = compute_hyperv.driver.HyperVDriver\n'))
 
-    def test_other_driver_beside_options_of_hyperv(self):
+    def test_other_driver_with_options_of_hyperv(self):
         self.assertProblem(
-            base.FAILURE, 'libvirt.LibvirtDriver: nothing is enforced',
+            base.FAILURE, 'libvirt.LibvirtDriver: rules are not enforced',
             self.judge_driver('libvirt.LibvirtDriver',
                               '[hyperv]\nvswitch_name = private\n'))
 
@@ -177,8 +177,9 @@ class ComputeDriverTestCase(NovaTestCase):
     def test_skipped_on_other_hosts(self):
         for nova in ('', '[DEFAULT]\ncompute_driver = libvirt.LibvirtDriver',
                      '[filter_scheduler]\n' + ALL + OURS + ENABLED):
-            self.assertSkipped('no Hyper-V host', nova_checks.compute_driver,
-                               self.read(nova=nova))
+            self.assertSkipped(
+                'not a Hyper-V host', nova_checks.compute_driver,
+                self.read(nova=nova))
 
 
 class EnforcedDriverTestCase(NovaTestCase):
@@ -205,11 +206,11 @@ class EnforcedDriverTestCase(NovaTestCase):
 
     def test_no_driver(self):
         self.importable['nova.virt.utils.Thing'] = object
-        self.assertProblem(base.FAILURE, 'it is no driver of Nova',
+        self.assertProblem(base.FAILURE, 'it is not a driver of Nova',
                            self.judge_driver('utils.Thing'))
 
     def test_itself(self):
-        self.assertProblem(base.FAILURE, 'would enforce on itself',
+        self.assertProblem(base.FAILURE, 'it cannot extend itself',
                            self.judge_driver('hyperv_sched.EnforcedDriver'))
 
 
@@ -229,12 +230,12 @@ class ConfigDriveTestCase(NovaTestCase):
             self.judge_format('config_drive_format = vfat'))
 
     def test_a_value_that_nova_refuses(self):
-        self.assertRaises(problems.InvalidOption, self.judge_format,
+        self.assertRaises(results.OptionValueError, self.judge_format,
                           'config_drive_format = iso')
 
     def test_skipped_on_other_hosts(self):
         self.assertSkipped(
-            'no Hyper-V host', nova_checks.config_drive, self.read(
+            'not a Hyper-V host', nova_checks.config_drive, self.read(
                 nova='[DEFAULT]\nconfig_drive_format = vfat\n'))
 
 
@@ -276,12 +277,12 @@ class SnapshotTestCase(NovaTestCase):
                      'img_hv_requested_version', 'os_secure_boot',
                      'os_type'):
             self.assertProblem(
-                base.WARNING, f'has {name}: a snapshot',
+                base.WARNING, f'has {name}: snapshots',
                 self.judge_names(f'cache_in_nova,bittorrent,{name}'))
 
     def test_several_are_one_problem(self):
         self.assertProblem(
-            base.WARNING, 'has hw_machine_type, os_type: a snapshot',
+            base.WARNING, 'has hw_machine_type, os_type: snapshots',
             self.judge_names('os_type,hw_machine_type'))
 
 
@@ -306,8 +307,10 @@ class VersionTestCase(NovaTestCase):
                            self.read(glance=''))
 
 
-class ProblemsTestCase(base.base.TestCase):
+class FormatValueTestCase(base.base.TestCase):
 
-    def test_shown_is_bounded_and_on_one_line(self):
-        self.assertEqual(r'a\nb\x1b', problems.shown('a\nb\x1b'))
-        self.assertEqual(problems.MAX_SHOWN, len(problems.shown('a' * 9999)))
+    def test_value_is_escaped_and_cut(self):
+        self.assertEqual(r'a\nb\x1b', results.format_value('a\nb\x1b'))
+        for length, expected in ((199, 199), (200, 200), (201, 200)):
+            self.assertEqual(
+                expected, len(results.format_value('a' * length)))

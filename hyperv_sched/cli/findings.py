@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Output of findings: columns of each format, and paragraphs for people."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import shutil
+import textwrap
+from typing import Any
+from typing import TextIO
+
+from cliff.formatters import base as formatters
+
+from hyperv_sched import rules
+from hyperv_sched.cli import base
+from hyperv_sched.text import escape
+
+COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
+           'required', 'fix', 'reference', 'cause')
+TABLE_COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'fix')
+#: SARIF has separate locations for a file and for an image in the file.
+SARIF_COLUMNS = (*COLUMNS, 'file')
+
+#: Width if the output is not a terminal; otherwise the width of the terminal
+#: within these limits.
+WIDTH = 80
+NARROWEST, WIDEST = 40, 100
+
+#: Columns of the first line of a finding, in this order.
+_HEAD = ('severity', 'code', 'name', 'image')
+#: Of the longest severities, "warning" and "unknown".
+_SEVERITY_WIDTH = 7
+
+#: Text before columns that are not in the first line.
+_LABELS = {'message': '', 'fix': 'Fix: '}
+
+#: Replaces blanks in commands, so that they are not wrapped. Findings are
+#: escaped, and a no-break space is not printable.
+_NO_BREAK = '\N{NO-BREAK SPACE}'
+
+
+def to_row(finding: rules.Finding) -> dict[str, Any]:
+    """Return the values of a finding by column."""
+    return finding.as_dict()
+
+
+def to_table(rows: Sequence[Mapping[str, Any]], formatter: str,
+             ) -> tuple[Sequence[str], Iterator[tuple[Any, ...]]]:
+    """Return the columns and rows for an output format.
+
+    :param rows: from :func:`to_row`, with ``file`` and ``title`` added. The
+        title replaces the image in paragraphs
+    :param formatter: name of the format
+    """
+    columns: Sequence[str] = COLUMNS
+    image = 'image'
+    if formatter == 'table':
+        columns, image = TABLE_COLUMNS, 'title'
+    elif formatter == 'sarif':
+        columns = SARIF_COLUMNS
+
+    def value(row: Mapping[str, Any], column: str) -> Any:
+        if column != 'image':
+            return row[column]
+        if formatter in base.STRUCTURED_FORMATS:
+            return row[image]
+        return escape(row[image], limit=None)
+
+    return columns, (tuple(value(row, column) for column in columns)
+                     for row in rows)
+
+
+class FindingsFormatter(formatters.ListFormatter):
+    """Formatter of cliff that writes paragraphs."""
+
+    def add_argument_group(self, parser: argparse.ArgumentParser) -> None:
+        """Add no options."""
+
+    def emit_list(self, column_names: Sequence[str],
+                  data: Iterable[Sequence[Any]], stdout: TextIO,
+                  parsed_args: argparse.Namespace) -> None:
+        """Write a paragraph for each row."""
+        write_paragraphs(
+            column_names,
+            [dict(zip(column_names, row, strict=True)) for row in data],
+            stdout)
+
+
+def write_paragraphs(columns: Sequence[str],
+                     rows: Sequence[Mapping[str, Any]],
+                     stream: TextIO) -> None:
+    """Write a paragraph for each finding, wrapped between words.
+
+    Findings that differ in the image alone share a paragraph.
+
+    :param rows: values by column, without control characters
+    """
+    head = [column for column in _HEAD if column in columns]
+    body = [column for column in columns if column not in _HEAD]
+    name_width = max((len(row.get('name', '')) for row in rows), default=0)
+    width = _width(stream)
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        key = tuple(row[column] for column in columns
+                    if column != 'image' or not body)
+        groups.setdefault(key, []).append(row)
+    for number, group in enumerate(groups.values()):
+        if number and body:
+            stream.write('\n')
+        for row in group if head else ():
+            stream.write(_first_line(row, head, name_width) + '\n')
+        for line in _body_lines(group[0], body, width, '  ' if head else ''):
+            stream.write(line + '\n')
+
+
+def _width(stream: TextIO) -> int:
+    if not stream.isatty():
+        return WIDTH
+    return max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST))
+
+
+def _first_line(row: Mapping[str, Any], head: Sequence[str],
+                name_width: int) -> str:
+    widths = {'severity': _SEVERITY_WIDTH, 'name': name_width}
+    return '  '.join(
+        f'{row[column]:<{widths.get(column, 0)}}' for column in head
+        if (column, row[column]) != ('image', '-')).rstrip()
+
+
+def _body_lines(row: Mapping[str, Any], body: Sequence[str], width: int,
+                indent: str) -> Iterator[str]:
+    for column in body:
+        label = _LABELS.get(column, f'{column}: ')
+        value = row[column]
+        text = rules.COMMAND.sub(
+            lambda command: command[0].replace(' ', _NO_BREAK),
+            '-' if value is None else str(value))
+        for line in textwrap.wrap(
+                text, width, initial_indent=indent + label,
+                subsequent_indent=indent + ' ' * len(label),
+                break_long_words=False, break_on_hyphens=False):
+            yield line.replace(_NO_BREAK, ' ')
