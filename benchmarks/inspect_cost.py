@@ -50,7 +50,7 @@ with open('/proc/self/status') as status:
 
 
 def fragmented(path):
-    """A disk that starts, with more blocks in no order."""
+    """Return a disk that boots, with more blocks in no order."""
     image = bytearray(samples.vhdx(SIZE, MIB, guest=guests.bootable()))
     chance = random.Random(1)  # noqa: S311
     numbers = chance.sample(range(1, SIZE // MIB), BLOCKS - 1)
@@ -86,7 +86,7 @@ def fastest(calls):
 
 
 def slowest(directory):
-    """The file of the hostile disk that takes the longest, and its name."""
+    """Return the hostile disk that takes the longest, and its name."""
     worst = 0, '', None
     for number, (name, data) in enumerate(hostile.disks()):
         path = pathlib.Path(directory, f'hostile-{number}.vhdx')

@@ -62,7 +62,7 @@ def row(*cells):
 
 
 def one():
-    """A document, judged by us and by jsonschema."""
+    """Compare our validation of a document with that of jsonschema."""
     judge = keywords.Validator(
         image_schema.load(), format_checker=keywords.FORMATS)
     row('a document', 'jsonschema us', 'fresh us', 'ratio', 'validate us',
@@ -93,7 +93,7 @@ def documents():
 
 
 def many():
-    """A list, as image lint judges it, and the command itself."""
+    """Measure a list as image lint validates it, and the command."""
     given = documents()
 
     def judge():

@@ -111,6 +111,7 @@ class RuleCode(types.String):
         super().__init__(type_name='rule code')
 
     def __call__(self, value: object) -> str:
+        """Return the code, or raise ValueError if no rule has it."""
         code: str = super().__call__(value)
         if code not in rules.CATALOGUE:
             raise ValueError(f'{escape(code)}: no such rule')

@@ -48,7 +48,7 @@ _PORTABLE = re.compile(
     r'[ \t]*')
 
 
-class InvalidRequirement(ValueError):
+class InvalidRequirementError(ValueError):
     """A version requirement that Nova does not accept."""
 
 
@@ -75,10 +75,10 @@ def parse_requirement(text: str) -> Specifiers:
 
     The grammar is Nova's, the comparison is packaging's.
 
-    :raises InvalidRequirement: Nova answers such a value with HTTP 400.
+    :raises InvalidRequirementError: Nova answers such a value with HTTP 400.
     """
     if len(text) > MAX_REQUIREMENT_LENGTH:
-        raise InvalidRequirement(
+        raise InvalidRequirementError(
             f'it is longer than {MAX_REQUIREMENT_LENGTH} characters')
     return Specifiers(','.join(map(_specifier, text.split(','))))
 
@@ -86,13 +86,13 @@ def parse_requirement(text: str) -> Specifiers:
 def _specifier(part: str) -> str:
     predicate = _PREDICATE.fullmatch(part)
     if predicate is None:
-        raise InvalidRequirement(
+        raise InvalidRequirementError(
             'each part must be one of < <= == != >= > and a version')
     operator, text = predicate.groups()
     try:
         version = Version(text)
     except packaging_version.InvalidVersion:
-        raise InvalidRequirement(f'{text!r} is not a version') from None
+        raise InvalidRequirementError(f'{text!r} is not a version') from None
     if version.local and operator in _WITHOUT_LOCAL:
         return f'{_WITHOUT_LOCAL[operator]}{version.public}'
     return f'{operator}{version}'

@@ -69,10 +69,12 @@ class Request:
 
     @property
     def requirement(self) -> objects.ImageRequirement:
+        """What the image requires of a host."""
         return compatibility.requirement(self.document)
 
     @functools.cached_property
     def host(self) -> objects.HostCapability:
+        """The capability of the host, read when a check first needs it."""
         return objects.HostCapability.from_reported(*self.read_host())
 
     @property

@@ -82,6 +82,7 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         self._warned: set[object] = set()
 
     def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
+        """Return whether one host can run the image of the request."""
         matcher = _matcher(spec_obj, self._policy)
         return matcher is None or _match(matcher, host_state) is None
 

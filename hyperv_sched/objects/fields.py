@@ -47,6 +47,8 @@ class VersionSpecifiers(_Parsed):
 
 
 class VersionSpecifierField(fields.AutoTypedField):
+    """A field with a version requirement."""
+
     AUTO_TYPE = VersionSpecifiers()
 
 
@@ -58,6 +60,8 @@ class HypervisorVersion(_Parsed):
 
 
 class HypervisorVersionField(fields.AutoTypedField):
+    """A field with the version of a hypervisor."""
+
     AUTO_TYPE = HypervisorVersion()
 
 
@@ -66,23 +70,29 @@ class RuleFinding(fields.FieldType):
 
     @classmethod
     def coerce(cls, obj: Any, attr: str, value: Any) -> rules.Finding:
+        """Accept findings only."""
         if isinstance(value, rules.Finding):
             return value
         raise ValueError(f'Field {attr} takes no {type(value).__name__}')
 
     @staticmethod
     def to_primitive(obj: Any, attr: str, value: Any) -> dict[str, Any]:
+        """Return the members of the finding."""
         primitive: dict[str, Any] = value.as_dict()
         return primitive
 
     @staticmethod
     def from_primitive(obj: Any, attr: str, value: Any) -> rules.Finding:
+        """Make the finding of its members."""
         return rules.Finding.from_dict(value)
 
     @staticmethod
     def stringify(value: Any) -> str:
+        """Return the text for the representation of an object."""
         return f"'{value}'"
 
 
 class FindingField(fields.AutoTypedField):
+    """A field with a finding."""
+
     AUTO_TYPE = RuleFinding()

@@ -50,4 +50,5 @@ class HostCapability(base.HyperVSchedObject):
 
     @property
     def is_hyperv(self) -> bool:
+        """Whether the hypervisor is Hyper-V."""
         return self.hypervisor_type == HYPERV

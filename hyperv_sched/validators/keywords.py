@@ -45,7 +45,7 @@ def _version_format(
         def conforms(value: object) -> bool:
             try:
                 requirement = versions.parse_requirement(str(value))
-            except versions.InvalidRequirement:
+            except versions.InvalidRequirementError:
                 return True
             return check(requirement)
         FORMATS.checks(name)(conforms)
@@ -63,7 +63,7 @@ def _admitted(requirement: versions.Specifiers) -> list[versions.Version]:
 def _nova_version_predicate(value: object) -> bool:
     try:
         versions.parse_requirement(str(value))
-    except versions.InvalidRequirement:
+    except versions.InvalidRequirementError:
         return False
     return True
 
@@ -97,7 +97,7 @@ def _only_10_version(requirement: versions.Specifiers) -> bool:
 def _portable_version(value: object) -> bool:
     try:
         versions.parse_requirement(str(value))
-    except versions.InvalidRequirement:
+    except versions.InvalidRequirementError:
         return True
     return versions.is_portable(str(value))
 

@@ -38,13 +38,13 @@ ALLOWED = 0.05, 4 * MIB
 INTERVAL = 5
 
 
-class Wrong(Exception):
+class WrongStateError(Exception):
     """An operation has not ended as it should."""
 
 
 def check(expected, actual):
     if expected != actual:
-        raise Wrong(f'expected {expected}, found {actual}')
+        raise WrongStateError(f'expected {expected}, found {actual}')
 
 
 def boot(cloud):
@@ -82,7 +82,7 @@ def refuse_in_glance(cloud):
         except openstack.exceptions.BadRequestException as exc:
             check(True, 'HV' in str(exc.response.text))
         else:
-            raise Wrong(f'Glance has taken {properties}')
+            raise WrongStateError(f'Glance has taken {properties}')
 
 
 def import_both(cloud):

@@ -24,7 +24,7 @@ _DISK = 'if=none,id=disk'
 _OVMF = pathlib.Path('/usr/share/OVMF')
 
 
-class Undecided(Exception):
+class UndecidedError(Exception):
     """Neither the marker nor a message that booting ended was printed."""
 
 
@@ -73,7 +73,7 @@ def starts(machine: Machine, image: images.Image,
     An image that QEMU cannot open is one without.
 
     :param in_container: start the file; else the disk that went into it.
-    :raises Undecided: nothing was heard in time.
+    :raises UndecidedError: nothing was heard in time.
     """
     path, image_format = (
         (image.path, image.format) if in_container else (image.disk, 'raw'))
@@ -111,4 +111,4 @@ def _verdict(machine: Machine, process: subprocess.Popen) -> bool:
     # started asks for a reset.
     if process.wait() == 0 or f'-drive {_DISK}' in said:
         return False
-    raise Undecided(said)
+    raise UndecidedError(said)

@@ -26,7 +26,7 @@ _BIOS_CONFIG = f'serial\nterminal_output serial\n{GRUB_CONFIG}'
 Loader = Callable[[], bytes]
 
 
-class Missing(Exception):
+class MissingLoaderError(Exception):
     """A loader is not installed; the message says how to install it."""
 
 
@@ -34,8 +34,9 @@ def _installed(path: pathlib.Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise Missing(f'no {path}: run tools/test firmware, which installs '
-                      'it') from None
+        raise MissingLoaderError(
+            f'no {path}: run tools/test firmware, which installs '
+            'it') from None
 
 
 def _grub(platform: str, config: str, *modules: str) -> bytes:

@@ -43,19 +43,19 @@ class ParseRequirementTestCase(base.TestCase):
         try:
             versionutils.VersionPredicate(text)
         except ValueError:
-            self.assertRaises(versions.InvalidRequirement,
+            self.assertRaises(versions.InvalidRequirementError,
                               versions.parse_requirement, text)
         else:
             versions.parse_requirement(text)
 
     def test_refuses_what_packaging_alone_would_take(self):
         for text in ('', '~=6.3', '==6.*', '===6.3', '>=6.3,', '6.3'):
-            self.assertRaises(versions.InvalidRequirement,
+            self.assertRaises(versions.InvalidRequirementError,
                               versions.parse_requirement, text)
 
     def test_refuses_more_than_nova_stores(self):
         text = ','.join(['>=6.3'] * 50)
-        self.assertRaises(versions.InvalidRequirement,
+        self.assertRaises(versions.InvalidRequirementError,
                           versions.parse_requirement, text)
 
 

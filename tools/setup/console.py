@@ -55,6 +55,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
+        """Seconds since the start."""
         return time.monotonic() - self._started
 
     def update(self, detail: str) -> None:

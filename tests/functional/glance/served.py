@@ -31,7 +31,7 @@ def run(listener, root, log):
 
 
 def create():
-    """Return Glance's application, as a worker of gunicorn asks for it."""
+    """Return the application of Glance, for a worker of gunicorn."""
     from glance.common import wsgi_app
     event.listen(sqlalchemy.Engine, 'before_cursor_execute', _lock_at_once,
                  retval=True)

@@ -40,7 +40,7 @@ class ImportTestCase(base.TestCase):
     def test_commands_start_without_versioned_objects(self):
         subprocess.run(
             [sys.executable, '-W', 'ignore', '-c',
-             'import sys, hyperv_sched.cli.main, hyperv_sched.cli.image, '
+             'import sys, hyperv_sched.cli.main, hyperv_sched.cli.lint, '
              'hyperv_sched.cli.upload, hyperv_sched.cli.rule, '
              'hyperv_sched.validators, hyperv_sched.disk; '
              'sys.exit("oslo_versionedobjects" in sys.modules)'], check=True)
