@@ -6,8 +6,8 @@
 All figures are the fastest of several runs in this one process. "jsonschema"
 is iter_errors to its end, by a validator that was made once and knows the
 schema's own formats and keywords. "validate" finds the same and makes the
-findings, too; it keeps what jsonschema said of the same values, so "fresh" is
-the cost of values that come for the first time.
+findings, too; it keeps the results of jsonschema for the same values, so
+"fresh" is the cost of values that come for the first time.
 """
 
 import contextlib

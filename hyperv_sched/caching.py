@@ -2,7 +2,7 @@
 """Caches that are bounded in bytes, not only in the number of entries.
 
 The arguments of most functions of this package come from an image, and
-nobody bounds the length of a property on its way to a service: 128 entries
+nothing bounds the length of a property on its way to a service: 128 entries
 of 30 MB each would stay in memory for as long as the service runs.
 """
 
@@ -30,8 +30,8 @@ def cache_small(function: _Function) -> _Function:
     """Decorate a function: keep its results by arguments, if these are small.
 
     Results must not be much larger than their arguments. The arguments are
-    positional, and told apart by type, too: in Python, but not in JSON, True
-    equals 1. A call with large or unhashable arguments is not cached.
+    positional, and distinguished by type, too: in Python, but not in JSON,
+    True equals 1. A call with large or unhashable arguments is not cached.
     """
     cached = functools.lru_cache(MAX_ENTRIES, typed=True)(function)
 

@@ -30,10 +30,10 @@ _OWN_TEXT = frozenset(('container_format', 'disk_format', 'id', 'name'))
 
 #: Members that this package makes; a property of such a name is dropped.
 _OURS = frozenset((
-    'content', 'misspelt', 'overridden', 'properties', 'refused'))
+    'content', 'misspelled', 'overridden', 'properties', 'refused'))
 
-#: Misspelt names are listed up to this number.
-MAX_MISSPELT = 20
+#: Misspelled names are listed up to this number.
+MAX_MISSPELLED = 20
 
 
 #: The longest name that Glance takes; an id is shorter.
@@ -90,7 +90,7 @@ def normalize(raw: object) -> dict[str, Any]:
     Each property has one name, and the value that Nova reads. The value of an
     old name is in ``overridden`` if the new name has another one. A property
     whose value Nova refuses is in ``refused`` only. Properties whose names
-    resemble one that is read are in ``misspelt``, too. The latter two map a
+    resemble one that is read are in ``misspelled``, too. The latter two map a
     name to its value, ``actual``, and to the right value or name,
     ``required``.
 
@@ -118,15 +118,15 @@ def normalize(raw: object) -> dict[str, Any]:
         if nova_values.refuses(name, value)}
     document = {name: value for name, value in document.items()
                 if name not in refused}
-    misspelt = dict(itertools.islice(_misspelt(document), MAX_MISSPELT))
+    misspelled = dict(itertools.islice(_misspelled(document), MAX_MISSPELLED))
     for name, members in (('overridden', overridden), ('refused', refused),
-                          ('misspelt', misspelt)):
+                          ('misspelled', misspelled)):
         if members:
             document[name] = members
     return document
 
 
-def _misspelt(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _misspelled(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in document.items():
         required = names.resembled(name)
         if required is not None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of image properties that are read, and names that resemble them.
 
-Glance takes a property of any name, so a misspelt one does nothing.
+Glance takes a property of any name, so a misspelled one does nothing.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _index() -> tuple[dict[str, str], dict[str, str]]:
 
 @caching.cache_small
 def resembled(name: str) -> str | None:
-    """Return the name that is read and that this one was meant to be.
+    """Return the name that is read and that this one resembles.
 
     Case, separators and a prefix (``hw_``, ``img_``, ``os_``) do not count;
     one letter may be missing, added, replaced or in another place. The work

@@ -79,7 +79,7 @@ class Request:
 
     @property
     def generation(self) -> str | None:
-        """The generation that the image asks for."""
+        """The generation that the image requests."""
         return self.requirement.generation
 
     @property
@@ -209,8 +209,8 @@ def _check_host(request: Request) -> rules.Finding | None:
 def check_generation_unchanged(request: Request) -> rules.Finding | None:
     """Return HV502 for an image whose generation was edited.
 
-    compute-hyperv creates what the image asks for now, but the disk, Nova
-    and other hosts rely on what it asked for when the server was created.
+    compute-hyperv creates what the image requests now, but the disk, Nova
+    and other hosts rely on what it requested when the server was created.
     """
     current = _effective(request.generation)
     expected = request.server_generation

@@ -152,7 +152,7 @@ def _read_gpt(disk: virtual_disk.Disk, result: Inspection) -> gpt.Table:
     try:
         backup = gpt.read(disk, last)
     except gpt.GPTError as exc:
-        # What is wrong with the primary decides which defect it is.
+        # The error of the primary GPT decides which defect it is.
         raise type(primary_error)(
             f'LBA 1: {primary_error}; LBA {last}: {exc}') from None
     if backup.header.other_lba > last:

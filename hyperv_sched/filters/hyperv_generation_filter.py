@@ -140,7 +140,7 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         """
         try:
             if utils.request_is_rebuild(spec_obj):
-                # Placement is not asked: it is the server's own host.
+                # Placement offers no hosts here: it is the server's own host.
                 return ''
         except Exception:
             LOG.debug("Cannot read a request's hints", exc_info=True)
@@ -229,7 +229,7 @@ def _instance_uuid(spec_obj: Any) -> str:
 
 def _matcher(spec_obj: Any, policy: compatibility.Policy,
              ) -> compatibility.HostMatcher | None:
-    """Return the matcher of a request; None if it asks for no Hyper-V."""
+    """Return the matcher of a request; None if it requires no Hyper-V."""
     try:
         image = spec_obj.image
         if image is None or not image.obj_attr_is_set('properties'):

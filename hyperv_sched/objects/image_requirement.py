@@ -53,7 +53,7 @@ class ImageRequirement(base.HyperVSchedObject):
 
     @property
     def is_for_hyperv(self) -> bool:
-        """Whether the image asks for Hyper-V, in a valid way or not."""
+        """Whether the image requires Hyper-V, in a valid way or not."""
         return self.generation is not None or self.invalid is not None
 
     @classmethod

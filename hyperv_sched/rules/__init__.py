@@ -40,7 +40,7 @@ CATALOGUE = {rule.code: rule for rule in (
 
 
 #: Members that are no properties, but made from properties or from the file.
-DERIVED = frozenset(('content', 'misspelt', 'overridden', 'refused'))
+DERIVED = frozenset(('content', 'misspelled', 'overridden', 'refused'))
 
 
 def preventing(*stages: Stage) -> frozenset[str]:

@@ -94,9 +94,9 @@ DEFINITIONS: dict[str, Schema] = {
         not_(given('content.defects', any_of(
             has('vhdx-has-parent'), has('vhd-malformed'),
             has('vhd-footer-copy'))))),
-    'misspelt-hyperv': _described(
-        'A misspelt property has a value that names Hyper-V.',
-        given('misspelt', not_({'additionalProperties': {'properties': {
+    'misspelled-hyperv': _described(
+        'A misspelled property has a value that names Hyper-V.',
+        given('misspelled', not_({'additionalProperties': {'properties': {
             'actual': not_(matches(_HYPERV))}}}))),
     'hyperv-or-untagged': any_of(
         ref('hyperv-machine-type'), ref('hyperv-hypervisor-type'),

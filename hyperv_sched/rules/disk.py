@@ -32,7 +32,7 @@ _CONVERT_VHD = (
     'driver=vpc,force_size_calc=current_size,file.filename=IN.vhd '
     '-O vhdx OUT.vhdx')
 _CONVERT_VHDX = 'qemu-img convert -f vhdx -O vhdx IN.vhdx OUT.vhdx'
-#: Choose the GPT, if gdisk asks for the table to use, and write a new
+#: Choose the GPT, if gdisk offers a choice of tables, and write a new
 #: protective MBR (gdisk ignores "2" if it does not ask).
 _PROTECTIVE_MBR = "printf '2\\nx\\nn\\nw\\ny\\n' | gdisk DISK.raw"
 #: Choose the MBR, if gdisk asks, and write the table as GPT.
@@ -147,7 +147,7 @@ RULES = (
                  'the file is {actual}, an archive, not a disk image'),
              'encrypted': Variant(
                  'Export the disk without encryption by the hypervisor: '
-                 'nobody has the key on a Hyper-V host',
+                 'no Hyper-V host has the key',
                  'the file is {actual}, an encrypted volume, not a disk '
                  'image'),
              'installer': Variant(
@@ -476,9 +476,8 @@ RULES = (
          scope='hyperv',
          checks=[Defect(
              why='What one inspection may read and work out is limited, '
-                 'whatever the file holds. Where the limit ends it, nobody '
-                 'knows what firmware would find, and nothing behind that is '
-                 'reported.',
+                 'whatever the file holds. If the limit is reached, the rest '
+                 'of the disk is unknown, and its defects are not reported.',
              example='it takes more than 64 MiB of reads')]),
     Rule('HV229', 'vhd-footer-copy', 'warning',
          'the copy of the footer at the start of the VHD is not that at its '
@@ -545,7 +544,7 @@ RULES = (
          references.GPT,
          scope='generation-2',
          checks=[Defect(
-             why='A protective MBR alone is no table. A GPT lies where the '
+             why='A protective MBR alone is no table. A GPT is where the '
                  'size of the sectors says: one that was made for 4096 bytes '
                  'is not found with 512.',
              example='LBA 1: no signature; LBA 2097151: no signature',
@@ -562,7 +561,7 @@ RULES = (
                  'such a table for none.',
              example='LBA 1: 4294967295 entries of 128 bytes; LBA 2097151: '
                      'no signature',
-             starts='LBA 1: it says that it lies in LBA 7; LBA 2097151: no '
+             starts='LBA 1: its own LBA is 7; LBA 2097151: no '
                     'signature')]),
     Rule('HV305', 'gpt-primary-damaged', 'warning',
          'the primary GPT is damaged, firmware goes by the backup: {actual}',
@@ -608,7 +607,7 @@ RULES = (
              why='Firmware makes nothing of partitions that share an LBA.',
              example='partitions 1 and 2')]),
     Rule('HV309', 'gpt-partition-out-of-range', 'error',
-         'the EFI system partition lies outside of the LBAs that the GPT '
+         'the EFI system partition is outside of the LBAs that the GPT '
          'calls usable: {actual}',
          'partitions within the usable LBAs',
          'Partition the disk anew, or export it again',
@@ -661,7 +660,7 @@ RULES = (
     Rule('HV314', 'gpt-many-entries', 'warning',
          'firmware takes minutes to go through the GPT: {actual}',
          'some ten partitions',
-         'Remove what nobody needs', references.PARTITION_DXE,
+         'Remove files that are not needed', references.PARTITION_DXE,
          scope='generation-2',
          checks=[Defect(
              why='Firmware compares each partition with all entries.',
@@ -688,11 +687,11 @@ RULES = (
          references.BOOT_MANAGER,
          scope='generation-2', remedy=_generation_of_disk,
          checks=[Defect(
-             why='Firmware starts what lies on a FAT file system. A disk '
+             why='Firmware starts files on a FAT file system. A disk '
                  'without one was installed for a BIOS, or is no system disk.',
              example='no partition is an EFI system partition')]),
     Rule('HV322', 'esp-type-missing', 'warning',
-         'the loader lies on a partition of another type: {actual}',
+         'the loader is on a partition of another type: {actual}',
          'type c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
          f'Set the type of partition N {_RAW_COPY}: '
          'sgdisk -t N:ef00 DISK.raw',
@@ -766,7 +765,7 @@ RULES = (
          references.FAT,
          scope='generation-2',
          checks=[Defect(
-             why='What lies behind the end of the partition cannot be read: '
+             why='Data behind the end of the partition cannot be read: '
                  'this file system fails when it fills.',
              example='67108864 bytes, the partition has 33554432')]),
     Rule('HV331', 'loader-missing', 'error',
@@ -805,7 +804,7 @@ RULES = (
          references.SHIM,
          scope='generation-2',
          checks=[Defect(
-             why='A shim starts grubx64.efi beside it. Where fbx64.efi lies '
+             why='A shim starts grubx64.efi beside it. Where fbx64.efi is '
                  'beside it, that starts what BOOTX64.CSV in another '
                  'directory below \\EFI names.',
              example='no \\EFI\\BOOT\\grubx64.efi')]),

@@ -63,7 +63,7 @@ RULES = (
          why='The driver would fail on every host, after the download of the '
              'image.'),
     Rule('HV503', 'device-bus-ide', 'error',
-         'a device asks for disk_bus {actual}, generation 2 has SCSI only',
+         'a device requests disk_bus {actual}, generation 2 has SCSI only',
          'SCSI',
          'Leave disk_bus out: the driver takes SCSI',
          references.GENERATIONS,

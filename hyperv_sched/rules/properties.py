@@ -496,9 +496,10 @@ RULES = (
          checks=[Check(
              why='Glance takes a property of any name. One whose name differs '
                  'from a name that is read by case, separators, the prefix or '
-                 'one letter is misspelt.',
-             each='misspelt', then=member('misspelt', {'maxProperties': 0}),
-             when=any_of(ref('hyperv'), ref('misspelt-hyperv')),
+                 'one letter is misspelled.',
+             each='misspelled',
+             then=member('misspelled', {'maxProperties': 0}),
+             when=any_of(ref('hyperv'), ref('misspelled-hyperv')),
              wrong=[{**EXAMPLES['generation-2'], 'os-secure-boot': 'required'},
                     {'hypervisor-type': 'hyperv'}],
              right=[{**EXAMPLES['generation-2'], 'os_secure_boot': 'optional'},

@@ -242,7 +242,7 @@ class SecureBootTemplateTestCase(DriversTestCase):
 class DiskBusTestCase(DriversTestCase):
     """No driver reads hw_disk_bus, so spawning with it proves nothing.
 
-    The rule is right where a device that asks for that bus is refused. The
+    The rule is right where a device that requests that bus is refused. The
     drivers know it in capitals.
     """
 

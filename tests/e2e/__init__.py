@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stories told to a real cloud, which tools/devcloud has brought up."""
+"""Tests of a real cloud that tools/devcloud has started."""

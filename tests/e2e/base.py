@@ -7,7 +7,7 @@ from tests.e2e import cloud
 
 
 class StoryTestCase(testtools.TestCase):
-    """Told to the cloud that ``self.cloud`` is."""
+    """A test case for the cloud in ``self.cloud``."""
 
     def setUp(self):
         super().setUp()

@@ -64,7 +64,7 @@ class Cloud(fixtures.Fixture):
     ``admin`` and ``demo`` are connections of openstacksdk; demo has the role
     member and no other.
 
-    :param alone: nobody else uses the cloud, so that all that is held in
+    :param alone: no other process uses the cloud, so that all that is held in
         placement afterwards has been left behind
     """
 
@@ -91,7 +91,7 @@ class Cloud(fixtures.Fixture):
             config_files=[str(self.state.clouds_yaml)], load_envvars=False)
         connection = openstack.connection.Connection(
             config=config.get_one(user))
-        # host and the like are told by newer versions only.
+        # newer versions alone return host and the like.
         connection.compute.default_microversion = '2.90'
         self.addCleanup(connection.close)
         return connection
@@ -271,7 +271,7 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
                 log.seek(since)
                 return any(all(part.encode() in line for part in parts)
                            for line in log)
-        self.wait_for(found, lambda: f'{service} has not said {parts}')
+        self.wait_for(found, lambda: f'{service} has not logged {parts}')
 
     # Images and servers
 
@@ -299,7 +299,7 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
         return image
 
     def spoil(self, image, **properties):
-        """Change an image as nobody can who goes through Glance.
+        """Change an image in a way that Glance does not allow.
 
         :param properties: None removes one
         """

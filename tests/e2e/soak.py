@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed load for as long as asked for: is the memory of the services flat?
+"""Mixed load for a given time: is the memory of the services flat?
 
 Runs against the cloud that is up. Exit code: 0 where every operation ended
 as it should, nothing is held in placement for what is gone, and no service

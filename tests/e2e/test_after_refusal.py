@@ -58,7 +58,7 @@ class AfterRefusalTestCase(base.StoryTestCase):
         self.assertEqual('ws2012', self.settles('ACTIVE').compute_host)
 
     def test_snapshot_and_a_server_of_it(self):
-        # Nobody has corrected anything yet.
+        # Nothing has been corrected yet.
         self.cloud.run('openstack', 'server', 'set', '--auto-approve',
                        '--state', 'active', self.server.id, user='admin')
         self.assertEqual('hyperv-gen2', self.recorded())

@@ -47,7 +47,7 @@ class ServicesTestCase(base.StoryTestCase):
 
 
 class OperationsTestCase(base.StoryTestCase):
-    """What Nova does to a server, on guests that are only said to run."""
+    """Operations of Nova on servers whose guests are simulated."""
 
     def setUp(self):
         super().setUp()

@@ -13,7 +13,7 @@ NAMESPACE = 'OS::Compute::HyperVGeneration'
 
 
 class FirstPathTestCase(base.StoryTestCase):
-    """What somebody does who has a disk and wants a server."""
+    """The path from a disk to a server."""
 
     def test_metadefs_are_imported(self):
         images = self.cloud.admin.image
@@ -81,7 +81,7 @@ class FirstPathTestCase(base.StoryTestCase):
 
 
 class RefusedImageTestCase(base.StoryTestCase):
-    """A disk that starts by BIOS, said to be of generation 2."""
+    """A disk that boots by BIOS, tagged as generation 2."""
 
     def setUp(self):
         super().setUp()
@@ -158,8 +158,8 @@ class LintOfTheCloudTestCase(base.StoryTestCase):
         good = self.cloud.image(**e2e_cloud.GENERATION_2)
         bios = self.cloud.image(
             e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_2)
-        misspelt = self.cloud.image(**e2e_cloud.GENERATION_2)
-        self.cloud.spoil(misspelt, hw_machine_type='hyperv-gen3')
+        misspelled = self.cloud.image(**e2e_cloud.GENERATION_2)
+        self.cloud.spoil(misspelled, hw_machine_type='hyperv-gen3')
         lacking = self.cloud.image(**e2e_cloud.GENERATION_2)
         self.cloud.spoil(lacking, hypervisor_type=None)
         linted = self.cloud.run(
@@ -171,12 +171,12 @@ class LintOfTheCloudTestCase(base.StoryTestCase):
                 found.setdefault(finding['image'], []).append(
                     finding['code'])
         self.assertEqual(
-            {bios.id: ['HV302'], misspelt.id: ['HV101'],
+            {bios.id: ['HV302'], misspelled.id: ['HV101'],
              lacking.id: ['HV102']},
             {image.id: found.get(image.id)
-             for image in (good, bios, misspelt, lacking)
+             for image in (good, bios, misspelled, lacking)
              if image.id in found})
-        # What is wrong with properties alone, the linter mends.
+        # The linter corrects errors of properties alone.
         mend = self.cloud.run(
             'hyperv-sched', 'image', 'lint', '--os-cloud', 'demo', '--fix',
             '--image', lacking.id, exit_code=1).stdout

@@ -22,7 +22,7 @@ class SchedulerTestCase(base.StoryTestCase):
         self.assertEqual(set(), self.cloud.allocated(server))
         return self.cloud.fault(server)
 
-    def test_user_is_told_with_the_openstack_client(self):
+    def test_openstack_client_shows_the_reason(self):
         image = self.cloud.image(**e2e_cloud.GENERATION_2)
         name = f'refused-{uuid.uuid4()}'
         with self.cloud.only('ws2012', 'kvm'):
@@ -56,7 +56,7 @@ class SchedulerTestCase(base.StoryTestCase):
             'nova-scheduler', 'Filtering removed all hosts', "ComputeFilter:",
             'HyperVGenerationFilter: (start: 2, end: 0)')
 
-    def test_version_requirement_nobody_meets(self):
+    def test_version_requirement_that_no_host_meets(self):
         image = self.cloud.image(**{
             **e2e_cloud.GENERATION_2, 'hypervisor_version_requires': '>=10.0'})
         self.assertIn(
@@ -89,7 +89,7 @@ class SchedulerTestCase(base.StoryTestCase):
             'trait:CUSTOM_HYPERV_WS2019': 'required'})
         self.assertEqual('ws2022', self.cloud.boot(image).compute_host)
 
-    def test_host_that_is_asked_for_is_judged(self):
+    def test_requested_host_is_checked(self):
         image = self.cloud.image(
             user=self.cloud.admin, **e2e_cloud.GENERATION_2)
         server = self.cloud.boot(
@@ -145,7 +145,7 @@ class ComputeTestCase(base.StoryTestCase):
         self.cloud.heard('nova-compute-ws2012', 'Refused: ',
                          '"code": "HV501"', server.id)
 
-    def test_disk_that_is_asked_for_on_ide(self):
+    def test_disk_requested_on_ide(self):
         image = self.cloud.image(**e2e_cloud.GENERATION_2)
         with self.cloud.only('ws2012r2', 'ws2022'):
             server = self.cloud.boot(image, block_device_mapping=[{
@@ -153,7 +153,7 @@ class ComputeTestCase(base.StoryTestCase):
                 'destination_type': 'local', 'delete_on_termination': True,
                 'disk_bus': 'ide'}])
         self.assert_refused_once(
-            server, 'HV503 device-bus-ide: a device asks for disk_bus ide')
+            server, 'HV503 device-bus-ide: a device requests disk_bus ide')
 
     def test_vhd_that_was_tagged_afterwards(self):
         image = self.cloud.image(
@@ -188,7 +188,7 @@ class ComputeTestCase(base.StoryTestCase):
         server = self.cloud.boot(
             image, user=self.cloud.admin, host='ws2012')
         self.assertEqual('ACTIVE', server.status)
-        # The same image is not asked about in the scheduler.
+        # The scheduler does not check the same image again.
         self.cloud.spoil(image, **e2e_cloud.GENERATION_2)
         self.compute.rebuild_server(server.id, image=image.id)
         self.assertEqual('ERROR', self.cloud.settle(
@@ -316,7 +316,7 @@ class RefusedMoveTestCase(base.StoryTestCase):
 
     @contextlib.contextmanager
     def evacuated(self, **body):
-        """The host is down, and the server asked to go elsewhere."""
+        """Evacuate a server from a host that is down."""
         service, = self.compute.services(
             binary='nova-compute', host='ws2022')
         with self.cloud.without('nova-compute-ws2022', kill=True):

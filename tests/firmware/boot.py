@@ -108,7 +108,7 @@ def _verdict(machine: Machine, process: subprocess.Popen) -> bool:
         if any(words in said for words in machine.gives_up):
             return False
     # QEMU ends by itself where it cannot open the image, and where what was
-    # started asks for a reset.
+    # started requests a reset.
     if process.wait() == 0 or f'-drive {_DISK}' in said:
         return False
     raise UndecidedError(said)

@@ -137,8 +137,8 @@ def with_loader(loader: loaders.Loader) -> tuple[images.Step, ...]:
 MICROSOFT = "Microsoft's own reader (openvmm, vm/devices/storage/vhdx)"
 EACH_VOLUME = ('mu_msvm, DeviceBootManagerLib.c: Hyper-V goes on to the next '
                'file system, OVMF tries one loader a disk')
-CUT_OFF = 'nobody: data is missing, which no start shows'
-UNSEEN = ('nobody: the linter does not look there, so that it cannot let '
+CUT_OFF = 'none: data is missing, which no boot shows'
+UNSEEN = ('none: the linter does not look there, so that it cannot let '
           'it pass')
 HYPERV = ('Microsoft, Should I create a generation 1 or 2 virtual machine: '
           'generation 2 boots from VHDX and ISO')

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Change a GPT as no tool does (UEFI specification, 5.3).
 
-Checksums are made right again: what is left wrong is what was asked for.
+Checksums are made right again, so that each edit makes one error.
 """
 
 from collections.abc import Callable

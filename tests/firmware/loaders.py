@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs that firmware boots: real ones, and changed ones.
 
-Whatever is meant to run ends in printing :data:`MARKER`.
+Each loader that runs prints :data:`MARKER`.
 """
 
 from collections.abc import Callable

@@ -329,7 +329,7 @@ class CatalogueTestCase(testtools.TestCase):
                 prose = prose.replace(other, '')
             self.assertIsNone(OPTION.search(prose), (code, variant, prose))
 
-    def test_names_are_told_apart(self):
+    def test_names_are_distinguished(self):
         names = collections.Counter(
             (advice.code, advice.variant, advice.name) for advice in ADVICE)
         self.assertEqual(1, max(names.values()), names.most_common(1))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Change a VHDX of qemu-img as no tool does (MS-VHDX, 2.1-2.6).
 
-Checksums are made right again: what is left wrong is what was asked for.
+Checksums are made right again, so that each edit makes one error.
 """
 
 from collections.abc import Callable

@@ -153,7 +153,7 @@ class SchedulerTestCase(StatusTestCase):
             nova=self.nova(
                 enabled='ImagePropertiesFilter,HyperVGenerationFilter'))
 
-    def test_prefilter_that_asks_for_traits_of_others(self):
+    def test_prefilter_that_requests_traits_of_others(self):
         self.assertMistake(
             1, 'Nova image pre-filter', 'Set it to false.',
             nova=put(self.nova(), 'scheduler', 'image_metadata_prefilter',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the commands end where nobody takes what they say."""
+"""How the commands end if their output cannot be written."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class StreamsTestCase(files.FilesMixin, testtools.TestCase):
         return done.returncode, done.stdout, done.stderr
 
     def unread(self, program, *argv):
-        """Run a command whose output goes to a pipe that nobody reads."""
+        """Run a command whose output goes to a pipe without a reader."""
         read, write = os.pipe()
         os.close(read)
         with open(write, 'wb') as pipe:
@@ -45,7 +45,7 @@ class StreamsTestCase(files.FilesMixin, testtools.TestCase):
 
     def status(self):
         return (*STATUS, self.file(
-            'nova.conf', b'[hyperv_sched]\ncolour = blue\n'))
+            'nova.conf', b'[hyperv_sched]\ncolor = blue\n'))
 
     def dry_run(self):
         return ('hyperv-sched', 'image', 'upload', self.file(
@@ -53,7 +53,7 @@ class StreamsTestCase(files.FilesMixin, testtools.TestCase):
                                       guest=guests.bootable())),
                 '--name', 'x', '--dry-run')
 
-    def test_output_that_cannot_be_written_is_said_in_one_line(self):
+    def test_output_that_cannot_be_written_is_one_line(self):
         for argv, expected in (
                 (LINT, 2), (('hyperv-sched', 'rule', 'show', 'HV105'), 2),
                 (('hyperv-sched-status', 'upgrade', 'check', '-h'), 255),
@@ -76,7 +76,7 @@ class StreamsTestCase(files.FilesMixin, testtools.TestCase):
             self.assertEqual(2, code)
             self.assertNotIn('Traceback', err)
 
-    def test_closed_output_is_said_so(self):
+    def test_closed_output_is_reported(self):
         self.assertEqual(
             (2, '', 'hyperv-sched: standard output is closed\n'),
             self.run_command(*LINT, redirect='>&-'))

@@ -48,9 +48,9 @@ class NormaliseTestCase(base.TestCase):
             document.normalize(
                 {'os_type': 'linux', 'os_secure_boot': 'Required'}))
 
-    def test_misspelt_name_is_told(self):
+    def test_misspelled_name_is_reported(self):
         self.assertEqual(
-            {'os-type': 'linux', 'misspelt': {'os-type': {
+            {'os-type': 'linux', 'misspelled': {'os-type': {
                 'actual': 'linux', 'required': 'os_type'}}},
             document.normalize({'os-type': 'linux'}))
 
@@ -62,7 +62,7 @@ class NormaliseTestCase(base.TestCase):
 
     def test_no_property_is_a_member_of_ours(self):
         self.assertEqual({}, document.normalize(dict.fromkeys(
-            ('content', 'misspelt', 'overridden', 'refused'), 'x')))
+            ('content', 'misspelled', 'overridden', 'refused'), 'x')))
 
     def test_leaves_the_callers_document_alone(self):
         raw = {'img_hv_type': 'hyperv'}

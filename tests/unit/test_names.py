@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hyperv_sched import names
 from tests.unit import base
 
-MISSPELT = {
+MISSPELLED = {
     # separators and case
     'hypervisor-type': 'hypervisor_type', 'hw-machine-type': 'hw_machine_type',
     'HW_MACHINE_TYPE': 'hw_machine_type', 'os:secure_boot': 'os_secure_boot',
@@ -37,9 +37,9 @@ OTHERS = (
 
 class ResembledTestCase(base.TestCase):
 
-    def test_misspelt_names(self):
-        self.assertEqual(MISSPELT, {
-            name: names.resembled(name) for name in MISSPELT})
+    def test_misspelled_names(self):
+        self.assertEqual(MISSPELLED, {
+            name: names.resembled(name) for name in MISSPELLED})
 
     def test_names_that_are_read_are_right(self):
         self.assertEqual(
@@ -59,11 +59,12 @@ class ResembledTestCase(base.TestCase):
     def test_one_letter_more_or_less_is_noticed(self, name, data):
         index = data.draw(st.integers(0, len(name) - 1))
         letter = data.draw(st.sampled_from('abcxyz'))
-        for misspelt in (name[:index] + name[index + 1:],
-                         name[:index] + letter + name[index:],
-                         name[:index] + letter + name[index + 1:]):
+        for misspelled in (name[:index] + name[index + 1:],
+                           name[:index] + letter + name[index:],
+                           name[:index] + letter + name[index + 1:]):
             self.assertTrue(
-                misspelt in names.READ or names.resembled(misspelt), misspelt)
+                misspelled in names.READ or names.resembled(misspelled),
+                misspelled)
 
     @hypothesis.given(st.text())
     def test_any_text_is_a_name(self, name):

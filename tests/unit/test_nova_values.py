@@ -7,7 +7,7 @@ from tests.unit import base
 
 class AcceptedTestCase(base.TestCase):
 
-    def test_says_what_is_meant_where_that_is_clear(self):
+    def test_corrects_a_value_whose_intention_is_clear(self):
         for name, value, meant in (
                 ('architecture', 'x64', 'x86_64'),
                 ('architecture', 'ARM64', 'aarch64'),

@@ -39,7 +39,7 @@ class CatalogueTestCase(base.TestCase):
                     names, {'actual', 'required', 'property', 'reason'},
                     rule.code)
 
-    def test_names_are_told_apart(self):
+    def test_names_are_distinguished(self):
         names = [rule.name for rule in rules.CATALOGUE.values()]
         self.assertEqual(sorted(set(names)), sorted(names))
 

@@ -24,7 +24,7 @@ from tools.setup import venvs
 
 _DESCRIPTION = '''\
 Run every check and test of tox.ini, or some of its environments. What is
-missing is installed first: Debian packages as root or where sudo asks for no
+missing is installed first: Debian packages as root or where sudo needs no
 password, Python packages into .venv and .tox.
 '''
 
@@ -82,7 +82,7 @@ _LOGS = venvs.TOP / '.tox/log'
 
 
 def main() -> int:
-    """Run what the command line asks for; return the exit code."""
+    """Run the environments of the command line; return the exit code."""
     parser = argparse.ArgumentParser(
         prog='tools/test', description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -69,8 +69,8 @@ def _root() -> tuple[list[str], str]:
     done = subprocess.run(['sudo', '-n', 'true'], stderr=subprocess.PIPE,
                           text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ['sudo failed']
-        return [], f'This user is not root ({said[-1]}).'
+        errors = done.stderr.strip().splitlines() or ['sudo failed']
+        return [], f'This user is not root ({errors[-1]}).'
     return ['sudo', '-n'], ''
 
 

@@ -88,7 +88,7 @@ def _pip_options(files: Sequence[str],
         try:
             parser.read(file)
         except (OSError, UnicodeDecodeError, configparser.Error):
-            # pip says what is wrong with it.
+            # pip reports the error.
             continue
     options: dict[str, str] = {}
     for section in ('global', 'install'):

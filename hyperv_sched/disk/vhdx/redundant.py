@@ -31,7 +31,7 @@ class Structure:
     none_valid: Defect
     one_damaged: Defect
     check: Callable[[bytes], str | None] = lambda _: None
-    """Returns what is wrong with the content of a copy, or None."""
+    """Returns the error in the content of a copy, or None."""
 
     def read(self, image: reader.Reader,
              result: inspection.Inspection) -> list[bytes]:

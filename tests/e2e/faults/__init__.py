@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What takes minutes: services that fail, crowds, what is meant ill."""
+"""Tests that take minutes: failing services, crowds, hostile images."""

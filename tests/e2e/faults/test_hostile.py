@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that are meant ill, at each way into the cloud."""
+"""Hostile images, at each way into the cloud."""
 
 from concurrent import futures
 import json
@@ -16,7 +16,7 @@ MIB = samples.MIB
 
 
 def _disks():
-    """Each with what is to be said of it."""
+    """Return the images with the expected finding of each."""
     good = e2e_cloud.uefi_disk()
     return {
         'parent': (samples.vhdx(flags=2, block_size=MIB,

@@ -95,7 +95,7 @@ class ServiceTestCase(FailingTestCase):
     def boots_again(self):
         """Services of Nova reconnect in their own time.
 
-        What is said until then may be lost: such a server is in BUILD for
+        A request until then may be lost: such a server is in BUILD for
         ever.
         """
         with contextlib.suppress(AssertionError):

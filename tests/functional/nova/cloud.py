@@ -50,7 +50,7 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         super().setUp()
         # Nova's base class has it in newer releases only.
         self.useFixture(nova_fixtures.CinderFixture(self))
-        # As the real client: without a destination it hands out chunks.
+        # As the real client: without a destination it returns chunks.
         self.glance.download = self._download
         self.glance.update = self._update
         for host in self.hosts:

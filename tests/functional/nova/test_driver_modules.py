@@ -56,7 +56,7 @@ class DevicesTestCase(testtools.TestCase):
 
 class HostsTestCase(testtools.TestCase):
 
-    def test_driver_without_os_win_is_asked_for_its_resources(self):
+    def test_driver_without_os_win_is_queried_for_its_resources(self):
         driver = mock.Mock(
             spec=['get_available_nodes', 'get_available_resource'])
         driver.get_available_nodes.return_value = ['here']
@@ -127,7 +127,7 @@ class ContentTestCase(testtools.TestCase):
             file.flush()
             self.assertEqual(
                 {'format': 'vhd', 'file_size': 65536},
-                self.read(OSError('not asked'), 'vhdx', file.name))
+                self.read(OSError('not read'), 'vhdx', file.name))
 
     def test_errors_become_findings(self):
         for error, code, words in (

@@ -627,7 +627,7 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
 
     hosts = ('ws2022',)
 
-    HV503 = ('HV503 device-bus-ide: a device asks for disk_bus {}, '
+    HV503 = ('HV503 device-bus-ide: a device requests disk_bus {}, '
              'generation 2 has SCSI only. ')
     VOLUME = nova_fixtures.CinderFixture.SWAP_OLD_VOL
 
@@ -690,7 +690,7 @@ class DeviceBusTestCase(cloud.EnforcedCloud):
             server['id'], {'rebuild': {'imageRef': self.gen2}})
         server = self._wait_for_state_change(server, 'ERROR')
         self.assertIn('HV505 rebuild-generation: the guest could not come '
-                      'back: HV503 a device asks for disk_bus ide',
+                      'back: HV503 a device requests disk_bus ide',
                       server['fault']['message'])
         self.assertEqual([server['id']], self.driver.list_instance_uuids())
 

@@ -50,7 +50,7 @@ def as_document(name):
 
 class NamesTestCase(testtools.TestCase):
 
-    def test_no_name_of_nova_is_called_misspelt(self):
+    def test_no_name_of_nova_is_called_misspelled(self):
         known = {*PROPERTIES.fields, *LEGACY, 'vmware_adaptertype'}
         self.assertEqual(
             {}, {name: names.resembled(name) for name in known
@@ -116,7 +116,7 @@ class ValuesTestCase(testtools.TestCase):
             self.assertIn(value.lower(), nova_values.ENUMERATIONS[used])
             self.assertNotIn(value.lower(), enumeration(name))
 
-    def test_what_is_meant_is_taken(self):
+    def test_intended_value_is_valid(self):
         for name, value in (('architecture', 'x64'), ('os_type', 'Win?'),
                             ('os_type', 'windows2022'),
                             ('hw_disk_bus', 'SCSI'),
@@ -145,8 +145,8 @@ class ValuesTestCase(testtools.TestCase):
 class AskedOfHostsTestCase(test.NoDBTestCase):
     """What Nova asks placement for, by each value of each property."""
 
-    def asked(self, properties):
-        """Return the resources and traits that Nova asks for.
+    def requested(self, properties):
+        """Return the resources and traits that Nova requests.
 
         None where Nova refuses such properties in another way.
         """
@@ -176,12 +176,12 @@ class AskedOfHostsTestCase(test.NoDBTestCase):
     def asks(self, name, value):
         """Whether a value makes Nova ask for what no Hyper-V host has."""
         return any(
-            (self.asked({**others, name: value}) or set()) - TRAITS
+            (self.requested({**others, name: value}) or set()) - TRAITS
             for others in ({}, {'hw_firmware_type': 'uefi',
                                 'hw_machine_type': 'q35'}))
 
     def test_is_an_error_of_ours_and_nothing_else_is(self):
-        self.assertEqual(set(), self.asked({}))
+        self.assertEqual(set(), self.requested({}))
         asking, ours = set(), set()
         for name, field in PROPERTIES.fields.items():
             values = enumeration(name) or ()
@@ -201,7 +201,7 @@ class AskedOfHostsTestCase(test.NoDBTestCase):
         self.assertEqual(asking, ours)
         self.assertIn(('hw_tpm_version', '2.0'), ours)
 
-    def test_secure_boot_asks_for_a_trait_that_hosts_can_have(self):
+    def test_secure_boot_requests_a_trait_that_hosts_can_have(self):
         """EnforcedDriver reports it: os_secure_boot is no error."""
         self.assertEqual({'COMPUTE_SECURITY_UEFI_SECURE_BOOT'},
-                         self.asked({'os_secure_boot': 'required'}))
+                         self.requested({'os_secure_boot': 'required'}))

@@ -79,7 +79,7 @@ class StartTestCase(testtools.TestCase):
         self.assertEqual('EnforcedFakeDriver', loaded)
         self.assertIsNone(filtered)
 
-    def test_misspelt_version_starts_neither(self):
+    def test_misspelled_version_starts_neither(self):
         (file, loaded, log, filtered), = self.start(
             'compute_driver = fake.FakeDriver\n'
             'gen2_minimum_version = 2012R2')

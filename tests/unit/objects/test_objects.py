@@ -131,7 +131,7 @@ class RefusalTestCase(base.TestCase):
                      'code', 'actual', 'required', 'image'))))
         json.dumps(refusal.as_dict())
 
-    def test_says_what_was_asked_and_what_was_there(self):
+    def test_has_the_requirement_and_the_capability(self):
         refusal = objects.Refusal.of(
             rules.CATALOGUE['HV501'].finding(), host='hv1',
             operation='spawn',

@@ -23,7 +23,7 @@ from tools.cloud import steps
 
 _PATIENT = 'import signal; signal.pause()'
 
-#: Says that it is ready, with a child, then does not end when it is asked to.
+#: Says that it is ready, with a child, then does not end when it is to.
 _STUBBORN = '''
 import signal, subprocess, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -57,13 +57,13 @@ class DirectoryTestCase(StateTestCase):
         self.assertEqual(len(cloud_state.PORTS), len(set(ports.values())))
         self.assertEqual(ports, cloud_state.State(self.root).ports)
 
-    def test_a_port_that_somebody_listens_on_is_not_free(self):
+    def test_a_port_with_a_listener_is_not_free(self):
         with socket.create_server(('127.0.0.1', 0)) as listener:
             port = listener.getsockname()[1]
             self.assertFalse(cloud_state.is_free(port))
         self.assertTrue(cloud_state.is_free(port))
 
-    def test_a_path_with_a_blank_is_refused_with_the_way_out(self):
+    def test_a_path_with_a_blank_is_refused_with_the_fix(self):
         error = self.assertRaises(errors.CloudError, cloud_state.State,
                                   pathlib.Path('/tmp/a cloud'))
         self.assertIn('--state', str(error))
@@ -86,7 +86,7 @@ class PermissionsTestCase(StateTestCase):
 
     def setUp(self):
         super().setUp()
-        # Everything that is created has all permissions that it asks for.
+        # Everything that is created has all permissions that it requests.
         self.addCleanup(os.umask, os.umask(0))
 
     def assertMode(self, mode, path):

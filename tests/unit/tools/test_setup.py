@@ -194,7 +194,7 @@ class DebianTestCase(CommandsMixin, testtools.TestCase):
     def test_without_dpkg_everything_is_missing(self):
         self.assertEqual(['a'], debian.missing(['a']))
 
-    def test_nobody_to_ask(self):
+    def test_no_terminal(self):
         command = 'sudo apt-get install --no-install-recommends a b'
         self.command('apt-get', 'exit 0')
         said = self.install(1000, 'a', 'b')

@@ -226,7 +226,7 @@ class ValidateTestCase(base.TestCase):
                  'content': {'format': 'qcow2', 'file_size': 1}}):
             self.assertEqual([], validators.validate(document), document)
 
-    def test_generation_in_other_words_is_meant_for_hyperv(self):
+    def test_generation_in_other_words_is_for_hyperv(self):
         for machine_type in ('gen2', 'Gen1', 'generation 2', 'Generation-2',
                              'V2', ' v1 ', '2', 'gen3'):
             self.assertEqual(
@@ -242,7 +242,7 @@ class ValidateTestCase(base.TestCase):
                 [], codes({}, {'hw_machine_type': machine_type,
                                'content': VHDX}), machine_type)
 
-    def test_misspelt_name(self):
+    def test_misspelled_name(self):
         for properties, expected in (
                 ({'hypervisor-type': 'hyperv',
                   'hw-machine-type': 'hyperv-gen2'},
@@ -259,7 +259,7 @@ class ValidateTestCase(base.TestCase):
                     f'no property named {prop} ')), properties)
             self.assertEqual(len(expected), len(found))
 
-    def test_many_misspelt_names_make_few_findings(self):
+    def test_many_misspelled_names_make_few_findings(self):
         found = validators.validate(prepared(
             {**GOOD, **{f'hw-machine-typ{n}': 'x' for n in range(10)},
              **{f'OS{"-" * n}TYPE': 'x' for n in range(40)}}))
@@ -272,7 +272,7 @@ class ValidateTestCase(base.TestCase):
         self.assertEqual('HV104', finding.code)
         self.assertIn('quote it in a shell', finding.fix)
 
-    def test_line_break_in_a_requirement_is_told(self):
+    def test_line_break_in_a_requirement_is_reported(self):
         finding, = validators.validate(prepared(
             {**GOOD, 'hypervisor_version_requires': '>=6.3\r'}))
         self.assertEqual('HV120', finding.code)
