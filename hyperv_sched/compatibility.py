@@ -66,7 +66,8 @@ def judge(requirement: objects.ImageRequirement,
     The hypervisor is checked before its version: other hypervisors number
     their versions differently.
 
-    :returns: the deepest cause. It names no image: requests share it.
+    :returns: the deepest cause, without an image: it is cached for all
+        requests with the same requirement
     """
     def finding(code: str, actual: object = None,
                 required: object = None) -> rules.Finding:

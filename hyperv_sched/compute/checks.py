@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Mapping
 import dataclasses
 import functools
@@ -27,8 +28,8 @@ Document = Mapping[str, Any]
 #: Rules whose errors keep a virtual machine from running on any host.
 _UNUSABLE = rules.preventing('scheduling', 'build')
 
-#: Rules whose errors do so only on hosts before 10.0.
-_BY_VERSION = rules.preventing('build-before-10.0')
+#: Rules whose errors keep it from running on hosts before 10.0.
+_UNUSABLE_BEFORE_2016 = rules.preventing('build-before-10.0')
 
 #: The members of a document that describe the disk of the image.
 _DISK_MEMBERS = frozenset(('id', 'disk_format'))
@@ -46,8 +47,8 @@ class ImageUnavailableError(Exception):
 class Request:
     """An image, the server and the host of one operation.
 
-    Made once for each call of the driver. The callables are called at most
-    once, and only if a check needs the result.
+    Made once for each call of the driver. The callables are called only if a
+    check needs the result; a refusal reads the host again.
     """
 
     document: Document
@@ -132,12 +133,20 @@ def _check_document(request: Request,
                     document: Document) -> rules.Finding | None:
     if not request.requirement.is_for_hyperv:
         return None
-    cause = next(
-        (finding for finding in validators.validate(document)
-         if finding.code in _UNUSABLE
-         or finding.code in _BY_VERSION and _first_broken(
-             {finding.code}, document, versions.WINDOWS_SERVER_2016)), None)
+    cause = next((finding for finding in validators.validate(document)
+                  if finding.code in _UNUSABLE
+                  or _needs_more_than_2016(finding, document)), None)
     return cause and image_unusable(cause)
+
+
+def _needs_more_than_2016(finding: rules.Finding,
+                          document: Document) -> bool:
+    """Return whether an error of a rule by version is left on any host.
+
+    HV113 also requires properties, which no host replaces.
+    """
+    return finding.code in _UNUSABLE_BEFORE_2016 and _find_error(
+        {finding.code}, document, versions.WINDOWS_SERVER_2016) is not None
 
 
 def check_host(request: Request) -> rules.Finding | None:
@@ -151,59 +160,79 @@ def check_host(request: Request) -> rules.Finding | None:
 
 def check_host_features(request: Request) -> rules.Finding | None:
     """Return HV501 for a feature of the image that needs a newer host."""
-    if not _is_before_2016(request):
+    version = _version_before_2016(request)
+    if version is None:
         return None
-    cause = _first_broken(_BY_VERSION, request.document,
-                          request.host.hypervisor_version)
-    return cause and host_unsuitable(request, cause)
+    error = _find_error(_UNUSABLE_BEFORE_2016, request.document, version)
+    if error is None:
+        return None
+    # The requirement of the image is not the reason here.
+    return host_unsuitable(request, rules.CATALOGUE[error.code].finding(
+        error.image, version, '>=10.0',
+        message=f'the image needs Hyper-V >=10.0 ({error.name}), the host '
+                f'runs {version}', fix='Use a host of version >=10.0'))
 
 
 def check_remotefx(request: Request) -> rules.Finding | None:
     """Return HV501 for RemoteFX on generation 2, which needs 10.0."""
     if (request.generation != image_requirement.GENERATION_2
-            or not request.extra_specs.get('os:resolution')
-            or not _is_before_2016(request)):
+            or not request.extra_specs.get('os:resolution')):
+        return None
+    version = _version_before_2016(request)
+    if version is None:
         return None
     return rules.CATALOGUE['HV501'].finding(
         image_document.label(request.document),
         'RemoteFX (os:resolution) on generation 2 needs Hyper-V >=10.0, the '
-        f'host runs {request.host.hypervisor_version}')
+        f'host runs {version}')
 
 
-def _is_before_2016(request: Request) -> bool:
+def _version_before_2016(request: Request) -> versions.Version | None:
+    """Return the version of a host before 10.0; None for any other host."""
     if not request.requirement.is_for_hyperv:
-        return False
+        return None
     version = request.host.hypervisor_version
-    return version is not None and version < versions.WINDOWS_SERVER_2016
+    if version is None or version >= versions.WINDOWS_SERVER_2016:
+        return None
+    return version
 
 
-def _first_broken(codes: Collection[str], document: Document,
-                  version: versions.Version | None) -> rules.Finding | None:
-    """Validate an image as if it required hosts of at least this version."""
+def _find_error(codes: Collection[str], document: Document,
+                version: versions.Version) -> rules.Finding | None:
+    """Return the first error of these rules on a host of this version.
+
+    The image is validated as if it required at least this version.
+    """
     return next(
         (finding for finding in validators.validate(
             {**document, 'hypervisor_version_requires': f'>={version}'})
          if finding.code in codes), None)
 
 
+#: The checks of a host, in order.
+HOST_CHECKS = (check_host, check_host_features, check_remotefx)
+
+
+def first_finding(
+        checks: Iterable[Callable[[Request], rules.Finding | None]],
+        request: Request) -> rules.Finding | None:
+    """Return the finding of the first check that has one."""
+    return next(filter(None, (check(request) for check in checks)), None)
+
+
 def check_new_server(request: Request) -> rules.Finding | None:
     """Check a new server before Nova makes its networks and volumes.
 
-    A server that passes is checked again when it is spawned, so that neither
-    the database nor Glance is read here. Before the host is blamed both are:
-    no other host helps an image that is itself at fault.
+    If a check that needs no I/O fails, read the database and Glance as well:
+    an image that no host can run (HV502) outranks a host that cannot run it
+    (HV501). A wrong file or device bus alone is found by the spawn.
     """
-    if check_image(request) is None and _check_host(request) is None:
+    if first_finding((check_image, *HOST_CHECKS), request) is None:
         return None
     if request.root_is_volume():
         request = request.without_disk()
-    return (check_image(request) or check_disk_format(request)
-            or _check_host(request))
-
-
-def _check_host(request: Request) -> rules.Finding | None:
-    return (check_host(request) or check_host_features(request)
-            or check_remotefx(request))
+    return first_finding(
+        (check_image, check_disk_format, *HOST_CHECKS), request)
 
 
 def check_generation_unchanged(request: Request) -> rules.Finding | None:

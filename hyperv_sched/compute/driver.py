@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The driver that nova-compute loads: another driver with checks first."""
+"""The driver that nova-compute loads: another driver with checks first.
+
+A method of the driver makes the request (``enforcement.make_request``) and
+enforces the checks of its operation (``enforcement.enforce``,
+``operations.OPERATIONS``, ``checks``) before it calls the other driver.
+"""
 
 from __future__ import annotations
 

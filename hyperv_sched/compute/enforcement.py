@@ -89,6 +89,7 @@ def error(name: str, finding: rules.Finding) -> Exception:
     effect = operations.OPERATIONS[name].effect_of(finding.code)
     reason = operations.reason(finding, effect.room)
     refusal: Exception
+    # A positional argument replaces the text of the class.
     match effect.exception:
         case 'MigrationPreCheckError':
             refusal = exception.MigrationPreCheckError(reason=reason)

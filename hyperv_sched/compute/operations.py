@@ -52,8 +52,9 @@ _RESCHEDULE = Effect(
     'ComputeResourcesUnavailable',
     'Exceeded maximum number of retries. Exceeded max scheduling attempts '
     '9999 for instance {}. Last exception: ')
-#: The server is in ERROR after one attempt. Before a spawn Nova stores the
-#: reason for this class only.
+#: The server is in ERROR after one attempt. Before a spawn Nova turns any
+#: other class, ImageUnacceptable included, into "Failure prepping block
+#: device" (``_build_resources``).
 _ABORT_EARLY = Effect('InstanceUnacceptable', _ABORTED)
 _ABORT = Effect('ImageUnacceptable', _ABORTED)
 _ABORT_FOR_DISK = Effect('InvalidDiskInfo', _ABORTED)
@@ -73,8 +74,7 @@ _ROLL_BACK = Effect('InstanceFaultRollback',
 #: comes first: if it is at fault, Nova need not try another host.
 _CREATE = (checks.check_image, checks.check_disk_buses,
            checks.check_generation_unchanged, checks.check_disk_format)
-_HOST = (checks.check_host, checks.check_host_features,
-         checks.check_remotefx)
+_HOST = checks.HOST_CHECKS
 
 _ASK = ('Ask the administrator of the cloud: the disk of the guest is on this '
         'host')
@@ -151,16 +151,14 @@ def assess(name: str, request: checks.Request) -> rules.Finding | None:
     """
     operation = OPERATIONS[name]
     request = request.without(operation.unread)
-    for check in operation.checks:
-        finding = check(request)
-        if finding is not None:
-            return describe(name, finding)
-    return None
+    finding = checks.first_finding(operation.checks, request)
+    return finding and describe(name, finding)
 
 
 def describe(name: str, finding: rules.Finding) -> rules.Finding:
     """Return the finding that users see instead of that of a check."""
     operation = OPERATIONS[name]
+    # An image that cannot be read keeps its own fix.
     if operation.host_fix and finding.fix == rules.CATALOGUE['HV501'].fix:
         finding = dataclasses.replace(finding, fix=operation.host_fix)
     return finding if operation.wrap is None else operation.wrap(finding)

@@ -75,12 +75,19 @@ def _at_least(minimum: versions.Version) -> Remedy:
         narrowed = f'{required},>={minimum}'
         if len(narrowed) > versions.MAX_REQUIREMENT_LENGTH:
             return {}
+        specifiers = versions.parse_requirement(narrowed)
+        if not any(versions.satisfies(version, specifiers)
+                   for version in versions.REPORTED):
+            return {}
         return {'hypervisor_version_requires': narrowed}
     return remedy
 
 
 def _linux_secure_boot(document: Document) -> dict[str, str]:
-    """Require newer hosts, unless os_type is Windows in upper case."""
+    """Require newer hosts.
+
+    HV116 corrects the case of Windows instead.
+    """
     if document['os_type'].lower() == 'windows':
         return {}
     return _at_least(versions.WINDOWS_SERVER_2016)(document)
@@ -321,16 +328,16 @@ RULES = (
              right=[{'os_secure_boot': 'required', 'os_type': 'windows'},
                     {'os_secure_boot': 'optional'}])]),
     Rule('HV112', 'secure-boot-linux-version', 'error',
-         'Secure Boot of all but Windows needs hosts of version 10.0, but '
-         'hypervisor_version_requires ({actual}) admits older ones',
+         'Secure Boot of guests other than Windows needs hosts of version '
+         '10.0, but hypervisor_version_requires ({actual}) admits older ones',
          '>=10.0',
          "Set hypervisor_version_requires='>=10.0'", references.SECURE_BOOT,
          scope='generation-2', prevents='build-before-10.0',
          remedy=_linux_secure_boot,
          checks=[Check(
-             why='Hosts older than 10.0 have Secure Boot for Windows alone, '
-                 'and compute-hyperv knows Windows by its name in lower case '
-                 'only.',
+             why='Hosts older than 10.0 support Secure Boot for Windows '
+                 'guests only, and compute-hyperv recognizes Windows by '
+                 'os_type in lower case only.',
              actual='hypervisor_version_requires',
              then=given('hypervisor_version_requires',
                         valid('hyperv-version-only-10')),

@@ -145,6 +145,15 @@ class HostTestCase(TestCase):
             self.assert_host((None, None, None), document, ('hyperv', 10000))
         self.assert_host((None, None, None), SECURE, ('hyperv', 6003))
 
+    def test_feature_that_the_host_lacks_is_not_blamed_on_the_requirement(
+            self):
+        finding = self.check({**SECURE, 'os_type': 'linux'},
+                             ('hyperv', 6003))[1]
+        self.assertEqual(
+            'this host cannot run the image: HV112 the image needs Hyper-V '
+            '>=10.0 (secure-boot-linux-version), the host runs 6.3',
+            finding.message)
+
     def test_remotefx_on_generation_2_needs_10_0(self):
         for document, number in itertools.product(
                 (GENERATION_1, GENERATION_2), (6003, 9999, 10000)):

@@ -28,6 +28,10 @@ CASES = (
     ({'hypervisor_version_requires': '~=6.3'}, {}),
     ({'os_secure_boot': 'required', 'os_type': 'linux'},
      {'hypervisor_version_requires': '>=6.3,>=10.0'}),
+    # No host would be left.
+    ({'os_secure_boot': 'required', 'os_type': 'linux',
+      'hypervisor_version_requires': '==6.3'}, {}),
+    ({'hypervisor_version_requires': '<6.3'}, {}),
     ({'hw_disk_bus': 'ide', 'hw_cdrom_bus': 'IDE'},
      {'hw_disk_bus': 'scsi', 'hw_cdrom_bus': 'scsi'}),
     ({'os_type': 'Windows'}, {'os_type': 'windows'}),
