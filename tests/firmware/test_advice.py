@@ -38,7 +38,7 @@ NOT_RUN = {
     'hyperv-sched image lint tells how': 'no command to paste'}
 
 #: Options are part of a command that COMMAND recognizes, or of one of these.
-OTHERS = ('New-VHD -LogicalSectorSizeBytes 512',)
+OTHERS = ('New-VHD -LogicalSectorSizeBytes 512', 'image lint --download')
 OPTION = re.compile(r'(?:^|\s)--?\w')
 
 

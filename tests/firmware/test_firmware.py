@@ -82,9 +82,10 @@ class CorpusTestCase(testtools.TestCase):
     def test_each_rule_on_files_has_an_image(self):
         shown = frozenset().union(*(
             record.errors | record.warnings for record in corpus.CORPUS))
+        # HV226 is about images in a cloud, whose content was not read.
         self.assertEqual(
-            {code for code in rules.CATALOGUE if code[:3] in ('HV2', 'HV3')},
-            shown)
+            {code for code in rules.CATALOGUE
+             if code[:3] in ('HV2', 'HV3')} - {'HV226'}, shown)
 
     def test_each_name_is_given_once(self):
         names = [record.name for record in corpus.CORPUS]

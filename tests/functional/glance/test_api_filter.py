@@ -469,7 +469,8 @@ class TogetherTestCase(APIFilterTestCase):
         image_id = self.glance.create(**GENERATION_2)
         self.glance.patch_together(
             image_id, {'os_type': 'windows'}, {'hw_disk_bus': 'scsi'})
-        self.assertNotIn(f'Image {image_id} is wrong', self.glance.log_text())
+        self.assertNotIn(f'Image {image_id} is invalid after',
+                         self.glance.log_text())
 
 
 class ProtectedPropertyTestCase(APIFilterTestCase):

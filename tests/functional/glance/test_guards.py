@@ -117,8 +117,8 @@ class GuardTestCase(api.APITestCase):
             {'hw_firmware_type': 'uefi'})
         if 'yes' in map(self.refused, answers):
             return 'yes'
-        return 'logged' if (
-            f'Image {image_id} is wrong' in self.glance.log_text()) else 'no'
+        message = f'Image {image_id} is invalid after a change'
+        return 'logged' if message in self.glance.log_text() else 'no'
 
     def upload_to__file(self, what):
         members, data = FILES[what]
