@@ -71,9 +71,9 @@ class SignalsTestCase(cloud.CloudTestCase):
         making = [moment for moment in moments if moment.startswith(
             ('upload._upload', 'signals.finish', 'transport.send'))]
         others = [moment for moment in moments if moment.startswith(
-            ('upload.take_action', 'upload._naming', 'upload._row',
+            ('upload.take_action', 'upload._uploaded', 'upload._row',
              'upload.produce_output', 'upload.verify', 'upload.read',
-             'signals.', 'cloud.create', 'cloud.upload', 'base.run'))]
+             'signals.', 'image_api.create', 'image_api.upload', 'base.run'))]
         chosen = [*making[::2], *others[::8], others[-1]]
         self.assertGreater(len(chosen), 15)
         whole = self.check(chosen, '-f', 'json')
@@ -85,7 +85,7 @@ class SignalsTestCase(cloud.CloudTestCase):
         argv = ('--disk-format', 'vhd', '--force', '-f', 'json')
         moments = self.moments(*argv, code=2)
         chosen = [moment for moment in moments if moment.startswith(
-            ('upload._undo', 'cloud.delete'))]
+            ('upload._delete', 'image_api.delete'))]
         self.assertGreater(len(chosen), 5)
         self.assertEqual(0, self.check(chosen, *argv))
 
