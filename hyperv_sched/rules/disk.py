@@ -393,8 +393,8 @@ RULES = (
          references.MS_VHDX,
          scope='hyperv',
          checks=[Defect(
-             why='The last 512 bytes are those of a VHD. Windows goes by the '
-                 'first eight, others by the last.',
+             why='The last 512 bytes are those of a VHD. Windows recognizes '
+                 'it by the first eight, others by the last.',
              example='at 10485248')]),
     Rule('HV222', 'iso-not-a-disk', 'warning',
          'the file is installation media, not an installed disk',
@@ -564,7 +564,7 @@ RULES = (
              starts='LBA 1: its own LBA is 7; LBA 2097151: no '
                     'signature')]),
     Rule('HV305', 'gpt-primary-damaged', 'warning',
-         'the primary GPT is damaged, firmware goes by the backup: {actual}',
+         'the primary GPT is damaged, firmware uses the backup: {actual}',
          'two valid tables',
          f'Repair it in the guest or {_RAW_COPY}: sgdisk -e DISK.raw',
          references.GPT,

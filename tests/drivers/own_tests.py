@@ -5,7 +5,7 @@ Its tests replace parts of unittest.mock, so that they need a process of
 their own: ``python -m tests.drivers.own_tests DRIVER MODULE`` prints the
 tests that ran, and those that failed with their last lines, as JSON.
 
-The class goes by its own name in its module (``super(HyperVDriver, self)``),
+Its module calls the class by its own name (``super(HyperVDriver, self)``),
 so that there it stays; the tests alone see the enforced one.
 """
 

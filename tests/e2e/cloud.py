@@ -446,8 +446,8 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
             busy = current.task_state or current.status == 'BUILD'
             wanted = not statuses or current.status in statuses
             # Nova saves the state first, and then the reason.
-            told = current.status != 'ERROR' or current.fault
-            return current if wanted and told and not busy else None
+            has_fault = current.status != 'ERROR' or current.fault
+            return current if wanted and has_fault and not busy else None
         return self.wait_for(settled, lambda: (
             f'{server.id} is {self.server(server).status}'), patience)
 

@@ -97,9 +97,9 @@ class RefusedImageTestCase(base.StoryTestCase):
         self.assertEqual('HV302', reason['code'])
         image = self.cloud.imported(self.path, **e2e_cloud.GENERATION_2)
         self.assertEqual('queued', image.status)
-        told = self.cloud.run('glance', 'image-tasks', image.id).stdout
+        output = self.cloud.run('glance', 'image-tasks', image.id).stdout
         for part in ('code', 'message', 'fix'):
-            self.assertIn(reason[part], told)
+            self.assertIn(reason[part], output)
 
     def test_upload_is_not_begun(self):
         name = f'refused-{uuid.uuid4()}'

@@ -52,7 +52,7 @@ class PackageTestCase(base.StoryTestCase):
     def test_upgrade_under_a_running_scheduler(self):
         source = self.build('999.0')
         self.assert_judges()
-        # What runs goes on with what it has.
+        # Running services keep what they have.
         self.pip('install', '--force-reinstall', '--no-deps',
                  '--no-build-isolation', source)
         self.assertEqual('999.0', self.installed())

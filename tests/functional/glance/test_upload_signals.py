@@ -49,15 +49,15 @@ class SignalsTestCase(cloud.CloudTestCase):
         for turn, moment in enumerate(moments):
             number = SIGNALS[turn % len(SIGNALS)]
             name, done = self.upload(*argv, moment=moment, number=number)
-            told = f'{moment} {number!r} {done}'
+            case = f'{moment} {number!r} {done}'
             left = self.left(name)
             if left:
                 whole += 1
                 (image_id, status, size), = left
-                self.assertEqual(('active', len(GOOD)), (status, size), told)
-                self.assertIn(image_id, done['out'] + done['err'], told)
-            self.assertIn(done['code'], (130, 0) if left else (130, 2), told)
-            self.assertNotIn('Traceback', done['err'], told)
+                self.assertEqual(('active', len(GOOD)), (status, size), case)
+                self.assertIn(image_id, done['out'] + done['err'], case)
+            self.assertIn(done['code'], (130, 0) if left else (130, 2), case)
+            self.assertNotIn('Traceback', done['err'], case)
         return whole
 
     def moments(self, *argv, code=0):

@@ -258,9 +258,9 @@ class DefaultsTestCase(CommandTestCase):
         self.assertEqual(2, code)
         self.assertIn('lacks the filter',
                       checks['Nova enabled filters']['details'])
-        told = checks['Configuration files']['details']
+        output = checks['Configuration files']['details']
         for name in names:
-            self.assertIn(f'not read: {self.directory}/own/{name} ', told)
+            self.assertIn(f'not read: {self.directory}/own/{name} ', output)
 
     def test_only_files_of_the_caller_exit_255(self):
         self.find(own=[('nova.conf', SCHEDULER), ('glance-api.conf', ''),
