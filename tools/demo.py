@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -164,7 +165,7 @@ class Demo(cloud.EnforcedCloud):
             az=wanted.forced_host and f'nova:{wanted.forced_host}')
         host = self.host_of(server) if server['status'] == 'ACTIVE' else '-'
         reason = server.get('fault', {}).get('message', '')
-        met = (wanted.expect in reason.split()
+        met = (wanted.expect in re.findall(r'\w+', reason)
                if isinstance(wanted.expect, str) else host in wanted.expect)
         if not met:
             self.wrong.append(f'server {wanted.name}: on {host}, {reason!r}; '
