@@ -12,6 +12,7 @@ import dataclasses
 from typing import Any
 
 from hyperv_sched import caching
+from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import text as texts
@@ -58,9 +59,9 @@ def _requirement(*values: str | None) -> objects.ImageRequirement:
         if value is not None})
 
 
-def judge(requirement: objects.ImageRequirement,
-          host: objects.HostCapability,
-          policy: Policy) -> rules.Finding | None:
+def check_host(requirement: objects.ImageRequirement,
+               host: objects.HostCapability,
+               policy: Policy) -> rules.Finding | None:
     """Return why a host cannot run an image; None if it can.
 
     The hypervisor is checked before its version: other hypervisors number
@@ -82,7 +83,7 @@ def judge(requirement: objects.ImageRequirement,
         return finding('HV403')
     if not host.is_hyperv:
         return finding('HV401', host.hypervisor_type)
-    generation_2 = requirement.generation == image_requirement.GENERATION_2
+    generation_2 = requirement.generation == names.GENERATION_2
     version = host.hypervisor_version
     if version is None:
         is_accepted = (policy.accept_unknown_version or not (
@@ -128,7 +129,7 @@ class HostMatcher:
         try:
             return self._decisions[kind]
         except KeyError:
-            decision = judge(
+            decision = check_host(
                 self._requirement, objects.HostCapability.from_reported(
                     hypervisor_type, hypervisor_version), self._policy)
         if len(self._decisions) < MAX_KINDS and caching.is_small(kind):
@@ -195,15 +196,15 @@ def summarize(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
 
 
 def explain(rejected: Mapping[rules.Finding, int],
-            names: Mapping[str, Sequence[str]]) -> str:
+            hosts: Mapping[str, Sequence[str]]) -> str:
     """Explain to an operator why hosts were rejected, in full.
 
     :param rejected: the number of hosts that each finding rejected
-    :param names: some of these hosts, by the code of the finding
+    :param hosts: names of some of these hosts, by the code of the finding
     """
     explained = []
     for reason in _reasons(rejected):
-        listed = ', '.join(names.get(reason.finding.code, ())[:MAX_NAMED])
+        listed = ', '.join(hosts.get(reason.finding.code, ())[:MAX_NAMED])
         more = ', ...' if reason.count > MAX_NAMED else ''
         explained.append(
             f'{reason.finding.code} {reason.finding.name} ({reason.hosts}: '

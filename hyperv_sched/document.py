@@ -159,7 +159,7 @@ def _enforced() -> tuple[str, ...]:
     used = {used: name for name, used in names.USED.items()}
     return tuple(sorted(
         used.get(name, name) for name in rules.members(rules.preventing(
-            'scheduling', 'build', 'build-before-10.0'))
+            'scheduling', 'build', 'build-before-2016'))
         if name not in _OWN_TEXT))
 
 

@@ -6,11 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hyperv_sched import names
 from hyperv_sched import versions
-
-HYPERV = 'hyperv'
-GENERATION_1 = 'hyperv-gen1'
-GENERATION_2 = 'hyperv-gen2'
 
 #: Properties that :func:`infer_properties` infers, in this order.
 NAMES = ('hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires',
@@ -42,8 +39,8 @@ def infer_properties(content: Mapping[str, Any]) -> dict[str, str]:
 
 def properties_of_generation(generation: str) -> dict[str, str]:
     """Return the properties that an image of a generation needs."""
-    values = {'hw_machine_type': generation, 'hypervisor_type': HYPERV}
-    if generation == GENERATION_2:
+    values = {'hw_machine_type': generation, 'hypervisor_type': names.HYPERV}
+    if generation == names.GENERATION_2:
         values['hypervisor_version_requires'] = (
             f'>={versions.GENERATION_2_MINIMUM}')
         values['trait:CUSTOM_HYPERV_GEN2'] = 'required'
@@ -58,7 +55,7 @@ def missing_properties(document: Mapping[str, Any],
 
     :param document: from :func:`hyperv_sched.document.normalize`
     """
-    if document.get('hypervisor_type', HYPERV) != HYPERV:
+    if document.get('hypervisor_type', names.HYPERV) != names.HYPERV:
         return {}
     return {name: value for name, value in infer_properties(content).items()
             if name not in document}
@@ -74,7 +71,7 @@ def infer_members(content: Mapping[str, Any],
         result
     """
     members: dict[str, Any] = {
-        'container_format': 'bare', 'hypervisor_type': HYPERV}
+        'container_format': 'bare', 'hypervisor_type': names.HYPERV}
     if content['format'] in _DISK_FORMATS:
         members['disk_format'] = content['format']
     min_disk = -(-_required_size(content) // _GIB)
@@ -108,7 +105,7 @@ def _generation(content: Mapping[str, Any]) -> str | None:
     reason.
     """
     if content['firmware'] == 'none':
-        return GENERATION_2
+        return names.GENERATION_2
     generation: str | None = content['generation']
     return generation
 

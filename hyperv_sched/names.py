@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of image properties that are read, and names that resemble them.
+"""Names of image properties that are read, and of their values.
 
 Glance takes a property of any name, so a misspelled one does nothing.
 """
@@ -11,6 +11,13 @@ import functools
 import re
 
 from hyperv_sched import caching
+
+#: The value of hypervisor_type for Hyper-V, and what its driver reports.
+HYPERV = 'hyperv'
+
+#: The values of hw_machine_type.
+GENERATION_1 = 'hyperv-gen1'
+GENERATION_2 = 'hyperv-gen2'
 
 #: Old names by Nova's own (``_legacy_property_map`` in
 #: ``nova/objects/image_meta.py``). Where both are set, Nova takes its own.

@@ -19,7 +19,7 @@ from typing import Any
 from typing import BinaryIO
 
 from hyperv_sched import document as image_document
-from hyperv_sched import inferred
+from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
@@ -69,8 +69,8 @@ class LintTarget:
         """Return whether a disk was read and no property has a generation."""
         return (self.content is not None
                 and 'hw_machine_type' not in self.record
-                and self.document().get('hypervisor_type', inferred.HYPERV)
-                == inferred.HYPERV)
+                and self.document().get('hypervisor_type', names.HYPERV)
+                == names.HYPERV)
 
     def document(self) -> dict[str, Any]:
         """Return the image document that the rules validate."""

@@ -17,19 +17,19 @@ from typing import Any
 
 from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
+from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched import versions
-from hyperv_sched.objects import image_requirement
 
 Document = Mapping[str, Any]
 
 #: Rules whose errors keep a virtual machine from running on any host.
 _UNUSABLE = rules.preventing('scheduling', 'build')
 
-#: Rules whose errors keep it from running on hosts before 10.0.
-_UNUSABLE_BEFORE_2016 = rules.preventing('build-before-10.0')
+#: Rules whose errors keep it from running on hosts before 2016.
+_UNUSABLE_BEFORE_2016 = rules.preventing('build-before-2016')
 
 #: The members of a document that describe the disk of the image.
 _DISK_MEMBERS = frozenset(('id', 'disk_format'))
@@ -67,6 +67,8 @@ class Request:
     """The buses that block devices request."""
     root_is_volume: Callable[[], bool] = lambda: False
     """Return whether the root disk is a volume, and not of the image."""
+    host_fix: str | None = None
+    """The fix for a host that cannot run the image; None for the rule's."""
 
     @property
     def requirement(self) -> objects.ImageRequirement:
@@ -104,7 +106,7 @@ class Request:
 
 def _effective(generation: str | None) -> str:
     """Return the generation that drivers create by default."""
-    return generation or image_requirement.GENERATION_1
+    return generation or names.GENERATION_1
 
 
 def check_image(request: Request) -> rules.Finding | None:
@@ -119,7 +121,7 @@ def check_disk_format(request: Request) -> rules.Finding | None:
     Glance: the driver reads the image in any case.
     """
     if 'id' not in request.document or (
-            request.generation != image_requirement.GENERATION_2):
+            request.generation != names.GENERATION_2):
         return None
     try:
         content = request.read_content()
@@ -135,12 +137,12 @@ def _check_document(request: Request,
         return None
     cause = next((finding for finding in validators.validate(document)
                   if finding.code in _UNUSABLE
-                  or _needs_more_than_2016(finding, document)), None)
+                  or _is_unusable_on_2016(finding, document)), None)
     return cause and image_unusable(cause)
 
 
-def _needs_more_than_2016(finding: rules.Finding,
-                          document: Document) -> bool:
+def _is_unusable_on_2016(finding: rules.Finding,
+                         document: Document) -> bool:
     """Return whether an error of a rule by version is left on any host.
 
     HV113 also requires properties, which no host replaces.
@@ -153,7 +155,7 @@ def check_host(request: Request) -> rules.Finding | None:
     """Return HV501 for a host that cannot run the generation or version."""
     if not request.requirement.is_for_hyperv:
         return None
-    cause = compatibility.judge(
+    cause = compatibility.check_host(
         request.requirement, request.host, request.policy)
     return cause and host_unsuitable(request, cause)
 
@@ -175,7 +177,7 @@ def check_host_features(request: Request) -> rules.Finding | None:
 
 def check_remotefx(request: Request) -> rules.Finding | None:
     """Return HV501 for RemoteFX on generation 2, which needs 10.0."""
-    if (request.generation != image_requirement.GENERATION_2
+    if (request.generation != names.GENERATION_2
             or not request.extra_specs.get('os:resolution')):
         return None
     version = _version_before_2016(request)
@@ -184,11 +186,11 @@ def check_remotefx(request: Request) -> rules.Finding | None:
     return rules.CATALOGUE['HV501'].finding(
         image_document.label(request.document),
         'RemoteFX (os:resolution) on generation 2 needs Hyper-V >=10.0, the '
-        f'host runs {version}')
+        f'host runs {version}', fix=request.host_fix)
 
 
 def _version_before_2016(request: Request) -> versions.Version | None:
-    """Return the version of a host before 10.0; None for any other host."""
+    """Return the version of a host before 2016; None for any other host."""
     if not request.requirement.is_for_hyperv:
         return None
     version = request.host.hypervisor_version
@@ -262,12 +264,12 @@ def check_rescue_generation(request: Request) -> rules.Finding | None:
     return rules.CATALOGUE['HV504'].finding(
         image_document.label(request.document),
         request.generation
-        or f'{image_requirement.GENERATION_1} (the default)', expected)
+        or f'{names.GENERATION_1} (the default)', expected)
 
 
 def check_disk_buses(request: Request) -> rules.Finding | None:
     """Return HV503 for a device of generation 2 on IDE, in any case."""
-    if request.generation != image_requirement.GENERATION_2:
+    if request.generation != names.GENERATION_2:
         return None
     bus = next((bus for bus in request.disk_buses if bus.lower() == 'ide'),
                None)
@@ -284,7 +286,8 @@ def image_unusable(cause: rules.Finding) -> rules.Finding:
 def host_unsuitable(request: Request, cause: rules.Finding) -> rules.Finding:
     """Return HV501 with its cause."""
     return rules.CATALOGUE['HV501'].finding(
-        image_document.label(request.document), cause=cause)
+        image_document.label(request.document), cause=cause,
+        fix=request.host_fix)
 
 
 def rebuild_refused(finding: rules.Finding) -> rules.Finding:

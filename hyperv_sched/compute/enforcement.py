@@ -12,6 +12,7 @@ from oslo_log import log as logging
 
 from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
+from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched.compute import checks
@@ -20,7 +21,6 @@ from hyperv_sched.compute import hosts
 from hyperv_sched.compute import images
 from hyperv_sched.compute import notifications
 from hyperv_sched.compute import operations
-from hyperv_sched.objects import image_requirement
 
 LOG = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def enforce(name: str, context: Any, instance: Any,
     :param name: a key of operations.OPERATIONS
     :raises nova.exception.NovaException: the class that the table names.
     """
-    finding = operations.assess(name, request)
+    finding = operations.run_checks(name, request)
     if finding is not None:
         refuse(name, context, instance, finding, request.requirement,
                request.read_host)
@@ -77,10 +77,10 @@ def refuse(name: str, context: Any, instance: Any, finding: rules.Finding,
     notifications.emit_refusal(
         context, instance, operations.OPERATIONS[name].method, finding,
         requirement, capability)
-    raise error(name, finding)
+    raise make_exception(name, finding)
 
 
-def error(name: str, finding: rules.Finding) -> Exception:
+def make_exception(name: str, finding: rules.Finding) -> Exception:
     """Return the exception that refuses an operation.
 
     Its message is the reason alone: the text that Nova's classes add would
@@ -116,10 +116,10 @@ def read_image(name: str, driver: Any, context: Any, instance: Any,
     except Exception as exc:
         document = images.document(instance, image_meta)
         requirement = compatibility.requirement(document)
-        if requirement.generation == image_requirement.GENERATION_2:
+        if requirement.generation == names.GENERATION_2:
             finding = images.unavailable(image_document.label(document), exc)
             refuse(name, context, instance,
-                   operations.describe(name, finding), requirement,
+                   operations.wrap(name, finding), requirement,
                    lambda: hosts.Host(driver).hypervisor_info_for(instance))
         # The driver fails in the same way: that is its own affair.
         raise

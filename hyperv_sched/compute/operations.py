@@ -144,23 +144,21 @@ OPERATIONS = {
 }
 
 
-def assess(name: str, request: checks.Request) -> rules.Finding | None:
+def run_checks(name: str, request: checks.Request) -> rules.Finding | None:
     """Return the finding that refuses an operation, or None.
 
     :param name: a key of OPERATIONS
     """
     operation = OPERATIONS[name]
-    request = request.without(operation.unread)
+    request = dataclasses.replace(
+        request.without(operation.unread), host_fix=operation.host_fix)
     finding = checks.first_finding(operation.checks, request)
-    return finding and describe(name, finding)
+    return finding and wrap(name, finding)
 
 
-def describe(name: str, finding: rules.Finding) -> rules.Finding:
+def wrap(name: str, finding: rules.Finding) -> rules.Finding:
     """Return the finding that users see instead of that of a check."""
     operation = OPERATIONS[name]
-    # An image that cannot be read keeps its own fix.
-    if operation.host_fix and finding.fix == rules.CATALOGUE['HV501'].fix:
-        finding = dataclasses.replace(finding, fix=operation.host_fix)
     return finding if operation.wrap is None else operation.wrap(finding)
 
 

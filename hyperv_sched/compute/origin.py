@@ -21,8 +21,8 @@ from nova.compute import utils as compute_utils
 from nova.image import glance
 from oslo_log import log as logging
 
+from hyperv_sched import names
 from hyperv_sched.compute import hosts
-from hyperv_sched.objects import image_requirement
 
 LOG = logging.getLogger(__name__)
 
@@ -46,8 +46,8 @@ _BASE = f'{_IMAGE}base_image_ref'
 #: Properties of every snapshot, and so of servers created from one.
 _SNAPSHOT_PROPERTIES = ('image_type', 'user_id')
 
-_GENERATIONS = {1: image_requirement.GENERATION_1,
-                2: image_requirement.GENERATION_2}
+_GENERATIONS = {1: names.GENERATION_1,
+                2: names.GENERATION_2}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +63,10 @@ class Origin:
     def generation(self) -> str:
         """The generation that drivers create for these properties."""
         # With an unknown machine type no guest is created.
-        return (image_requirement.GENERATION_2
+        return (names.GENERATION_2
                 if self.properties.get(_MACHINE_TYPE)
-                == image_requirement.GENERATION_2
-                else image_requirement.GENERATION_1)
+                == names.GENERATION_2
+                else names.GENERATION_1)
 
     def is_same_image(self, other: Origin) -> bool:
         """Return whether both records are of the same image.

@@ -6,9 +6,9 @@ from __future__ import annotations
 from packaging import version as packaging_version
 
 from hyperv_sched import compatibility
+from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import versions
-from hyperv_sched.objects import image_requirement
 
 GENERATION_2 = 'CUSTOM_HYPERV_GEN2'
 
@@ -35,10 +35,10 @@ def host_traits(host: objects.HostCapability, windows_version: object,
     if not host.is_hyperv:
         return frozenset()
     requirement = objects.ImageRequirement(
-        generation=image_requirement.GENERATION_2, version_requires=None,
+        generation=names.GENERATION_2, version_requires=None,
         invalid=None)
     traits = set()
-    if compatibility.judge(requirement, host, policy) is None:
+    if compatibility.check_host(requirement, host, policy) is None:
         traits.add(GENERATION_2)
     version = _build(windows_version) or _oldest_build(
         host.hypervisor_version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import typing
 
+from hyperv_sched import names
 from hyperv_sched.disk import fat
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
@@ -67,10 +68,10 @@ def inspect(disk: virtual_disk.Disk, result: inspection.Inspection) -> None:
     by_bios = _boots_by_bios(disk, record, layout)
     if by_uefi.boots:
         result.firmware = 'both' if by_bios else 'uefi'
-        result.generation = 'hyperv-gen2' if by_bios is False else None
+        result.generation = names.GENERATION_2 if by_bios is False else None
     elif by_bios is not None:
         result.firmware = 'bios' if by_bios else 'none'
-        result.generation = 'hyperv-gen1' if by_bios else None
+        result.generation = names.GENERATION_1 if by_bios else None
 
 
 def _check_iso(disk: virtual_disk.Disk, layout: partitions.Layout,

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from oslo_versionedobjects import fields
 
+from hyperv_sched import names
 from hyperv_sched import versions
 from hyperv_sched.objects import base
 from hyperv_sched.objects import fields as own_fields
-
-HYPERV = 'hyperv'
 
 
 @base.register
@@ -41,14 +40,14 @@ class HostCapability(base.HyperVSchedObject):
         """
         if not isinstance(hypervisor_type, str):
             hypervisor_type = None
-        elif hypervisor_type.lower() == HYPERV:
-            hypervisor_type = HYPERV
+        elif hypervisor_type.lower() == names.HYPERV:
+            hypervisor_type = names.HYPERV
         return cls(
             hypervisor_type=hypervisor_type,
             hypervisor_version=versions.from_nova(hypervisor_version)
-            if hypervisor_type == HYPERV else None)
+            if hypervisor_type == names.HYPERV else None)
 
     @property
     def is_hyperv(self) -> bool:
         """Whether the hypervisor is Hyper-V."""
-        return self.hypervisor_type == HYPERV
+        return self.hypervisor_type == names.HYPERV

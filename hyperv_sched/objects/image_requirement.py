@@ -8,16 +8,12 @@ from typing import Any
 
 from oslo_versionedobjects import fields
 
-from hyperv_sched import inferred
+from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched import versions
 from hyperv_sched.objects import base
 from hyperv_sched.objects import fields as own_fields
-from hyperv_sched.objects import host_capability
-
-GENERATION_1 = inferred.GENERATION_1
-GENERATION_2 = inferred.GENERATION_2
 
 #: Rules without which an image has no requirement that a host can meet.
 _INVALID = rules.preventing('scheduling')
@@ -46,7 +42,7 @@ class ImageRequirement(base.HyperVSchedObject):
 
     fields = {
         'generation': fields.EnumField(
-            (GENERATION_1, GENERATION_2), nullable=True),
+            (names.GENERATION_1, names.GENERATION_2), nullable=True),
         'version_requires': own_fields.VersionSpecifierField(nullable=True),
         'invalid': own_fields.FindingField(nullable=True),
     }
@@ -79,10 +75,10 @@ class ImageRequirement(base.HyperVSchedObject):
                     cause=finding)
                 return requirement
         machine_type = document.get('hw_machine_type')
-        if machine_type in (GENERATION_1, GENERATION_2):
+        if machine_type in (names.GENERATION_1, names.GENERATION_2):
             requirement.generation = machine_type
-        elif document.get('hypervisor_type') == host_capability.HYPERV:
-            requirement.generation = GENERATION_1
+        elif document.get('hypervisor_type') == names.HYPERV:
+            requirement.generation = names.GENERATION_1
         else:
             return requirement
         requirement.version_requires = document.get(

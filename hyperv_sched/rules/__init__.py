@@ -18,14 +18,14 @@ from hyperv_sched.rules import disk
 from hyperv_sched.rules import hosts
 from hyperv_sched.rules import properties
 from hyperv_sched.rules.model import COMMAND
-from hyperv_sched.rules.model import Check
+from hyperv_sched.rules.model import Clause
 from hyperv_sched.rules.model import Finding
 from hyperv_sched.rules.model import Rule
 from hyperv_sched.rules.model import Severity
 from hyperv_sched.rules.model import Stage
 from hyperv_sched.text import escape
 
-__all__ = ['CATALOGUE', 'COMMAND', 'Check', 'Finding', 'Rule', 'Severity',
+__all__ = ['CATALOGUE', 'COMMAND', 'Clause', 'Finding', 'Rule', 'Severity',
            'Stage', 'UnknownRuleError', 'apply_overrides', 'members',
            'preventing', 'text_members']
 
@@ -47,26 +47,26 @@ def preventing(*stages: Stage) -> frozenset[str]:
     """Return the codes of rules over images that prevent one of the stages."""
     return frozenset(
         rule.code for rule in CATALOGUE.values()
-        if rule.checks and rule.prevents in stages)
+        if rule.clauses and rule.prevents in stages)
 
 
 def members(codes: Iterable[str]) -> frozenset[str]:
     """Return the members of an image that rules read, without its content."""
-    return _members(check for code in codes
-                    for check in CATALOGUE[code].clauses)
+    return _members(clause for code in codes
+                    for clause in CATALOGUE[code].expanded)
 
 
 @functools.cache
 def text_members() -> frozenset[str]:
     """Return the members of an image that rules read as text."""
-    return _members(check for rule in CATALOGUE.values()
-                    for check in rule.clauses if check.text)
+    return _members(clause for rule in CATALOGUE.values()
+                    for clause in rule.expanded if clause.text)
 
 
-def _members(checks: Iterable[Check]) -> frozenset[str]:
+def _members(clauses: Iterable[Clause]) -> frozenset[str]:
     found: frozenset[str] = frozenset()
-    for check in checks:
-        for schema in (check.applies, check.condition):
+    for clause in clauses:
+        for schema in (clause.applies, clause.condition):
             found |= conditions.members(schema, definitions.DEFINITIONS)
     return found - DERIVED
 

@@ -48,7 +48,7 @@ def has(*paths: str) -> Schema:
     return {'required': list(paths)}
 
 
-def member(path: str, schema: Schema | bool) -> Schema:
+def optional(path: str, schema: Schema | bool) -> Schema:
     """Apply a schema to the value of a member, where it is present."""
     for name in reversed(path.split('.')):
         schema = {'properties': {name: schema}}
@@ -56,7 +56,7 @@ def member(path: str, schema: Schema | bool) -> Schema:
     return schema
 
 
-def given(path: str, schema: Schema) -> Schema:
+def required(path: str, schema: Schema) -> Schema:
     """Require a member, and apply a schema to its value."""
     for name in reversed(path.split('.')):
         schema = {'required': [name], 'properties': {name: schema}}

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from hyperv_sched import names
 from hyperv_sched.rules.conditions import NOT_EMPTY
 from hyperv_sched.rules.conditions import Schema
 from hyperv_sched.rules.conditions import all_of
 from hyperv_sched.rules.conditions import any_of
 from hyperv_sched.rules.conditions import equal
-from hyperv_sched.rules.conditions import given
 from hyperv_sched.rules.conditions import has
 from hyperv_sched.rules.conditions import matches
 from hyperv_sched.rules.conditions import not_
 from hyperv_sched.rules.conditions import one_of
 from hyperv_sched.rules.conditions import ref
+from hyperv_sched.rules.conditions import required
 
 _HYPERV = r'^\s*[Hh][Yy][Pp][Ee][Rr][-_ ]?[Vv]'
 
@@ -43,7 +44,8 @@ PROPERTIES: dict[str, Schema] = {
             'newer. A disk installed for one generation does not boot as the '
             'other.',
         'type': 'string',
-        'x-metadef': {'enum': ['hyperv-gen1', 'hyperv-gen2']},
+        'x-metadef': {
+            'enum': [names.GENERATION_1, names.GENERATION_2]},
     },
     'hypervisor_version_requires': {
         'title': 'Hyper-V version required',
@@ -62,9 +64,9 @@ PROPERTIES: dict[str, Schema] = {
 _UNTAGGED = not_(any_of(has('hw_machine_type'), has('hypervisor_type')))
 
 DEFINITIONS: dict[str, Schema] = {
-    'hyperv-machine-type': given(
+    'hyperv-machine-type': required(
         'hw_machine_type', matches(_HYPERV_MACHINE_TYPE)),
-    'hyperv-hypervisor-type': given('hypervisor_type', matches(_HYPERV)),
+    'hyperv-hypervisor-type': required('hypervisor_type', matches(_HYPERV)),
     'untagged-file': _described(
         'A file that no property assigns to a hypervisor is judged as '
         'generation 1, the default.',
@@ -75,28 +77,28 @@ DEFINITIONS: dict[str, Schema] = {
         any_of(ref('hyperv-machine-type'), ref('hyperv-hypervisor-type'),
                ref('untagged-file'))),
     'generation-1': any_of(
-        given('hw_machine_type', equal('hyperv-gen1')),
+        required('hw_machine_type', equal(names.GENERATION_1)),
         all_of(ref('hyperv'), not_(has('hw_machine_type')))),
-    'generation-2': given('hw_machine_type', equal('hyperv-gen2')),
-    'labeled': given('disk_format', NOT_EMPTY),
-    'secure-boot': given('os_secure_boot', equal('required')),
+    'generation-2': required('hw_machine_type', equal(names.GENERATION_2)),
+    'labeled': required('disk_format', NOT_EMPTY),
+    'secure-boot': required('os_secure_boot', equal('required')),
     'shielded': _described(
         'A virtual TPM or a shielded VM.',
-        any_of(given('os_vtpm', equal('required')),
-               given('os_shielded_vm', equal('required')))),
+        any_of(required('os_vtpm', equal('required')),
+               required('os_shielded_vm', equal('required')))),
     'starts-by-uefi': _described(
         'Firmware finds a loader and all that the loader needs.',
-        given('content.firmware', one_of('uefi', 'both'))),
-    'vhdx': given('content.format', equal('vhdx')),
+        required('content.firmware', one_of('uefi', 'both'))),
+    'vhdx': required('content.format', equal('vhdx')),
     'convertible': _described(
         'qemu-img reads all of the disk. It refuses a VHD with one of these '
         'defects, or converts it without a part of the data.',
-        not_(given('content.defects', any_of(
+        not_(required('content.defects', any_of(
             has('vhdx-has-parent'), has('vhd-malformed'),
             has('vhd-footer-copy'))))),
     'misspelled-hyperv': _described(
         'A misspelled property has a value that names Hyper-V.',
-        given('misspelled', not_({'additionalProperties': {'properties': {
+        required('misspelled', not_({'additionalProperties': {'properties': {
             'actual': not_(matches(_HYPERV))}}}))),
     'hyperv-or-untagged': any_of(
         ref('hyperv-machine-type'), ref('hyperv-hypervisor-type'),
@@ -107,8 +109,8 @@ DEFINITIONS: dict[str, Schema] = {
         all_of(
             ref('hyperv-or-untagged'),
             any_of(ref('hyperv-machine-type'), ref('hyperv-hypervisor-type'),
-                   given('disk_format', one_of('vhd', 'vhdx')),
-                   given('content.format', one_of('vhd', 'vhdx'))))),
+                   required('disk_format', one_of('vhd', 'vhdx')),
+                   required('content.format', one_of('vhd', 'vhdx'))))),
 }
 
 #: The image document that examples of a scope change.

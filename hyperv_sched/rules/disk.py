@@ -7,18 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from hyperv_sched import inferred
+from hyperv_sched import names
 from hyperv_sched.rules import references
 from hyperv_sched.rules.conditions import all_of
 from hyperv_sched.rules.conditions import any_of
 from hyperv_sched.rules.conditions import equal
-from hyperv_sched.rules.conditions import given
 from hyperv_sched.rules.conditions import has
-from hyperv_sched.rules.conditions import member
 from hyperv_sched.rules.conditions import none_of
 from hyperv_sched.rules.conditions import not_
 from hyperv_sched.rules.conditions import one_of
+from hyperv_sched.rules.conditions import optional
 from hyperv_sched.rules.conditions import ref
-from hyperv_sched.rules.model import Check
+from hyperv_sched.rules.conditions import required
+from hyperv_sched.rules.model import Clause
 from hyperv_sched.rules.model import Defect
 from hyperv_sched.rules.model import Document
 from hyperv_sched.rules.model import Rule
@@ -43,8 +44,8 @@ _GIB = 1024 ** 3
 _SIZES = ('content.virtual_size', 'content.file_size')
 
 _ARCHIVES = ('gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'tar', 'ova')
-_RAW_4K = all_of(given('content.format', equal('raw')),
-                 given('content.logical_sector_size', equal(4096)))
+_RAW_4K = all_of(required('content.format', equal('raw')),
+                 required('content.logical_sector_size', equal(4096)))
 
 _UEFI_ONLY = (
     'A disk that has a loader for UEFI, and nothing that a BIOS starts, does '
@@ -74,7 +75,7 @@ def _generation_of_disk(document: Document) -> dict[str, str]:
     content: Mapping[str, Any] = document.get('content') or {}
     values = inferred.infer_properties(content)
     generation = values.get('hw_machine_type')
-    if generation == inferred.GENERATION_2:
+    if generation == names.GENERATION_2:
         usable = content['format'] == 'vhdx'
     else:
         usable = (document.get('os_secure_boot') != 'required'
@@ -101,18 +102,18 @@ RULES = (
          "the file's own format",
          'Upload with disk_format={required}', references.FORMAT_MATCH,
          scope='hyperv',
-         checks=[Check(
+         clauses=[Clause(
              why='disk_format names the format that the file has. Where '
                  'Hyper-V does not run the file, HV202 or HV203 says so '
                  'instead.',
-             actual='disk_format', required_paths=['content.format'],
+             path='disk_format', required_paths=['content.format'],
              when=all_of(ref('labeled'), any_of(
-                 given('content.format', one_of('vhdx', 'iso')),
+                 required('content.format', one_of('vhdx', 'iso')),
                  all_of(not_(ref('generation-2')),
-                        given('content.format', equal('vhd'))))),
+                        required('content.format', equal('vhd'))))),
              then=any_of(*(
-                 all_of(given('disk_format', equal(name)),
-                        given('content.format', equal(name)))
+                 all_of(required('disk_format', equal(name)),
+                        required('content.format', equal(name)))
                  for name in ('vhdx', 'iso', 'vhd'))),
              wrong=[{'disk_format': 'raw', **_file()},
                     {'disk_format': 'vhd', **_file()},
@@ -129,10 +130,10 @@ RULES = (
          'one installed for generation 1 set hw_machine_type=hyperv-gen1',
          references.PLAN,
          scope='generation-2', prevents='build', remedy=_generation_of_disk,
-         checks=[Check(
+         clauses=[Clause(
              why='Generation 2 boots from VHDX. A VHD that cannot be '
                  'converted completely has a finding of its own.',
-             actual='content.format', value=none_of('vhd'),
+             path='content.format', value=none_of('vhd'),
              when=ref('convertible'),
              wrong=[_file(format='vhd')],
              right=[_file(format='vhdx')])]),
@@ -162,44 +163,44 @@ RULES = (
                  'the file is a raw disk of 4096-byte sectors, which '
                  'Hyper-V does not run')},
          scope='hyperv', prevents='build',
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why='Hyper-V opens VHD, VHDX and ISO files. qemu-img '
                      'converts the formats of other hypervisors.',
-                 actual='content.format',
+                 path='content.format',
                  value=one_of('vhdx', 'vhd', 'iso', 'unknown'),
                  when=not_(any_of(
-                     given('content.format',
+                     required('content.format',
                            one_of(*_ARCHIVES, 'luks', 'wim')),
                      _RAW_4K)),
                  wrong=[_file(format=name) for name in (
                      'qcow2', 'qed', 'vmdk', 'vdi', 'parallels', 'raw')],
                  right=[_file(format='vhdx')]),
-             Check(
+             Clause(
                  why='An archive, or a compressed file, contains a disk '
                      'image.',
-                 variant='archive', actual='content.format',
+                 variant='archive', path='content.format',
                  value=none_of(*_ARCHIVES),
                  wrong=[_file(format=name) for name in _ARCHIVES],
                  right=[_file(format='vhdx')]),
-             Check(
+             Clause(
                  why='A volume that a hypervisor encrypts (LUKS) is opened '
                      'with a key, which Hyper-V does not take.',
-                 variant='encrypted', actual='content.format',
+                 variant='encrypted', path='content.format',
                  value=none_of('luks'),
                  wrong=[_file(format='luks')],
                  right=[_file(format='vhdx')]),
-             Check(
+             Clause(
                  why='A Windows image (WIM, ESD) holds the files of an '
                      'installation, for Windows Setup to write to a disk.',
-                 variant='installer', actual='content.format',
+                 variant='installer', path='content.format',
                  value=none_of('wim'),
                  wrong=[_file(format='wim')],
                  right=[_file(format='vhdx')]),
-             Check(
+             Clause(
                  why='A GPT for sectors of 4096 bytes is at another offset '
                      'than firmware reads on a disk of 512-byte sectors.',
-                 variant='sectors-4k', actual='content.format',
+                 variant='sectors-4k', path='content.format',
                  then=not_(has('content')), when=_RAW_4K,
                  wrong=[_file(format='raw', logical_sector_size=4096)],
                  right=[_file(format='vhdx')])]),
@@ -209,10 +210,10 @@ RULES = (
          'Check that this is a disk image and that it is whole; a raw disk '
          'without partitions looks like this, too', references.MS_VHDX,
          scope='hyperv', prevents='build',
-         checks=[Check(
+         clauses=[Clause(
              why='The disk format is recognized by the content of the file.',
-             actual='content.format', value=none_of('unknown'),
-             when=given('content.file_size', none_of(0)),
+             path='content.format', value=none_of('unknown'),
+             when=required('content.file_size', none_of(0)),
              wrong=[_file(format='unknown'),
                     _file(format='unknown', file_size=1)],
              right=[_file(format='vhdx')])]),
@@ -221,9 +222,9 @@ RULES = (
          'a disk image',
          'Export or download the disk again', references.MS_VHDX,
          scope='hyperv', prevents='build',
-         checks=[Check(
+         clauses=[Clause(
              why='The file has content.',
-             actual='content.file_size', value=none_of(0),
+             path='content.file_size', value=none_of(0),
              wrong=[_file(format='unknown', file_size=0)],
              right=[_file(format='vhdx')])]),
     Rule('HV206', 'vhdx-has-parent', 'error',
@@ -233,7 +234,7 @@ RULES = (
          'Merge it into its parent (PowerShell: Merge-VHD), or convert the '
          'chain (Convert-VHD)', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='A differencing disk holds what differs from another file, '
                  'which Glance does not have. Nothing that it names is '
                  'opened.',
@@ -245,7 +246,7 @@ RULES = (
          'copy: qemu-img check -r all COPY.vhdx; on Windows mount the file '
          'once (Mount-VHD)', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='Until the log is replayed, nothing else in the file counts '
                  '(MS-VHDX 2.3). Windows replays it when it opens the file '
                  'for writing.',
@@ -255,7 +256,7 @@ RULES = (
          'a whole file',
          'Export or download the disk again', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='Log, regions and whole blocks lie within the file. '
                  'Programs that copy a part of a file leave such ones; '
                  'qemu-img reads zeros where the file ends, Windows refuses '
@@ -266,7 +267,7 @@ RULES = (
          'a valid header',
          'Export or download the disk again', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='One of the two headers has its signature and its checksum, '
                  'and is newer than the other (MS-VHDX 2.2.2).',
              example='copy 1: wrong checksum; copy 2: no signature')]),
@@ -276,7 +277,7 @@ RULES = (
          f'Make the file anew: {_CONVERT_VHDX}',
          references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='A program that was stopped while it wrote a header leaves '
                  'the other one. Another stop would leave none.',
              example='copy 2: wrong checksum')]),
@@ -285,7 +286,7 @@ RULES = (
          'a valid region table',
          'Export or download the disk again', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='One of the two region tables has its signature and its '
                  'checksum (MS-VHDX 2.2.3).',
              example='copy 1: wrong checksum; copy 2: wrong checksum')]),
@@ -296,7 +297,7 @@ RULES = (
          'again',
          references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='Readers that look at one copy alone, as QEMU does, may '
                  'refuse the file.',
              example='copy 1: wrong checksum')]),
@@ -306,7 +307,7 @@ RULES = (
          'Export it from the software that made it as a VHDX of version 1',
          references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='There is one version of VHDX, 1, with logs of version 0 '
                  '(MS-VHDX 2.2.2).',
              example='version 2')]),
@@ -315,7 +316,7 @@ RULES = (
          'regions and metadata of MS-VHDX alone',
          'Convert it with the software that made it', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='What is marked as required and not known makes a reader '
                  'refuse the file (MS-VHDX 2.2.3.2, 2.6.1.2).',
              example='region 01234567-89ab-cdef-0123-456789abcdef')]),
@@ -324,7 +325,7 @@ RULES = (
          'what MS-VHDX allows',
          'Export or download the disk again', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why="Everything else that MS-VHDX demands and Microsoft's own "
                  'reader checks: sizes of blocks, sectors and the disk, '
                  'places in steps of 1 MiB, entries that come once, reserved '
@@ -335,7 +336,7 @@ RULES = (
          'a place in the file for each block',
          'Export or download the disk again', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='A write to one of two blocks in the same place destroys '
                  "the other. QEMU does not notice, Microsoft's reader "
                  'refuses the file.',
@@ -345,7 +346,7 @@ RULES = (
          'a finished file',
          'Wait for what makes it, or make it again', references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why="Microsoft's software marks a file as long as it makes it, "
                  'and refuses one that is marked.',
              example='the file is marked as not finished')]),
@@ -355,7 +356,7 @@ RULES = (
          f'Make the file anew: {_CONVERT_VHDX}',
          references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='Of two headers the one with the larger number is current; '
                  'with equal ones there is none, by the specification. '
                  'Disk2vhd writes two that are equal in all, and readers '
@@ -368,7 +369,7 @@ RULES = (
          'unlike qemu-img',
          references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='A file without room for a log can be read; QEMU refuses it.',
              example='the header gives the log no room')]),
     Rule('HV220', 'sector-4k', 'warning',
@@ -379,10 +380,10 @@ RULES = (
          'a partitioned disk',
          references.PLAN,
          scope='generation-2',
-         checks=[Check(
+         clauses=[Clause(
              why='No statement of Microsoft says that a VM starts from such a '
                  'disk.',
-             actual='content.logical_sector_size', value=none_of(4096),
+             path='content.logical_sector_size', value=none_of(4096),
              when=ref('vhdx'),
              wrong=[_file(logical_sector_size=4096)],
              right=[_file(logical_sector_size=512)])]),
@@ -392,7 +393,7 @@ RULES = (
          f'Make the file anew: {_CONVERT_VHDX}',
          references.MS_VHDX,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='The last 512 bytes are those of a VHD. Windows recognizes '
                  'it by the first eight, others by the last.',
              example='at 10485248')]),
@@ -403,10 +404,10 @@ RULES = (
          'servers from the VHDX that results',
          references.PLAN,
          scope='hyperv',
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why='An ISO is a DVD: a server boots its installer.',
-                 actual='content.format', value=none_of('iso'),
+                 path='content.format', value=none_of('iso'),
                  wrong=[_file(format='iso')],
                  right=[_file(format='vhdx')]),
              Defect(
@@ -421,12 +422,12 @@ RULES = (
          f'Convert it: {_CONVERT_VHD}',
          references.FORMAT_MATCH,
          scope='generation-1',
-         checks=[Check(
+         clauses=[Clause(
              why='A fixed VHD has its signature at the end, where Glance does '
                  'not look.',
-             actual='content.subformat', value=none_of('fixed'),
+             path='content.subformat', value=none_of('fixed'),
              when=all_of(ref('convertible'),
-                         given('content.format', equal('vhd'))),
+                         required('content.format', equal('vhd'))),
              wrong=[_file(format='vhd', subformat='fixed')],
              right=[_file(format='vhd', subformat='dynamic')])]),
     Rule('HV224', 'min-disk-too-small', 'warning',
@@ -436,11 +437,11 @@ RULES = (
          'Set min_disk to the number of bytes in GB, rounded up',
          references.USAGE,
          scope='hyperv', remedy=_min_disk,
-         checks=[Check(
+         clauses=[Clause(
              why='A flavor that meets min_disk holds the virtual disk and, as '
                  'Nova compares that with the flavor, the file; 0 means that '
                  'min_disk is not set.',
-             actual='min_disk', text=False, required_paths=_SIZES,
+             path='min_disk', text=False, required_paths=_SIZES,
              then={'x-min-disk-holds': list(_SIZES)},
              wrong=[{'min_disk': 1, **_file(virtual_size=_GIB + 1)},
                     {'min_disk': 1, **_file(file_size=_GIB + 1)}],
@@ -454,7 +455,7 @@ RULES = (
          'Export or download it again',
          references.USAGE,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='Footer and header have their checksums, and all blocks lie '
                  'within the file. No conversion gives back what is missing.',
              example='the footer has a wrong checksum')]),
@@ -474,7 +475,7 @@ RULES = (
          'anew, since what installers make takes a small part of the limits',
          references.BOOT_MANAGER,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='What one inspection may read and work out is limited, '
                  'whatever the file holds. If the limit is reached, the rest '
                  'of the disk is unknown, and its defects are not reported.',
@@ -489,7 +490,7 @@ RULES = (
          'tail -c 512 DISK.vhd | dd of=DISK.vhd conv=notrunc',
          references.FORMAT_MATCH,
          scope='hyperv',
-         checks=[
+         clauses=[
              Defect(
                  scope='generation-1',
                  why='All but fixed VHDs begin with a copy of the footer. '
@@ -512,7 +513,7 @@ RULES = (
                  'of the guest expect an EFI system partition in a GPT',
                  'the disk has no partition table; {actual}')},
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='An installed disk is partitioned. Firmware starts a FAT '
                  'file system without partitions, too, but installers do not '
                  'make one.',
@@ -531,7 +532,7 @@ RULES = (
                  f'{_MBR_TO_GPT}',
                  'the disk is partitioned by MBR; {actual}')},
          scope='generation-2', remedy=_generation_of_disk,
-         checks=[Defect(
+         clauses=[Defect(
              why='A disk installed for a BIOS has an MBR and boot code, '
                  'which UEFI does not run.',
              example='no partition of it starts by UEFI',
@@ -543,7 +544,7 @@ RULES = (
          'testdisk; a tool that repairs an empty table writes an empty one',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='A protective MBR alone is no table. A GPT is where the '
                  'size of the sectors says: one that was made for 4096 bytes '
                  'is not found with 512.',
@@ -556,7 +557,7 @@ RULES = (
          'testdisk; a tool that repairs an empty table writes an empty one',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='A checksum holds and the numbers do not: firmware takes '
                  'such a table for none.',
              example='LBA 1: 4294967295 entries of 128 bytes; LBA 2097151: '
@@ -569,7 +570,7 @@ RULES = (
          f'Repair it in the guest or {_RAW_COPY}: sgdisk -e DISK.raw',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware falls back to the copy in the last LBA, and '
                  'repairs the first. A disk that was made larger has no copy '
                  'there.',
@@ -580,7 +581,7 @@ RULES = (
          f'Repair it in the guest or {_RAW_COPY}: sgdisk -e DISK.raw',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='With one table left, the next damage takes all.',
              example='LBA 2097151: no signature')]),
     Rule('HV307', 'gpt-no-protective-mbr', 'error',
@@ -592,7 +593,7 @@ RULES = (
          f'{_PROTECTIVE_MBR}',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware looks for a GPT where the MBR has a partition of '
                  'type 0xee from LBA 1 (UEFI 2.10, 5.2.3).',
              example='a GPT in LBA 1, but no partition of type 0xee from LBA '
@@ -603,7 +604,7 @@ RULES = (
          'partitions apart from each other',
          'Partition the disk anew', references.PARTITION_DXE,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware makes nothing of partitions that share an LBA.',
              example='partitions 1 and 2')]),
     Rule('HV309', 'gpt-partition-out-of-range', 'error',
@@ -613,7 +614,7 @@ RULES = (
          'Partition the disk anew, or export it again',
          references.PARTITION_DXE,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware makes nothing of a partition outside of the LBAs '
                  'that the table calls usable.',
              example='partition 1: LBA 33 to 2047')]),
@@ -623,7 +624,7 @@ RULES = (
          f'Move the backup to the end {_RAW_COPY}: sgdisk -e DISK.raw',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='A disk that was made smaller after it was partitioned has '
                  'lost the copy of the table, but none of its partitions.',
              example='it ends with LBA 4194303, the disk with 2097151')]),
@@ -633,7 +634,7 @@ RULES = (
          'If no BIOS starts the disk, write a protective MBR '
          f'{_RAW_COPY}: {_PROTECTIVE_MBR}', references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Programs take one or the other for the truth.',
              example='the MBR has partitions of its own')]),
     Rule('HV312', 'gpt-pmbr-active', 'warning',
@@ -643,7 +644,7 @@ RULES = (
          f'Clear the indicator {_RAW_COPY}: sfdisk --activate DISK.raw -',
          references.PARTITION_DXE,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='UEFI wants a boot indicator of 0 (5.2.3); EDK2 from before '
                  'July 2021 takes the table for none otherwise.',
              example='the protective partition is active')]),
@@ -653,7 +654,7 @@ RULES = (
          f'Write a protective MBR {_RAW_COPY}: {_PROTECTIVE_MBR}',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='EDK2 does not look at the last two bytes of the MBR, other '
                  'firmware does.',
              example='the MBR lacks its signature')]),
@@ -662,7 +663,7 @@ RULES = (
          'some ten partitions',
          'Remove files that are not needed', references.PARTITION_DXE,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware compares each partition with all entries.',
              example='2001 partitions in 4096 entries')]),
     Rule('HV315', 'partition-cut-off', 'error',
@@ -673,7 +674,7 @@ RULES = (
          f'{_CONVERT_VHD}',
          references.GPT,
          scope='hyperv',
-         checks=[Defect(
+         clauses=[Defect(
              why='A disk that was copied or converted in part has lost the '
                  'end of its last partition. A partition that ends past the '
                  'disk hides all partitions of an MBR from firmware.',
@@ -686,7 +687,7 @@ RULES = (
          'hw_machine_type=hyperv-gen1 if a BIOS starts it',
          references.BOOT_MANAGER,
          scope='generation-2', remedy=_generation_of_disk,
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware starts files on a FAT file system. A disk '
                  'without one was installed for a BIOS, or is no system disk.',
              example='no partition is an EFI system partition')]),
@@ -697,7 +698,7 @@ RULES = (
          'sgdisk -t N:ef00 DISK.raw',
          references.BOOT_MANAGER,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware does not care for the type; installers and '
                  'updates of the guest do.',
              example='partition 1 is of type '
@@ -709,7 +710,7 @@ RULES = (
          'sgdisk -A N:clear:1 DISK.raw',
          references.GPT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Attribute bit 1 tells firmware to make nothing of a '
                  'partition (UEFI 2.10, 5.3.3).',
              example='partition 1: attributes 0x2')]),
@@ -720,7 +721,7 @@ RULES = (
          'it',
          references.FAT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware reads FAT, and no NTFS, exFAT or ext4.',
              example='partition 1: the boot sector is none of FAT')]),
     Rule('HV325', 'fat32-too-few-clusters', 'error',
@@ -730,7 +731,7 @@ RULES = (
          'on a partition of 260 MiB and more), and copy them back',
          references.FAT_DXE,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='The number of clusters tells FAT32 from FAT16. Linux '
                  'mounts a small FAT32 all the same, firmware does not. '
                  'mkfs.fat -F 32 makes such ones on partitions of up to 32 '
@@ -742,7 +743,7 @@ RULES = (
          'Make the file system anew and install the loader on it',
          references.FAT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Directories end, and the clusters of the loader are all '
                  'there.',
              example='a directory runs in a circle')]),
@@ -753,7 +754,7 @@ RULES = (
          'the disk, and copy them back',
          references.FAT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='OVMF starts it; not all firmware reads sectors of another '
                  'size.',
              example='4096 bytes, the disk has 512')]),
@@ -764,7 +765,7 @@ RULES = (
          'partition, and copy them back',
          references.FAT,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Data behind the end of the partition cannot be read: '
                  'this file system fails when it fills.',
              example='67108864 bytes, the partition has 33554432')]),
@@ -775,7 +776,7 @@ RULES = (
          'the loader to \\EFI\\BOOT; Windows: bcdboot with /f UEFI',
          references.BOOT_MANAGER,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='A new VM has no boot entries, so firmware looks for this '
                  'one file (UEFI 2.10, 3.5.1.1). The paths of installers, as '
                  '\\EFI\\Microsoft\\Boot\\bootmgfw.efi, need an entry.',
@@ -785,7 +786,7 @@ RULES = (
          'x64',
          'Install the loader for x86_64', references.PE,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Generation 2 runs x86-64 programs.',
              example='\\EFI\\BOOT\\BOOTX64.EFI is for aa64')]),
     Rule('HV333', 'loader-not-efi-app', 'error',
@@ -793,7 +794,7 @@ RULES = (
          'an EFI application, whole',
          'Install the loader again', references.PE,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='Firmware starts whole PE32+ programs of subsystem 10; '
                  'drivers and programs for other systems it does not.',
              example='\\EFI\\BOOT\\BOOTX64.EFI: no MZ header')]),
@@ -803,7 +804,7 @@ RULES = (
          'Copy the whole directory of the loader, not the shim alone',
          references.SHIM,
          scope='generation-2',
-         checks=[Defect(
+         clauses=[Defect(
              why='A shim starts grubx64.efi beside it. Where fbx64.efi is '
                  'beside it, that starts what BOOTX64.CSV in another '
                  'directory below \\EFI names.',
@@ -814,12 +815,12 @@ RULES = (
          'Install the signed packages (shim-signed, grub-efi-amd64-signed), '
          'or set os_secure_boot=disabled', references.SECURE_BOOT,
          scope='generation-2',
-         checks=[Check(
+         clauses=[Clause(
              why='With Secure Boot firmware starts signed programs alone. Who '
                  'signed them is not checked.',
-             actual='content.firmware',
-             then=member('content.loaders', {
-                 'items': member('signed', equal(True))}),
+             path='content.firmware',
+             then=optional('content.loaders', {
+                 'items': optional('signed', equal(True))}),
              when=all_of(ref('starts-by-uefi'), ref('secure-boot')),
              wrong=[{**_SECURE, **_file(firmware='uefi', loaders=[
                  _loader(signed=True), _loader(signed=False)])}],
@@ -844,25 +845,28 @@ RULES = (
                  'Set hw_machine_type=hyperv-gen2, hypervisor_type=hyperv and '
                  "hypervisor_version_requires='>=6.3'")},
          scope='generation-1', remedy=_generation_of_disk,
-         checks=[
-             Check(
-                 why=_UEFI_ONLY, variant='vhdx', actual='hw_machine_type',
-                 then=member('content.generation', none_of('hyperv-gen2')),
+         clauses=[
+             Clause(
+                 why=_UEFI_ONLY, variant='vhdx', path='hw_machine_type',
+                 then=optional('content.generation',
+                               none_of(names.GENERATION_2)),
                  when=ref('vhdx'),
                  wrong=[_file(firmware='uefi', generation='hyperv-gen2')],
                  right=[_file(firmware='both')]),
-             Check(
+             Clause(
                  why='Boot code that is not recognized may start the disk by '
                      'BIOS: nothing proves that it does not.',
                  variant='boot-code', severity='warning',
-                 actual='hw_machine_type',
-                 then=member('content.firmware', none_of('uefi')),
-                 when=not_(given('content.generation', equal('hyperv-gen2'))),
+                 path='hw_machine_type',
+                 then=optional('content.firmware', none_of('uefi')),
+                 when=not_(required(
+                     'content.generation', equal(names.GENERATION_2))),
                  wrong=[_file(firmware='uefi', generation=None)],
                  right=[_file(firmware='both')]),
-             Check(
-                 why=_UEFI_ONLY, actual='hw_machine_type',
-                 then=member('content.generation', none_of('hyperv-gen2')),
+             Clause(
+                 why=_UEFI_ONLY, path='hw_machine_type',
+                 then=optional('content.generation',
+                               none_of(names.GENERATION_2)),
                  when=not_(ref('vhdx')),
                  wrong=[_file(format='vhd', firmware='uefi',
                               generation='hyperv-gen2')],
@@ -874,12 +878,12 @@ RULES = (
          'Install an operating system on the disk before you upload it',
          references.PLAN,
          scope='generation-1',
-         checks=[Check(
+         clauses=[Clause(
              why='A disk that has neither boot code for a BIOS nor a loader '
                  'for UEFI starts as neither generation. It may be a disk for '
                  'data.',
-             actual='hw_machine_type',
-             then=member('content.firmware', none_of('none')),
+             path='hw_machine_type',
+             then=optional('content.firmware', none_of('none')),
              wrong=[_file(firmware='none')],
              right=[_file(firmware='bios'), _file(firmware='unknown')])]),
 )

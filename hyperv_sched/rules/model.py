@@ -15,8 +15,8 @@ from typing import Any
 from hyperv_sched.rules import definitions
 from hyperv_sched.rules.conditions import Schema
 from hyperv_sched.rules.conditions import all_of
-from hyperv_sched.rules.conditions import member
 from hyperv_sched.rules.conditions import not_
+from hyperv_sched.rules.conditions import optional
 from hyperv_sched.rules.conditions import ref
 from hyperv_sched.text import escape
 
@@ -80,9 +80,9 @@ Scope = typing.Literal[
     'any', 'hyperv', 'generation-1', 'generation-2', 'host', 'server']
 
 #: What an error prevents. ``scheduling``: no host is eligible, and none builds
-#: the server. ``build``: no host builds the server. ``build-before-10.0``: no
-#: host of an older version builds it.
-Stage = typing.Literal['scheduling', 'build', 'build-before-10.0']
+#: the server. ``build``: no host builds the server. ``build-before-2016``: no
+#: host older than Windows Server 2016 builds it.
+Stage = typing.Literal['scheduling', 'build', 'build-before-2016']
 
 Document = Mapping[str, Any]
 
@@ -92,22 +92,22 @@ Remedy = Callable[[Document], dict[str, str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Check:
-    """A condition on image documents: one clause of the image schema.
+class Clause:
+    """A condition on image documents.
 
     Examples name only what differs from the document of the scope
     (:data:`hyperv_sched.rules.definitions.EXAMPLES`); None removes a member.
     """
 
     why: str
-    actual: str = ''
+    path: str = ''
     """The path of the member that a finding shows."""
     value: Schema | bool | None = None
     """Holds for the value of this member, where it is present."""
     then: Schema | None = None
     """Holds for the document, if no condition on one value does it."""
     when: Schema | None = None
-    """Restricts the check to documents for which this holds."""
+    """Restricts the clause to documents for which this holds."""
     scope: Scope | None = None
     """None for the scope of the rule."""
     severity: Severity | None = None
@@ -125,8 +125,8 @@ class Check:
     wrong: Sequence[Document]
     right: Sequence[Document]
 
-    def clauses(self, rule: Rule) -> Iterator[Check]:
-        """Return the check with the scope and the severity of its rule."""
+    def expand(self, rule: Rule) -> Iterator[Clause]:
+        """Yield the clause with the scope and the severity of its rule."""
         yield dataclasses.replace(
             self, scope=self.scope or rule.scope,
             severity=self.severity or rule.severity)
@@ -139,7 +139,7 @@ class Check:
 
     @property
     def applies(self) -> Schema | None:
-        """The documents that the check applies to; None for all."""
+        """The documents that the clause applies to; None for all."""
         if self.scope is None or self.scope == 'any':
             return self.when
         if self.when is None:
@@ -152,12 +152,12 @@ class Check:
         if self.then is not None:
             return self.then
         assert self.value is not None  # noqa: S101
-        return member(self.actual, self.value)
+        return optional(self.path, self.value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Defect:
-    """A check that the content is free of the defect of the rule's name."""
+    """A clause: the content is free of the defect of the rule's name."""
 
     why: str
     example: str
@@ -169,18 +169,18 @@ class Defect:
     scope: Scope | None = None
     severity: Severity | None = None
 
-    def clauses(self, rule: Rule) -> Iterator[Check]:
-        """Return the checks that a defect stands for."""
+    def expand(self, rule: Rule) -> Iterator[Clause]:
+        """Yield the clauses that the defect stands for."""
         scope = self.scope or rule.scope
 
-        def check(example: str, severity: Severity | None = None,
-                  variant: str | None = None, when: Schema | None = None,
-                  **facts: str) -> Check:
+        def clause(example: str, severity: Severity | None = None,
+                   variant: str | None = None, when: Schema | None = None,
+                   **facts: str) -> Clause:
             content = {
                 'format': 'vhd' if scope == 'generation-1' else 'vhdx',
                 'file_size': 4194304, **facts}
-            return Check(
-                why=self.why, actual=f'content.defects.{rule.name}',
+            return Clause(
+                why=self.why, path=f'content.defects.{rule.name}',
                 value=False, scope=scope, severity=severity or rule.severity,
                 variant=variant, when=when,
                 wrong=[{'content': {
@@ -188,12 +188,12 @@ class Defect:
                 right=[{'content': {**content, 'defects': {}}}])
 
         if self.starts is None:
-            yield check(self.example, self.severity)
+            yield clause(self.example, self.severity)
             return
-        yield check(self.example, when=not_(_STARTS), firmware='none')
-        yield check(self.starts, 'warning',
-                    'starts' if 'starts' in rule.variants else None,
-                    _STARTS, firmware='uefi')
+        yield clause(self.example, when=not_(_STARTS), firmware='none')
+        yield clause(self.starts, 'warning',
+                     'starts' if 'starts' in rule.variants else None,
+                     _STARTS, firmware='uefi')
 
 
 _STARTS = ref('starts-by-uefi')
@@ -218,53 +218,55 @@ class Rule:
     reference: str
     variants: Mapping[str, Variant] = dataclasses.field(
         default_factory=dict)
-    """By the name that a check gives."""
+    """By the name that a clause gives."""
     _: dataclasses.KW_ONLY
     scope: Scope
     why: str = ''
-    """The reason for the rule, where no check gives one."""
-    checks: Sequence[Check | Defect] = ()
+    """The reason for the rule, where no clause gives one."""
+    clauses: Sequence[Clause | Defect] = ()
     """Empty for rules that other code evaluates."""
     prevents: Stage | None = None
     remedy: Remedy | None = None
     """Corrects the properties of a document that breaks the rule."""
 
     @property
-    def clauses(self) -> tuple[Check, ...]:
-        """The checks, with the scope and the severity of each."""
-        return tuple(clause for check in self.checks
-                     for clause in check.clauses(self))
+    def expanded(self) -> tuple[Clause, ...]:
+        """The clauses of the image schema, with scope and severity."""
+        return tuple(expanded for clause in self.clauses
+                     for expanded in clause.expand(self))
 
     @property
     def reasons(self) -> list[str]:
-        """The reasons of the rule and its checks, each once."""
-        reasons = [self.why, *(check.why for check in self.clauses)]
+        """The reasons of the rule and its clauses, each once."""
+        reasons = [self.why, *(clause.why for clause in self.expanded)]
         return [*dict.fromkeys(filter(None, reasons))]
 
     @property
     def examples(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """The wrong and the right examples of all checks, each once."""
+        """The wrong and the right examples of all clauses, each once."""
         wrong: list[dict[str, Any]] = []
         right: list[dict[str, Any]] = []
-        for check in self.clauses:
-            for examples, changes in ((wrong, check.wrong),
-                                      (right, check.right)):
-                examples += (example for example in map(check.example, changes)
-                             if example not in examples)
+        for clause in self.expanded:
+            for examples, changes in ((wrong, clause.wrong),
+                                      (right, clause.right)):
+                examples += (
+                    example for example in map(clause.example, changes)
+                    if example not in examples)
         return wrong, right
 
     @property
     def severities(self) -> tuple[Severity, ...]:
-        """The severity of the rule, and those of its checks that differ."""
+        """The severity of the rule, and those of its clauses that differ."""
         return tuple(dict.fromkeys((
             self.severity,
-            *(check.severity or self.severity for check in self.clauses))))
+            *(clause.severity or self.severity
+              for clause in self.expanded))))
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
-        """The scopes of the checks, else that of the rule."""
+        """The scopes of the clauses, else that of the rule."""
         return tuple(dict.fromkeys(
-            check.scope or self.scope for check in self.clauses)
+            clause.scope or self.scope for clause in self.expanded)
         ) or (self.scope,)
 
     def finding(self, image: str = '-', actual: object = None,

@@ -13,17 +13,17 @@ from hyperv_sched.rules import references
 from hyperv_sched.rules.conditions import all_of
 from hyperv_sched.rules.conditions import any_of
 from hyperv_sched.rules.conditions import equal
-from hyperv_sched.rules.conditions import given
 from hyperv_sched.rules.conditions import has
 from hyperv_sched.rules.conditions import matches
-from hyperv_sched.rules.conditions import member
 from hyperv_sched.rules.conditions import none_of
 from hyperv_sched.rules.conditions import not_
 from hyperv_sched.rules.conditions import one_of
+from hyperv_sched.rules.conditions import optional
 from hyperv_sched.rules.conditions import ref
+from hyperv_sched.rules.conditions import required
 from hyperv_sched.rules.conditions import valid
 from hyperv_sched.rules.definitions import EXAMPLES
-from hyperv_sched.rules.model import Check
+from hyperv_sched.rules.model import Clause
 from hyperv_sched.rules.model import Document
 from hyperv_sched.rules.model import Remedy
 from hyperv_sched.rules.model import Rule
@@ -57,13 +57,13 @@ def _generation(document: Document) -> dict[str, str]:
 
 
 def _hyperv(_document: Document) -> dict[str, str]:
-    return {'hypervisor_type': 'hyperv'}
+    return {'hypervisor_type': names.HYPERV}
 
 
 def _hypervisor_type(document: Document) -> dict[str, str]:
     """Correct the spelling of Hyper-V, but no other hypervisor."""
     letters = ''.join(filter(str.isalnum, document['hypervisor_type']))
-    return {'hypervisor_type': 'hyperv'} if letters.lower() == 'hyperv' else {}
+    return _hyperv(document) if letters.lower() == names.HYPERV else {}
 
 
 def _at_least(minimum: versions.Version) -> Remedy:
@@ -124,8 +124,8 @@ def _accepted_values(document: Document) -> dict[str, str]:
 
 def _unavailable(name: str, demand: str, *values: str,
                  needed: Mapping[str, str] | None = None,
-                 variant: str | None = None) -> Check:
-    """Make the check that a property demands nothing that hosts lack.
+                 variant: str | None = None) -> Clause:
+    """Make the clause that a property demands nothing that hosts lack.
 
     Hosts report the resources VCPU, MEMORY_MB and DISK_GB, and few traits.
 
@@ -137,10 +137,10 @@ def _unavailable(name: str, demand: str, *values: str,
     needed = needed or {}
     value = none_of(*values) if values else not_(any_of(
         equal(True), {'type': 'string', **matches(_TRUE)}))
-    return Check(
+    return Clause(
         why=f'{name} makes Nova ask for {demand}.',
-        actual=name, required=demand, variant=variant, value=value,
-        when=all_of(*(given(other, equal(expected))
+        path=name, required=demand, variant=variant, value=value,
+        when=all_of(*(required(other, equal(expected))
                       for other, expected in needed.items()))
         if needed else None,
         text=bool(values),
@@ -157,11 +157,11 @@ RULES = (
          'Set hw_machine_type to hyperv-gen1 or hyperv-gen2, in lower case',
          references.GENERATIONS,
          scope='hyperv', prevents='scheduling', remedy=_generation,
-         checks=[Check(
+         clauses=[Clause(
              why='The machine type of a Hyper-V image is one of the two that '
                  'os-win knows, letter by letter.',
-             actual='hw_machine_type',
-             value=one_of('hyperv-gen1', 'hyperv-gen2'),
+             path='hw_machine_type',
+             value=one_of(names.GENERATION_1, names.GENERATION_2),
              wrong=[{'hw_machine_type': 'hyperv-gen3'},
                     {'hw_machine_type': 'HYPERV-GEN2'},
                     {'hw_machine_type': 'q35'}],
@@ -173,10 +173,10 @@ RULES = (
          'hyperv',
          'Set hypervisor_type=hyperv', references.SCHEDULING,
          scope='hyperv', remedy=_hyperv,
-         checks=[Check(
+         clauses=[Clause(
              why='A Hyper-V machine type comes with hypervisor_type, without '
                  'which Nova skips the version.',
-             actual='hypervisor_type', when=has('hw_machine_type'),
+             path='hypervisor_type', when=has('hw_machine_type'),
              then=has('hypervisor_type'),
              wrong=[{'hypervisor_type': None}],
              right=[{'hypervisor_type': 'hyperv'}])]),
@@ -186,10 +186,10 @@ RULES = (
          'Set hypervisor_type=hyperv; for another hypervisor, take the '
          'hyperv-* machine type away', references.SCHEDULING,
          scope='hyperv', prevents='scheduling', remedy=_hypervisor_type,
-         checks=[Check(
+         clauses=[Clause(
              why='A Hyper-V machine type goes with hypervisor_type=hyperv and '
                  'no other, spelled as Nova accepts it.',
-             actual='hypervisor_type', value=equal('hyperv'),
+             path='hypervisor_type', value=equal(names.HYPERV),
              wrong=[{'hypervisor_type': 'qemu'},
                     {'hypervisor_type': 'Hyper-V'}],
              right=[{'hypervisor_type': 'hyperv'},
@@ -200,9 +200,9 @@ RULES = (
          "Write it as '>=6.3' or '>=6.3,<10.0', and quote it in a shell, "
          'which redirects output at > and <', references.SCHEDULING,
          scope='hyperv', prevents='scheduling',
-         checks=[Check(
+         clauses=[Clause(
              why='Nova answers any other syntax with HTTP 400.',
-             actual='hypervisor_version_requires',
+             path='hypervisor_version_requires',
              value=valid('nova-version-predicate'),
              wrong=[{'hypervisor_version_requires': '~=6.3'},
                     {'hypervisor_version_requires': ''},
@@ -217,11 +217,11 @@ RULES = (
          "Use '>=6.3' (2012 R2 and newer) or '>=10.0' (2016 and newer)",
          references.SCHEDULING,
          scope='hyperv',
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why='Some version that Hyper-V hosts report satisfies the '
                      'requirement.',
-                 actual='hypervisor_version_requires',
+                 path='hypervisor_version_requires',
                  value=valid('hyperv-version'),
                  wrong=[{'hw_machine_type': None,
                          'hypervisor_version_requires': '>=10.0.17763'},
@@ -230,10 +230,10 @@ RULES = (
                  right=[{'hypervisor_version_requires': '>=10.0'},
                         {'hw_machine_type': None,
                          'hypervisor_version_requires': '==6.2'}]),
-             Check(
+             Clause(
                  why='For generation 2, some version that runs it satisfies '
                      'the requirement.',
-                 scope='generation-2', actual='hypervisor_version_requires',
+                 scope='generation-2', path='hypervisor_version_requires',
                  value=valid('hyperv-version-generation-2'),
                  wrong=[{'hypervisor_version_requires': '<6.3'},
                         {'hypervisor_version_requires': '==6.2'}],
@@ -244,11 +244,11 @@ RULES = (
          '>=6.3',
          "Set hypervisor_version_requires='>=6.3'", references.GENERATIONS,
          scope='generation-2', remedy=_at_least(versions.GENERATION_2_MINIMUM),
-         checks=[Check(
+         clauses=[Clause(
              why='Hosts older than 6.3 do not run generation 2.',
-             actual='hypervisor_version_requires',
-             then=given('hypervisor_version_requires',
-                        valid('hyperv-version-only-generation-2')),
+             path='hypervisor_version_requires',
+             then=required('hypervisor_version_requires',
+                           valid('hyperv-version-only-generation-2')),
              wrong=[{'hypervisor_version_requires': '>=6.2'},
                     {'hypervisor_version_requires': None}],
              right=[{'hypervisor_version_requires': '>=6.3'},
@@ -259,10 +259,10 @@ RULES = (
          'Convert the disk (qemu-img convert -O vhdx IN OUT.vhdx) and upload '
          'it with disk_format=vhdx', references.USAGE,
          scope='hyperv', prevents='build',
-         checks=[Check(
+         clauses=[Clause(
              why='The driver takes vhd, vhdx and iso. Where the file was '
                  'read, HV2xx judge it instead.',
-             actual='disk_format', value=one_of('vhd', 'vhdx', 'iso'),
+             path='disk_format', value=one_of('vhd', 'vhdx', 'iso'),
              when=all_of(ref('labeled'), not_(has('content'))),
              wrong=[{'disk_format': 'qcow2'}, {'disk_format': 'VHDX'}],
              right=[{'disk_format': 'vhdx'}, {'disk_format': 'iso'},
@@ -276,10 +276,10 @@ RULES = (
          'Inspect the file; upload a VHDX with disk_format=vhdx',
          references.PLAN,
          scope='generation-2',
-         checks=[Check(
+         clauses=[Clause(
              why='Old Glance had no vhdx, so the label vhd may stand on a '
                  'VHDX. Only the file can tell.',
-             actual='disk_format', value=none_of('vhd'),
+             path='disk_format', value=none_of('vhd'),
              when=not_(has('content')),
              wrong=[{'disk_format': 'vhd'}],
              right=[{'disk_format': 'vhdx'}])]),
@@ -290,9 +290,9 @@ RULES = (
          'Set architecture=x86_64 if the guest is 64-bit, else use '
          'generation 1', references.PLAN,
          scope='generation-2', prevents='build',
-         checks=[Check(
+         clauses=[Clause(
              why='A generation 2 guest is 64-bit.',
-             actual='architecture', value=none_of('i686'),
+             path='architecture', value=none_of('i686'),
              wrong=[{'architecture': 'i686'}],
              right=[{'architecture': 'x86_64'}])]),
     Rule('HV110', 'secure-boot-generation', 'error',
@@ -301,10 +301,10 @@ RULES = (
          'Use a generation 2 image, or set os_secure_boot=disabled',
          references.SECURE_BOOT,
          scope='generation-1', prevents='build',
-         checks=[Check(
+         clauses=[Clause(
              why='Secure Boot is a feature of UEFI: the driver refuses it for '
                  'generation 1.',
-             actual='os_secure_boot', value=none_of('required'),
+             path='os_secure_boot', value=none_of('required'),
              wrong=[{'os_secure_boot': 'required'},
                     {'hw_machine_type': 'hyperv-gen1',
                      'os_secure_boot': 'required'}],
@@ -318,11 +318,11 @@ RULES = (
          'windows or linux',
          'Set os_type=windows or os_type=linux', references.SECURE_BOOT,
          scope='generation-2', prevents='build',
-         checks=[Check(
+         clauses=[Clause(
              why='The driver selects the Secure Boot template by os_type, and '
                  'does not guess. A value that Nova refuses is the subject of '
                  'HV124.',
-             actual='os_type', then=given('os_type', {'minLength': 1}),
+             path='os_type', then=required('os_type', {'minLength': 1}),
              when=all_of(ref('secure-boot'), not_(has('refused.os_type'))),
              wrong=[{'os_secure_boot': 'required'}],
              right=[{'os_secure_boot': 'required', 'os_type': 'windows'},
@@ -332,16 +332,16 @@ RULES = (
          '10.0, but hypervisor_version_requires ({actual}) admits older ones',
          '>=10.0',
          "Set hypervisor_version_requires='>=10.0'", references.SECURE_BOOT,
-         scope='generation-2', prevents='build-before-10.0',
+         scope='generation-2', prevents='build-before-2016',
          remedy=_linux_secure_boot,
-         checks=[Check(
+         clauses=[Clause(
              why='Hosts older than 10.0 support Secure Boot for Windows '
                  'guests only, and compute-hyperv recognizes Windows by '
                  'os_type in lower case only.',
-             actual='hypervisor_version_requires',
-             then=given('hypervisor_version_requires',
-                        valid('hyperv-version-only-10')),
-             when=all_of(ref('secure-boot'), given(
+             path='hypervisor_version_requires',
+             then=required('hypervisor_version_requires',
+                           valid('hyperv-version-only-10')),
+             when=all_of(ref('secure-boot'), required(
                  'os_type', {'minLength': 1, **none_of('windows')})),
              wrong=[{'os_secure_boot': 'required', 'os_type': 'linux'},
                     {'os_secure_boot': 'required', 'os_type': 'linux',
@@ -356,17 +356,17 @@ RULES = (
          'os_secure_boot=required, os_type=windows, img_pdk_reference, '
          "hypervisor_version_requires='>=10.0'",
          'Set {required}', references.SHIELDED,
-         scope='hyperv', prevents='build-before-10.0',
-         checks=[Check(
+         scope='hyperv', prevents='build-before-2016',
+         clauses=[Clause(
              why='compute-hyperv demands all of it, and notices what is '
                  'missing after it has made the VM and its disks.',
-             actual='os_vtpm', when=ref('shielded'),
+             path='os_vtpm', when=ref('shielded'),
              then=all_of(
-                 given('os_secure_boot', equal('required')),
-                 given('os_type', equal('windows')),
-                 given('img_pdk_reference', {'minLength': 1}),
-                 given('hypervisor_version_requires',
-                       valid('hyperv-version-only-10'))),
+                 required('os_secure_boot', equal('required')),
+                 required('os_type', equal('windows')),
+                 required('img_pdk_reference', {'minLength': 1}),
+                 required('hypervisor_version_requires',
+                          valid('hyperv-version-only-10'))),
              wrong=[
                  {**_SHIELDED, 'img_pdk_reference': None},
                  {**_SHIELDED, 'img_pdk_reference': ''},
@@ -385,16 +385,16 @@ RULES = (
          'Correct hw_firmware_type or hw_machine_type, whichever is wrong',
          references.GENERATIONS,
          scope='hyperv',
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why='Generation 2 is UEFI.',
-                 scope='generation-2', actual='hw_firmware_type',
+                 scope='generation-2', path='hw_firmware_type',
                  value=equal('uefi'),
                  wrong=[{'hw_firmware_type': 'bios'}],
                  right=[{'hw_firmware_type': 'uefi'}]),
-             Check(
+             Clause(
                  why='Generation 1 is BIOS.',
-                 scope='generation-1', actual='hw_firmware_type',
+                 scope='generation-1', path='hw_firmware_type',
                  value=none_of('uefi'),
                  wrong=[{'hw_firmware_type': 'uefi'}],
                  right=[{'hw_firmware_type': 'bios'}])]),
@@ -403,10 +403,10 @@ RULES = (
          'scsi',
          'Set {property}=scsi', references.PLAN,
          scope='generation-2', remedy=_scsi,
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why='Generation 2 has no IDE controller.',
-                 actual=name, value=none_of('ide'),
+                 path=name, value=none_of('ide'),
                  wrong=[{name: 'ide'}], right=[{name: 'scsi'}])
              for name in _DISK_BUSES]),
     Rule('HV116', 'os-type-case', 'warning',
@@ -415,10 +415,10 @@ RULES = (
          'lower case',
          'Write os_type in lower case', references.USAGE,
          scope='hyperv', remedy=_lower_os_type,
-         checks=[Check(
+         clauses=[Clause(
              why='Nova ignores the case of os_type, compute-hyperv does not: '
                  'Windows gets the template for Linux.',
-             actual='os_type', value=not_(matches('[A-Z]')),
+             path='os_type', value=not_(matches('[A-Z]')),
              wrong=[{'os_type': 'Windows'}, {'os_type': 'wINDOWS'},
                     {'os_type': 'Linux'}],
              right=[{'os_type': 'windows'}, {'os_type': 'linux'}])]),
@@ -427,10 +427,10 @@ RULES = (
          '1 or 2',
          'Set {property}=1 or {property}=2', references.USAGE,
          scope='hyperv', prevents='build',
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why='A Hyper-V VM has two serial ports.',
-                 actual=name, value=one_of('1', '2'),
+                 path=name, value=one_of('1', '2'),
                  wrong=[{name: '0'}, {name: '3'}, {name: 'com2'}],
                  right=[{name: '1'}, {name: '2'}])
              for name in ('interactive_serial_port', 'logging_serial_port')]),
@@ -441,12 +441,12 @@ RULES = (
          'Remove {property}, or give both the same value',
          references.SCHEDULING,
          scope='hyperv', remedy=_sync_legacy_names,
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why=f'Nova reads {name} and never {legacy}, where both are '
                      'set.',
-                 actual=f'overridden.{legacy}',
-                 then=member('overridden', not_(has(legacy))),
+                 path=f'overridden.{legacy}',
+                 then=optional('overridden', not_(has(legacy))),
                  wrong=[{legacy: other, name: value}],
                  right=[{legacy: None, name: value},
                         {legacy: value, name: value}])
@@ -457,10 +457,10 @@ RULES = (
          'nothing',
          'Remove {property}', references.USAGE,
          scope='hyperv',
-         checks=[
-             Check(
+         clauses=[
+             Clause(
                  why='No Hyper-V driver reads it.',
-                 actual=name, then=not_(has(name)),
+                 path=name, then=not_(has(name)),
                  wrong=[{name: value}], right=[{name: None}])
              for name, value in (
                  ('os_secure_boot_signature', 'x'),
@@ -472,10 +472,10 @@ RULES = (
          "Write it with two or three numbers and no line break: '>=10.0' "
          "rather than '>=10'", references.SCHEDULING,
          scope='hyperv',
-         checks=[Check(
+         clauses=[Clause(
              why='Nova up to 2023.2 compares with distutils: two or three '
                  'numbers, no more and no less.',
-             actual='hypervisor_version_requires',
+             path='hypervisor_version_requires',
              value=valid('nova-version-portable'),
              wrong=[{'hypervisor_version_requires': '>=10'},
                     {'hypervisor_version_requires': '>=10.0.0.0'},
@@ -487,9 +487,9 @@ RULES = (
          'hvm',
          'Set hw_vm_mode=hvm', references.SCHEDULING,
          scope='hyperv', remedy=_hvm,
-         checks=[Check(
+         clauses=[Clause(
              why='Hyper-V hosts offer hvm and nothing else.',
-             actual='hw_vm_mode', value=equal('hvm'),
+             path='hw_vm_mode', value=equal('hvm'),
              wrong=[{'hw_vm_mode': 'xen'}, {'hw_vm_mode': 'exe'},
                     {'vm_mode': 'xen'}],
              right=[{'hw_vm_mode': 'hvm'}, {'hw_vm_mode': 'baremetal'},
@@ -500,12 +500,12 @@ RULES = (
          'a name that is read',
          'Set {required}, and remove {property}', references.PROPERTIES,
          scope='any',
-         checks=[Check(
+         clauses=[Clause(
              why='Glance takes a property of any name. One whose name differs '
                  'from a name that is read by case, separators, the prefix or '
                  'one letter is misspelled.',
              each='misspelled',
-             then=member('misspelled', {'maxProperties': 0}),
+             then=optional('misspelled', {'maxProperties': 0}),
              when=any_of(ref('hyperv'), ref('misspelled-hyperv')),
              wrong=[{**EXAMPLES['generation-2'], 'os-secure-boot': 'required'},
                     {'hypervisor-type': 'hyperv'}],
@@ -518,12 +518,12 @@ RULES = (
          'Set {property} to {required}, or remove it',
          references.PROPERTIES,
          scope='hyperv', remedy=_accepted_values,
-         checks=[Check(
+         clauses=[Clause(
              why='Nova has a list of values for many properties, and a number '
                  'for others. It answers any other value with HTTP 400 when a '
                  'server is created. The lists are those of Nova 26 to 34 '
                  'together.',
-             each='refused', then=member('refused', {'maxProperties': 0}),
+             each='refused', then=optional('refused', {'maxProperties': 0}),
              wrong=[{'os_secure_boot': 'true'}, {'hw_numa_nodes': 'two'},
                     {'architecture': 'x64'}, {'os_type': 'Windows2022'}],
              right=[{'os_secure_boot': 'disabled'}, {'hw_numa_nodes': '2'}])]),
@@ -536,7 +536,7 @@ RULES = (
                  'Remove {property}. With compute-hyperv, os_vtpm=required '
                  'gives a server a virtual TPM')},
          scope='hyperv',
-         checks=[
+         clauses=[
              _unavailable('hw_cpu_policy', 'dedicated CPUs (resource PCPU)',
                           'dedicated', 'mixed'),
              _unavailable('hw_cpu_thread_policy',
@@ -569,12 +569,12 @@ RULES = (
          'Set hypervisor_type to the hypervisor of the image, for example '
          'hypervisor_type=hyperv', references.SCHEDULING,
          scope='any',
-         checks=[Check(
+         clauses=[Clause(
              why='Nova compares versions only where the image names a '
                  'hypervisor, an architecture or a VM mode '
                  '(ImagePropertiesFilter). Without hypervisor_type it '
                  'compares them with hosts of any hypervisor.',
-             actual='hypervisor_version_requires',
+             path='hypervisor_version_requires',
              when=all_of(has('hypervisor_version_requires'),
                          not_(ref('hyperv-machine-type'))),
              then=any_of(has('hypervisor_type'), has('architecture'),
@@ -591,11 +591,11 @@ RULES = (
          'Set architecture=x86_64 if the guest is 64-bit x86. Otherwise run '
          'it on another hypervisor', references.SCHEDULING,
          scope='hyperv', prevents='build',
-         checks=[Check(
+         clauses=[Clause(
              why='Hyper-V hosts report x86_64 and i686 to Nova, and its '
                  'ImagePropertiesFilter rejects them for any other '
                  'architecture.',
-             actual='architecture', value=one_of('x86_64', 'i686'),
+             path='architecture', value=one_of('x86_64', 'i686'),
              wrong=[{'architecture': 'aarch64'}, {'architecture': 'ppc64le'}],
              right=[{'architecture': 'x86_64'},
                     {'hw_machine_type': 'hyperv-gen1',

@@ -20,7 +20,7 @@ _MAX_ROUNDS = 5
 
 
 def properties(
-        raw: Document, judge: Callable[[Document], Iterable[rules.Finding]],
+        raw: Document, validate: Callable[[Document], Iterable[rules.Finding]],
         content: Document | None = None) -> dict[str, str]:
     """Return the properties to set so that a document has fewer findings.
 
@@ -28,7 +28,7 @@ def properties(
     generation. These are corrected as well.
 
     :param raw: the document under the names that the image itself has
-    :param judge: returns the findings of a normalized document
+    :param validate: returns the findings of a normalized document
     :param content: as :func:`hyperv_sched.disk.inspect` returns it; None if
         it was not read
     :returns: values by name; min_disk is no property but part of the image
@@ -40,7 +40,7 @@ def properties(
         if content is not None:
             document['content'] = content
         values: dict[str, str] = {}
-        codes = dict.fromkeys(finding.code for finding in judge(document))
+        codes = dict.fromkeys(finding.code for finding in validate(document))
         for code in codes:
             remedy = rules.CATALOGUE[code].remedy
             if remedy is not None:

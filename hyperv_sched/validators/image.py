@@ -19,7 +19,7 @@ from hyperv_sched.validators import schema as image_schema
 Clause = Mapping[str, Any]
 
 
-class _Judge:
+class _ClauseGroup:
     """The clauses of the schema that read the same members."""
 
     def __init__(self, members: frozenset[str], clauses: Iterable[Clause],
@@ -29,13 +29,13 @@ class _Judge:
             (clause, validator.evolve(schema=clause)) for clause in clauses]
         # The images of a cloud have the same few values, and jsonschema is
         # slow.
-        self._cached = caching.cache_small(self._judge)
+        self._cached = caching.cache_small(self._find_broken)
 
     def broken(self, document: Mapping[str, Any]) -> list[Clause]:
         """Return the clauses that the document breaks."""
         return self._cached(*map(document.get, self._members))
 
-    def _judge(self, *values: Any) -> list[Clause]:
+    def _find_broken(self, *values: Any) -> list[Clause]:
         seen = {member: value for member, value
                 in zip(self._members, values, strict=True)
                 if value is not None}
@@ -44,14 +44,14 @@ class _Judge:
 
 
 @functools.cache
-def _judges() -> list[_Judge]:
+def _groups() -> list[_ClauseGroup]:
     schema = image_schema.load()
     validator = keywords.Validator(schema, format_checker=keywords.FORMATS)
     by_members: dict[frozenset[str], list[Clause]] = {}
     for clause in schema['allOf']:
         by_members.setdefault(
             image_schema.members(clause), []).append(clause)
-    return [_Judge(members, clauses, validator)
+    return [_ClauseGroup(members, clauses, validator)
             for members, clauses in by_members.items()]
 
 
@@ -83,7 +83,7 @@ def validate(document: Mapping[str, Any],
     name = image_document.label(document) if image is None else image
     findings: dict[tuple[str, str], rules.Finding] = {}
     for clause in itertools.chain.from_iterable(
-            judge.broken(document) for judge in _judges()):
+            group.broken(document) for group in _groups()):
         code = clause['x-rule']
         for prop, actual, required in _broken_by(document, clause):
             findings.setdefault((code, prop), rules.CATALOGUE[code].finding(

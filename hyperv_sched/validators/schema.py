@@ -36,9 +36,9 @@ def load() -> dict[str, Any]:
         'type': 'object',
         'properties': definitions.PROPERTIES,
         '$defs': definitions.DEFINITIONS,
-        'allOf': [_clause(rule.code, check)
+        'allOf': [_clause(rule.code, clause)
                   for rule in rules.CATALOGUE.values()
-                  for check in rule.clauses],
+                  for clause in rule.expanded],
     }
 
 
@@ -49,7 +49,7 @@ def members(schema: Any) -> frozenset[str]:
 
 @functools.cache
 def content_members() -> frozenset[str]:
-    """Return the members of a document that content is judged with."""
+    """Return the members that rules read together with content."""
     found: frozenset[str] = frozenset()
     for clause in load()['allOf']:
         if 'content' in members(clause):
@@ -57,26 +57,26 @@ def content_members() -> frozenset[str]:
     return found - {'content'}
 
 
-def _clause(code: str, check: rules.Check) -> dict[str, Any]:
-    return dict(_members(code, check))
+def _clause(code: str, clause: rules.Clause) -> dict[str, Any]:
+    return dict(_members(code, clause))
 
 
-def _members(code: str, check: rules.Check) -> Iterator[tuple[str, Any]]:
+def _members(code: str, clause: rules.Clause) -> Iterator[tuple[str, Any]]:
     yield 'x-rule', code
-    yield 'x-severity', check.severity
-    yield 'description', check.why
+    yield 'x-severity', clause.severity
+    yield 'description', clause.why
     for keyword, value in (
-            ('x-actual', check.actual), ('x-each', check.each),
-            ('x-variant', check.variant),
-            ('x-required', list(check.required_paths)),
-            ('x-required-text', check.required),
-            ('x-needs', sorted(conditions.extensions(check.condition)))):
+            ('x-actual', clause.path), ('x-each', clause.each),
+            ('x-variant', clause.variant),
+            ('x-required', list(clause.required_paths)),
+            ('x-required-text', clause.required),
+            ('x-needs', sorted(conditions.extensions(clause.condition)))):
         if value:
             yield keyword, value
-    if check.applies is not None:
-        yield 'if', check.applies
-        yield 'then', check.condition
+    if clause.applies is not None:
+        yield 'if', clause.applies
+        yield 'then', clause.condition
     else:
-        yield 'allOf', [check.condition]
-    yield 'x-wrong', [check.example(changes) for changes in check.wrong]
-    yield 'x-right', [check.example(changes) for changes in check.right]
+        yield 'allOf', [clause.condition]
+    yield 'x-wrong', [clause.example(changes) for changes in clause.wrong]
+    yield 'x-right', [clause.example(changes) for changes in clause.right]

@@ -83,21 +83,21 @@ class EveryCacheTestCase(base.TestCase):
                     is_exponent = where == 'disk/crc32c.py:_zeros_factor'
                     arguments = [] if is_exponent else node.args.args
                     self.assertEqual([], arguments, where)
-        self.assertIn('validators/image.py:_judges', found)
+        self.assertIn('validators/image.py:_groups', found)
 
     def test_verdicts_on_properties(self):
         members = {member for clause in schema.load()['allOf']
                    for member in schema.members(clause)}
         self.assertIn('hw_machine_type', members)
-        for judge in image._judges():
-            judge._cached.cache_clear()
+        for group in image._groups():
+            group._cached.cache_clear()
         for member in members - {'content', 'overridden', 'min_disk'}:
             # Those that speak of other members keep a verdict on nothing.
-            for judge in image._judges():
-                judge.broken({member: LARGE})
-                judge.broken({member: LARGE + 'x'})
-        self.assertEqual([1] * len(image._judges()), [
-            judge._cached.cache_info().currsize for judge in image._judges()])
+            for group in image._groups():
+                group.broken({member: LARGE})
+                group.broken({member: LARGE + 'x'})
+        self.assertEqual([1] * len(image._groups()), [
+            group._cached.cache_info().currsize for group in image._groups()])
 
     def test_kinds_of_hosts(self):
         matcher = compatibility.HostMatcher(

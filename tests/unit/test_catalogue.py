@@ -24,8 +24,8 @@ HV108 disk-format-vhd             warning       gen2        -
 HV109 architecture-not-64bit      error         gen2        build
 HV110 secure-boot-generation      error         gen1        build
 HV111 secure-boot-os-type         error         gen2        build
-HV112 secure-boot-linux-version   error         gen2        build-before-10.0
-HV113 vtpm-prerequisites          error         hyperv      build-before-10.0
+HV112 secure-boot-linux-version   error         gen2        build-before-2016
+HV113 vtpm-prerequisites          error         hyperv      build-before-2016
 HV114 firmware-type-conflict      error         gen2/gen1   -
 HV115 disk-bus-ide                error         gen2        -
 HV116 os-type-case                warning       hyperv      -
@@ -136,7 +136,7 @@ class CatalogueTestCase(base.TestCase):
         self.assertEqual(
             {'HV226'},
             {rule.code for rule in rules.CATALOGUE.values()
-             if rule.code < 'HV4' and not rule.checks})
+             if rule.code < 'HV4' and not rule.clauses})
 
     def test_remedies_correct_the_wrong_examples(self):
         corrected = set()

@@ -154,7 +154,7 @@ class RefusalTestCase(testtools.TestCase):
     def test_exceptions_of_the_table_are_those_of_nova(self):
         for name, operation in operations.OPERATIONS.items():
             for code in ('HV501', 'HV502', 'HV503', 'HV504', 'HV505'):
-                error = enforcement.error(
+                error = enforcement.make_exception(
                     name, checks.image_unreadable('image', OSError(code)))
                 self.assertIsInstance(error, exception.NovaException)
                 self.assertEqual(

@@ -77,7 +77,7 @@ class FaultTestCase(testtools.TestCase):
 
     def fault(self, method, finding):
         """Return the message that Nova stores, which must not be cut."""
-        error = enforcement.error(method, finding)
+        error = enforcement.make_exception(method, finding)
         wrap = WRAPPED[method]
         if isinstance(error, exception.ComputeResourcesUnavailable):
             wrap = retried

@@ -71,7 +71,7 @@ class TableTestCase(base.TestCase):
         for name, operation in operations.OPERATIONS.items():
             refusals = {}
             for code, make in REQUESTS.items():
-                finding = operations.assess(name, make())
+                finding = operations.run_checks(name, make())
                 if finding is not None:
                     refusals[code] = (
                         finding.code,
@@ -82,7 +82,7 @@ class TableTestCase(base.TestCase):
     def test_good_server_passes_every_operation(self):
         for name in operations.OPERATIONS:
             for document in (GENERATION_1, GENERATION_2, {}):
-                self.assertIsNone(operations.assess(
+                self.assertIsNone(operations.run_checks(
                     name, requests.make(document, disk_buses=('scsi',))))
 
     def test_methods_are_those_of_the_driver(self):
@@ -95,7 +95,7 @@ class TableTestCase(base.TestCase):
     def test_image_at_fault_is_reported_before_the_host(self):
         vhd = requests.make(GENERATION_2, OLD, requests.VHD)
         for name in ('prepare_for_spawn', 'spawn', 'evacuate', 'rescue'):
-            finding = operations.assess(name, vhd)
+            finding = operations.run_checks(name, vhd)
             self.assertEqual(('HV502', 'HV202'),
                              (finding.code, finding.cause.code), name)
 
@@ -113,7 +113,7 @@ class TableTestCase(base.TestCase):
                                              GENERATION_1)),
                 ('deleted', requests.make(GENERATION_2, OLD, unreadable)),
                 ('HV402', requests.make(GENERATION_2, OLD))):
-            finding = operations.assess('spawn', request)
+            finding = operations.run_checks('spawn', request)
             words = {'generation': 'created as',
                      'deleted': 'is deleted'}.get(code, code)
             self.assertIn(words, f'{finding} {finding.cause}', code)
@@ -123,8 +123,9 @@ class TableTestCase(base.TestCase):
         for setting in ('os_secure_boot', 'os_vtpm', 'os_shielded_vm'):
             image = {**GENERATION_2, setting: 'required'}
             request = requests.make(image, server=server)
-            self.assertIsNone(operations.assess('rescue', request), setting)
-            self.assertEqual('HV502', operations.assess(
+            self.assertIsNone(
+                operations.run_checks('rescue', request), setting)
+            self.assertEqual('HV502', operations.run_checks(
                 'spawn', request).code, setting)
 
     def test_fix_names_no_other_host_where_nova_tries_none(self):
@@ -139,14 +140,16 @@ class TableTestCase(base.TestCase):
                  'the disk of the guest is on this host'),
                 ('finish_revert_migration', 'Ask the administrator of the '
                  'cloud: the disk of the guest is on this host')):
-            self.assertEqual(fix, operations.assess(
+            self.assertEqual(fix, operations.run_checks(
                 name, REQUESTS['HV501']()).fix, name)
 
     def test_image_that_is_not_readable_now_is_tried_later(self):
-        finding = checks.image_unreadable('image', OSError(5, 'I/O error'))
+        error = checks.ImageUnavailableError(
+            checks.image_unreadable('image', OSError(5, 'I/O error')))
+        image = {**GENERATION_2, 'os_type': 'linux', 'id': 'image'}
         for name in ('spawn', 'rebuild', 'rescue'):
-            self.assertEqual('Try again later', operations.describe(
-                name, finding).fix)
+            self.assertEqual('Try again later', operations.run_checks(
+                name, requests.make(image, content=error)).fix, name)
 
 
 class CostTestCase(base.TestCase):
@@ -161,13 +164,13 @@ class CostTestCase(base.TestCase):
                 validators, 'validate',
                 wraps=validators.validate) as validate, \
                 mock.patch.object(
-                    compatibility, 'judge',
-                    wraps=compatibility.judge) as judge, \
+                    compatibility, 'check_host',
+                    wraps=compatibility.check_host) as decide, \
                 mock.patch.object(
                     objects.HostCapability, 'from_reported',
                     wraps=objects.HostCapability.from_reported) as read:
-            self.assertIsNone(operations.assess(name, request))
-        return (validate.call_count, judge.call_count, read.call_count)
+            self.assertIsNone(operations.run_checks(name, request))
+        return (validate.call_count, decide.call_count, read.call_count)
 
     def test_each_is_evaluated_once(self):
         # Validations are of all properties, and of these with the format of
@@ -188,7 +191,7 @@ class CostTestCase(base.TestCase):
 class ReasonTestCase(base.TestCase):
     """The text of a finding where there is little room."""
 
-    VHD = operations.assess('spawn', requests.make(
+    VHD = operations.run_checks('spawn', requests.make(
         GENERATION_2, content=requests.VHD))
     CAUSE = 'HV202 the file is VHD, generation 2 runs only from VHDX. '
     MORE = 'More: hyperv-sched rule show HV202'
@@ -210,7 +213,7 @@ class ReasonTestCase(base.TestCase):
                          operations.reason(self.VHD, len(shortest) - 1))
 
     def test_long_value_leaves_room_for_code_and_command(self):
-        finding = operations.assess('spawn', requests.make({
+        finding = operations.run_checks('spawn', requests.make({
             **GENERATION_2, 'hw_machine_type': 'hyperv-' + '漢' * 500}))
         for size in (255, 187, 118, 100):
             reason = operations.reason(finding, size)
@@ -222,7 +225,7 @@ class ReasonTestCase(base.TestCase):
             self.assertEqual(end, reason[-len(end):])
 
     def test_cause_replaces_the_words_on_this_host(self):
-        finding = operations.assess('spawn', REQUESTS['HV501']())
+        finding = operations.run_checks('spawn', REQUESTS['HV501']())
         self.assertEqual(
             'HV501: HV402 the host runs Hyper-V 6.2, generation 2 needs '
             '>=6.3. Another host may do', operations.reason(finding, 115))
