@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-from typing import Any
 
 from hyperv_sched import caching
+from hyperv_sched import document as image_document
 from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
@@ -43,8 +43,8 @@ class Policy:
     accept_unknown_version: bool = False
 
 
-def requirement(document: Mapping[str, Any]) -> objects.ImageRequirement:
-    """Return what a normalized image document asks of a host.
+def requirement(document: image_document.Document) -> objects.ImageRequirement:
+    """Return the requirement of an image on its host.
 
     :returns: an object that others share: it is not to be changed
     """
@@ -53,10 +53,10 @@ def requirement(document: Mapping[str, Any]) -> objects.ImageRequirement:
 
 @caching.cache_small
 def _requirement(*values: str | None) -> objects.ImageRequirement:
-    return objects.ImageRequirement.from_document({
+    return objects.ImageRequirement.from_document(image_document.Document({
         name: value for name, value
         in zip(image_requirement.PROPERTIES, values, strict=True)
-        if value is not None})
+        if value is not None}))
 
 
 def check_host(requirement: objects.ImageRequirement,

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import functools
 import itertools
 from typing import Any
+from typing import NewType
 
 from hyperv_sched import names
 from hyperv_sched import nova_values
@@ -35,9 +36,15 @@ _OURS = frozenset((
 #: Misspelled names are listed up to this number.
 MAX_MISSPELLED = 20
 
-
 #: The longest name that Glance takes; an id is shorter.
 MAX_LABEL = 255
+
+
+#: An image in one level, under the names that it has itself.
+Record = NewType('Record', dict[str, Any])
+
+#: An image under the names, and with the values, that Nova reads.
+Document = NewType('Document', dict[str, Any])
 
 
 class InvalidDocumentError(ValueError):
@@ -51,7 +58,7 @@ def _text() -> frozenset[str]:
         (*names.LEGACY, *names.LEGACY.values()))
 
 
-def flatten(raw: object) -> dict[str, Any]:
+def flatten(raw: object) -> Record:
     """Return the nested document of the openstack client in one level.
 
     The document of the Image API is flat already. Unset (null) members are
@@ -81,10 +88,10 @@ def flatten(raw: object) -> dict[str, Any]:
         document['min_disk'] = int(min_disk)
     elif isinstance(min_disk, bool) or not isinstance(min_disk, int):
         raise InvalidDocumentError('min_disk must be a whole number')
-    return document
+    return Record(document)
 
 
-def normalize(raw: object) -> dict[str, Any]:
+def normalize(raw: object) -> Document:
     """Return a document in the form that the rules apply to.
 
     Each property has one name, and the value that Nova reads. The value of an
@@ -96,17 +103,17 @@ def normalize(raw: object) -> dict[str, Any]:
 
     :raises InvalidDocumentError: see :func:`flatten`.
     """
-    document = flatten(raw)
-    read = {name: value for name, value in document.items()
+    record = flatten(raw)
+    read = {name: value for name, value in record.items()
             if name not in names.LEGACY.values()}
     overridden = {}
     for name, legacy in names.LEGACY.items():
-        if legacy not in document:
+        if legacy not in record:
             continue
         used = names.USED.get(name, name)
-        if _canonical(used, document[legacy]) != _canonical(
-                used, read.setdefault(name, document[legacy])):
-            overridden[legacy] = document[legacy]
+        if _canonical(used, record[legacy]) != _canonical(
+                used, read.setdefault(name, record[legacy])):
+            overridden[legacy] = record[legacy]
     document = {
         names.USED.get(name, name): _canonical(
             names.USED.get(name, name), value)
@@ -123,7 +130,12 @@ def normalize(raw: object) -> dict[str, Any]:
                           ('misspelled', misspelled)):
         if members:
             document[name] = members
-    return document
+    return Document(document)
+
+
+def extend(document: Document, **members: Any) -> Document:
+    """Return a copy of a document with some members replaced."""
+    return Document({**document, **members})
 
 
 def _misspelled(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -163,7 +175,7 @@ def _enforced() -> tuple[str, ...]:
         if name not in _OWN_TEXT))
 
 
-def from_image_meta(image_meta: Any) -> dict[str, Any]:
+def from_image_meta(image_meta: Any) -> Document:
     """Turn Nova's ImageMeta into an image document.
 
     Only properties are taken that a rule reads which prevents scheduling or a

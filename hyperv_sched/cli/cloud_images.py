@@ -63,7 +63,7 @@ def read_targets(api: image_api.ImageAPI, images: Iterable[dict[str, Any]],
 
 
 def _read_target(api: image_api.ImageAPI, image: dict[str, Any],
-                 record: dict[str, Any],
+                 record: image_document.Record,
                  start_progress: StartProgress | None) -> inputs.LintTarget:
     if not _has_disk(record):
         return inputs.LintTarget(record)
@@ -74,7 +74,7 @@ def _read_target(api: image_api.ImageAPI, image: dict[str, Any],
         return inputs.LintTarget(record, unread_reason=str(exc))
 
 
-def _has_disk(record: Mapping[str, Any]) -> bool:
+def _has_disk(record: image_document.Record) -> bool:
     """Return whether an image has content for Hyper-V."""
     from hyperv_sched import validators
 

@@ -40,7 +40,7 @@ MAX_PRINTED_ERRORS = 20
 class LintTarget:
     """One image to lint."""
 
-    record: dict[str, Any]
+    record: image_document.Record
     """Properties and other members of the image, under their own names."""
     name: str | None = None
     """Name of the image in findings; None for its id or name."""
@@ -72,7 +72,7 @@ class LintTarget:
                 and self.document().get('hypervisor_type', names.HYPERV)
                 == names.HYPERV)
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> image_document.Document:
         """Return the image document that the rules validate."""
         document = image_document.normalize(self.record)
         if self.content is not None:
@@ -154,7 +154,8 @@ def read_document_files(files: Sequence[str], overrides: Mapping[str, Any],
 
 def flatten_records(documents: Sequence[object], source: str | None,
                     overrides: Mapping[str, Any], print_error: PrintError,
-                    allow_empty: bool = False) -> Iterator[dict[str, Any]]:
+                    allow_empty: bool = False,
+                    ) -> Iterator[image_document.Record]:
     """Yield each document as a flat record with the overrides applied.
 
     :param source: name of the file, for errors; None for options
@@ -163,8 +164,9 @@ def flatten_records(documents: Sequence[object], source: str | None,
     errors = 0
     for number, document in enumerate(documents, 1):
         try:
-            record = {**image_document.flatten(document),
-                      **image_document.flatten(overrides)}
+            record = image_document.Record({
+                **image_document.flatten(document),
+                **image_document.flatten(overrides)})
             if not (allow_empty or image_document.is_image(record)):
                 raise image_document.InvalidDocumentError(
                     'is not an image document. Use the output of "openstack '
@@ -181,7 +183,8 @@ def flatten_records(documents: Sequence[object], source: str | None,
                     'linted')
 
 
-def _inspect_files(files: Sequence[str], records: Iterable[dict[str, Any]],
+def _inspect_files(files: Sequence[str],
+                   records: Iterable[image_document.Record],
                    print_error: PrintError) -> Iterator[LintTarget]:
     for record in records:
         for file in files:

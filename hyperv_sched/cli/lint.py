@@ -16,6 +16,7 @@ from typing import Any
 
 from cliff import lister
 
+from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
@@ -258,7 +259,7 @@ def _fix(target: inputs.LintTarget, overrides: options.SeverityOverrides,
     from hyperv_sched import validators
     from hyperv_sched.validators import fixes
 
-    def validate(document: Mapping[str, Any]) -> list[rules.Finding]:
+    def validate(document: image_document.Document) -> list[rules.Finding]:
         return rules.apply_overrides(
             validators.validate(document), overrides.ignored)
 

@@ -341,7 +341,7 @@ def _file_state(file: BinaryIO) -> tuple[int, ...]:
 
 
 def _document(args: argparse.Namespace, content: Mapping[str, Any],
-              ) -> tuple[dict[str, Any], frozenset[str]]:
+              ) -> tuple[image_document.Record, frozenset[str]]:
     """Return the image to create, and the names that options set."""
     for name, _ in args.image_properties:
         if name in _MEMBERS:
@@ -356,9 +356,9 @@ def _document(args: argparse.Namespace, content: Mapping[str, Any],
         known = image_document.normalize(given)
     except image_document.InvalidDocumentError as exc:
         raise base.UsageError(str(exc)) from None
-    document = {'name': args.name, **inferred.infer_members(content, known),
-                **given}
-    return document, frozenset(('name', *given))
+    record = image_document.Record({
+        'name': args.name, **inferred.infer_members(content, known), **given})
+    return record, frozenset(('name', *given))
 
 
 def _print_document(stream: TextIO, path: str, content: Mapping[str, Any],

@@ -23,7 +23,8 @@ from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched import versions
 
-Document = Mapping[str, Any]
+Content = Mapping[str, Any]
+Document = image_document.Document
 
 #: Rules whose errors keep a virtual machine from running on any host.
 _UNUSABLE = rules.preventing('scheduling', 'build')
@@ -59,7 +60,7 @@ class Request:
     """The settings of this host."""
     read_host: Callable[[], tuple[object, object]]
     """Return hypervisor_type and hypervisor_version of the host."""
-    read_content: Callable[[], Document]
+    read_content: Callable[[], Content]
     """Return the member content, or raise ImageUnavailableError."""
     extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Of the flavor."""
@@ -95,9 +96,9 @@ class Request:
         """Return the request without some members of its document."""
         if not any(name in self.document for name in members):
             return self
-        return dataclasses.replace(self, document={
+        return dataclasses.replace(self, document=Document({
             name: value for name, value in self.document.items()
-            if name not in members})
+            if name not in members}))
 
     def without_disk(self) -> Request:
         """Return the request for a server whose root disk is a volume."""
@@ -128,7 +129,7 @@ def check_disk_format(request: Request) -> rules.Finding | None:
     except ImageUnavailableError as exc:
         return exc.finding
     return _check_document(
-        request, {**request.document, 'content': content})
+        request, image_document.extend(request.document, content=content))
 
 
 def _check_document(request: Request,
@@ -207,7 +208,8 @@ def _find_error(codes: Collection[str], document: Document,
     """
     return next(
         (finding for finding in validators.validate(
-            {**document, 'hypervisor_version_requires': f'>={version}'})
+            image_document.extend(
+                document, hypervisor_version_requires=f'>={version}'))
          if finding.code in codes), None)
 
 

@@ -25,7 +25,7 @@ _HEAD_SIZE = 65536
 
 
 def document(instance: Any, image: Any = None,
-             flavor: Any = None) -> dict[str, Any]:
+             flavor: Any = None) -> image_document.Document:
     """Return the image document of an operation.
 
     :param image: an ImageMeta or an ImageRecord; None for the image that
@@ -49,7 +49,8 @@ def document(instance: Any, image: Any = None,
     return read
 
 
-def _from_record(instance: Any, record: Mapping[str, Any]) -> dict[str, Any]:
+def _from_record(instance: Any, record: Mapping[str, Any]
+                 ) -> image_document.Document:
     read = image_document.normalize(
         {name: value for name, value in record.items() if value != ''})
     reference = instance.metadata.get('img_pdk_reference')

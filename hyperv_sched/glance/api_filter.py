@@ -230,7 +230,8 @@ class HyperVGeneration(wsgi.Middleware):
             nonlocal content
             document = verdict.to_document(record)
             if not validators.concerns_hyperv(
-                    {**document, 'content': {'format': 'vhdx'}}):
+                    image_document.extend(
+                        document, content={'format': 'vhdx'})):
                 # The image is for another hypervisor with any content.
                 return []
             if content is None:

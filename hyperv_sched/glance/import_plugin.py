@@ -209,7 +209,7 @@ def _validate(record: dict[str, Any], readable: dict[str, Any], path: str,
     def validate(raw: dict[str, Any]) -> list[rules.Finding]:
         completed = verdict.to_document({**raw, **missing})
         return verdict.blocking_findings(
-            {**completed, 'content': content}, overrides)
+            image_document.extend(completed, content=content), overrides)
 
     findings = verdict.validate_readable(validate, record, readable)
     if findings:

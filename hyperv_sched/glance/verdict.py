@@ -46,7 +46,7 @@ def severity_overrides() -> SeverityOverrides:
     return ignored, errors
 
 
-def to_document(record: Any) -> dict[str, Any]:
+def to_document(record: Any) -> image_document.Document:
     """Normalize a record of Glance into an image document.
 
     Records of Glance are flat, and "properties" is a property like others.
@@ -59,7 +59,7 @@ def to_document(record: Any) -> dict[str, Any]:
     return image_document.normalize(record)
 
 
-def blocking_findings(document: Mapping[str, Any],
+def blocking_findings(document: image_document.Document,
                       overrides: SeverityOverrides) -> list[rules.Finding]:
     """Return the findings for which an image is refused, and log the others.
 

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from oslo_versionedobjects import fields
 
+from hyperv_sched import document as image_document
 from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import validators
@@ -60,15 +58,16 @@ class ImageRequirement(base.HyperVSchedObject):
                        actual='its properties cannot be read'))
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> ImageRequirement:
-        """Read the PROPERTIES of a normalized image document.
+    def from_document(cls, document: image_document.Document
+                      ) -> ImageRequirement:
+        """Read the PROPERTIES of an image document.
 
         Never fails: an image that cannot be read is invalid.
         """
         requirement = cls(generation=None, version_requires=None,
                           invalid=None)
-        asked = {name: document[name] for name in PROPERTIES
-                 if name in document}
+        asked = image_document.Document({
+            name: document[name] for name in PROPERTIES if name in document})
         for finding in validators.validate(asked):
             if finding.code in _INVALID:
                 requirement.invalid = rules.CATALOGUE['HV405'].finding(

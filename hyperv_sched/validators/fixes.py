@@ -13,22 +13,22 @@ from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import text
 
-Document = Mapping[str, Any]
+Validate = Callable[[image_document.Document], Iterable[rules.Finding]]
 
 #: Each round corrects properties that hid other findings: few rounds do.
 _MAX_ROUNDS = 5
 
 
 def properties(
-        raw: Document, validate: Callable[[Document], Iterable[rules.Finding]],
-        content: Document | None = None) -> dict[str, str]:
+        raw: Mapping[str, Any], validate: Validate,
+        content: Mapping[str, Any] | None = None) -> dict[str, str]:
     """Return the properties to set so that a document has fewer findings.
 
     A corrected property can cause further findings, for example those of its
     generation. These are corrected as well.
 
     :param raw: the document under the names that the image itself has
-    :param validate: returns the findings of a normalized document
+    :param validate: returns the findings of a document
     :param content: as :func:`hyperv_sched.disk.inspect` returns it; None if
         it was not read
     :returns: values by name; min_disk is no property but part of the image
@@ -55,7 +55,7 @@ def properties(
     return fixed
 
 
-def _name_in(raw: Document, name: str) -> str:
+def _name_in(raw: Mapping[str, Any], name: str) -> str:
     """Return the name by which this image has a property."""
     if name.startswith('overridden.'):
         return name.removeprefix('overridden.')
@@ -65,7 +65,7 @@ def _name_in(raw: Document, name: str) -> str:
     return name
 
 
-def command(document: Document, values: Mapping[str, str],
+def command(document: Mapping[str, Any], values: Mapping[str, str],
             shell: str) -> str:
     """Return the openstack command that sets properties, to be pasted.
 

@@ -62,7 +62,7 @@ def _concerns() -> Any:
         schema=schema['$defs']['concerns-hyperv'])
 
 
-def concerns_hyperv(document: Mapping[str, Any]) -> bool:
+def concerns_hyperv(document: image_document.Document) -> bool:
     """Return whether an image of a cloud with any hypervisors is for Hyper-V.
 
     :func:`validate` applies to a file without a hypervisor_type, since the
@@ -71,11 +71,10 @@ def concerns_hyperv(document: Mapping[str, Any]) -> bool:
     return bool(_concerns().is_valid(document))
 
 
-def validate(document: Mapping[str, Any],
+def validate(document: image_document.Document,
              image: str | None = None) -> list[rules.Finding]:
     """Return the findings of all rules for an image document.
 
-    :param document: as :func:`hyperv_sched.document.normalize` returns it.
     :param image: the name of the image in findings; None: its id or name
     :returns: findings in the order of the catalogue, one a rule and
         property.
