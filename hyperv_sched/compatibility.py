@@ -70,36 +70,44 @@ def check_host(requirement: objects.ImageRequirement,
     :returns: the deepest cause, without an image: it is cached for all
         requests with the same requirement
     """
-    def finding(code: str, actual: object = None,
-                required: object = None) -> rules.Finding:
-        return rules.CATALOGUE[code].finding('-', actual, required)
-
     if requirement.invalid is not None:
         return requirement.invalid
     if requirement.generation is None:
         return None
     if host.hypervisor_type is None:
         # accept_unknown_version is about hosts that are known as Hyper-V.
-        return finding('HV403')
+        return _finding('HV403')
     if not host.is_hyperv:
-        return finding('HV401', host.hypervisor_type)
-    generation_2 = requirement.generation == names.GENERATION_2
-    version = host.hypervisor_version
-    if version is None:
-        is_accepted = (policy.accept_unknown_version or not (
-            generation_2 or requirement.version_requires))
-        return None if is_accepted else finding('HV403')
-    if generation_2 and version < policy.generation_2_minimum:
-        return finding('HV402', version, f'>={policy.generation_2_minimum}')
-    if (requirement.version_requires
-            and not versions.satisfies(version,
-                                       requirement.version_requires)):
-        required = str(requirement.version_requires)
-        if not any(versions.satisfies(v, requirement.version_requires)
-                   for v in versions.REPORTED):
-            required += f' (hosts report {_REPORTED} only)'
-        return finding('HV404', version, required)
+        return _finding('HV401', host.hypervisor_type)
+    if host.hypervisor_version is None:
+        is_accepted = policy.accept_unknown_version or not (
+            requirement.generation == names.GENERATION_2
+            or requirement.version_requires)
+        return None if is_accepted else _finding('HV403')
+    return _check_version(requirement, host.hypervisor_version, policy)
+
+
+def _check_version(requirement: objects.ImageRequirement,
+                   version: versions.Version,
+                   policy: Policy) -> rules.Finding | None:
+    if (requirement.generation == names.GENERATION_2
+            and version < policy.generation_2_minimum):
+        return _finding('HV402', version, f'>={policy.generation_2_minimum}')
+    required = requirement.version_requires
+    if required and not versions.satisfies(version, required):
+        is_met = any(versions.satisfies(v, required)
+                     for v in versions.REPORTED)
+        return _finding('HV404', version, str(required) if is_met else
+                        f'{required} (hosts report {_REPORTED} only)')
+    if requirement.needs_2016 and version < versions.WINDOWS_SERVER_2016:
+        return _finding('HV404', version, f'>={versions.WINDOWS_SERVER_2016} '
+                        f'({requirement.needs_2016})')
     return None
+
+
+def _finding(code: str, actual: object = None,
+             required: object = None) -> rules.Finding:
+    return rules.CATALOGUE[code].finding('-', actual, required)
 
 
 class HostMatcher:

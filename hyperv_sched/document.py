@@ -31,7 +31,13 @@ _OWN_TEXT = frozenset(('container_format', 'disk_format', 'id', 'name'))
 
 #: Members that this package makes; a property of such a name is dropped.
 _OURS = frozenset((
-    'content', 'misspelled', 'overridden', 'properties', 'refused'))
+    'content', 'misspelled', 'os:resolution', 'overridden', 'properties',
+    'refused'))
+
+#: The extra specs of a flavor that a Hyper-V driver reads for a generation
+#: (compute-hyperv ``vmops.py`` ``_requires_secure_boot``,
+#: ``_configure_remotefx``).
+EXTRA_SPECS = ('os:secure_boot', 'os:resolution')
 
 #: Misspelled names are listed up to this number.
 MAX_MISSPELLED = 20
@@ -163,6 +169,17 @@ def label(document: Mapping[str, Any]) -> str:
     """Return the name of the image for findings, of bounded length."""
     name = document.get('id') or document.get('name') or '-'
     return str(name)[:MAX_LABEL]
+
+
+def add_flavor(document: Document,
+               extra_specs: Mapping[str, Any]) -> Document:
+    """Return a document with the requirements of a flavor."""
+    members = {}
+    if extra_specs.get('os:secure_boot') == 'required':
+        members['os_secure_boot'] = 'required'
+    if extra_specs.get('os:resolution'):
+        members['os:resolution'] = str(extra_specs['os:resolution'])
+    return extend(document, **members) if members else document
 
 
 @functools.cache

@@ -21,16 +21,12 @@ from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import validators
-from hyperv_sched import versions
 
 Content = Mapping[str, Any]
 Document = image_document.Document
 
 #: Rules whose errors keep a virtual machine from running on any host.
 _UNUSABLE = rules.preventing('scheduling', 'build')
-
-#: Rules whose errors keep it from running on hosts before 2016.
-_UNUSABLE_BEFORE_2016 = rules.preventing('build-before-2016')
 
 #: The members of a document that describe the disk of the image.
 _DISK_MEMBERS = frozenset(('id', 'disk_format'))
@@ -62,8 +58,6 @@ class Request:
     """Return hypervisor_type and hypervisor_version of the host."""
     read_content: Callable[[], Content]
     """Return the member content, or raise ImageUnavailableError."""
-    extra_specs: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Of the flavor."""
     disk_buses: Collection[str] = ()
     """The buses that block devices request."""
     root_is_volume: Callable[[], bool] = lambda: False
@@ -136,85 +130,19 @@ def _check_document(request: Request,
                     document: Document) -> rules.Finding | None:
     if not request.requirement.is_for_hyperv:
         return None
+    invalid = request.requirement.invalid
     cause = next((finding for finding in validators.validate(document)
-                  if finding.code in _UNUSABLE
-                  or _is_unusable_on_2016(finding, document)), None)
+                  if finding.code in _UNUSABLE), invalid and invalid.cause)
     return cause and image_unusable(cause)
 
 
-def _is_unusable_on_2016(finding: rules.Finding,
-                         document: Document) -> bool:
-    """Return whether an error of a rule by version is left on any host.
-
-    HV113 also requires properties, which no host replaces.
-    """
-    return finding.code in _UNUSABLE_BEFORE_2016 and _find_error(
-        {finding.code}, document, versions.WINDOWS_SERVER_2016) is not None
-
-
 def check_host(request: Request) -> rules.Finding | None:
-    """Return HV501 for a host that cannot run the generation or version."""
+    """Return HV501 for a host that cannot run the image."""
     if not request.requirement.is_for_hyperv:
         return None
     cause = compatibility.check_host(
         request.requirement, request.host, request.policy)
     return cause and host_unsuitable(request, cause)
-
-
-def check_host_features(request: Request) -> rules.Finding | None:
-    """Return HV501 for a feature of the image that needs a newer host."""
-    version = _version_before_2016(request)
-    if version is None:
-        return None
-    error = _find_error(_UNUSABLE_BEFORE_2016, request.document, version)
-    if error is None:
-        return None
-    # The requirement of the image is not the reason here.
-    return host_unsuitable(request, rules.CATALOGUE[error.code].finding(
-        error.image, version, '>=10.0',
-        message=f'the image needs Hyper-V >=10.0 ({error.name}), the host '
-                f'runs {version}', fix='Use a host of version >=10.0'))
-
-
-def check_remotefx(request: Request) -> rules.Finding | None:
-    """Return HV501 for RemoteFX on generation 2, which needs 10.0."""
-    if (request.generation != names.GENERATION_2
-            or not request.extra_specs.get('os:resolution')):
-        return None
-    version = _version_before_2016(request)
-    if version is None:
-        return None
-    return rules.CATALOGUE['HV501'].finding(
-        image_document.label(request.document),
-        'RemoteFX (os:resolution) on generation 2 needs Hyper-V >=10.0, the '
-        f'host runs {version}', fix=request.host_fix)
-
-
-def _version_before_2016(request: Request) -> versions.Version | None:
-    """Return the version of a host before 2016; None for any other host."""
-    if not request.requirement.is_for_hyperv:
-        return None
-    version = request.host.hypervisor_version
-    if version is None or version >= versions.WINDOWS_SERVER_2016:
-        return None
-    return version
-
-
-def _find_error(codes: Collection[str], document: Document,
-                version: versions.Version) -> rules.Finding | None:
-    """Return the first error of these rules on a host of this version.
-
-    The image is validated as if it required at least this version.
-    """
-    return next(
-        (finding for finding in validators.validate(
-            image_document.extend(
-                document, hypervisor_version_requires=f'>={version}'))
-         if finding.code in codes), None)
-
-
-#: The checks of a host, in order.
-HOST_CHECKS = (check_host, check_host_features, check_remotefx)
 
 
 def first_finding(
@@ -231,12 +159,12 @@ def check_new_server(request: Request) -> rules.Finding | None:
     an image that no host can run (HV502) outranks a host that cannot run it
     (HV501). A wrong file or device bus alone is found by the spawn.
     """
-    if first_finding((check_image, *HOST_CHECKS), request) is None:
+    if first_finding((check_image, check_host), request) is None:
         return None
     if request.root_is_volume():
         request = request.without_disk()
     return first_finding(
-        (check_image, check_disk_format, *HOST_CHECKS), request)
+        (check_image, check_disk_format, check_host), request)
 
 
 def check_generation_unchanged(request: Request) -> rules.Finding | None:

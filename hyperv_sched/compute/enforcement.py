@@ -43,7 +43,6 @@ def make_request(
         'policy': policy,
         'read_host': lambda: host.hypervisor_info_for(instance),
         'read_content': lambda: images.read_content(document, context, host),
-        'extra_specs': (flavor or instance.flavor).extra_specs,
         'disk_buses': devices.disk_buses(info),
         **members})
     return (request.without_disk() if devices.root_is_volume(info)

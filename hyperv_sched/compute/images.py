@@ -43,10 +43,8 @@ def document(instance: Any, image: Any = None,
             or isinstance(image, compute_hyperv.ImageRecord)):
         # The root disk is a volume, in the format of Cinder's back end.
         read.pop('disk_format', None)
-    if (flavor or instance.flavor).extra_specs.get(
-            'os:secure_boot') == 'required':
-        read['os_secure_boot'] = 'required'
-    return read
+    return image_document.add_flavor(
+        read, (flavor or instance.flavor).extra_specs)
 
 
 def _from_record(instance: Any, record: Mapping[str, Any]

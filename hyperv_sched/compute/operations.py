@@ -74,7 +74,7 @@ _ROLL_BACK = Effect('InstanceFaultRollback',
 #: comes first: if it is at fault, Nova need not try another host.
 _CREATE = (checks.check_image, checks.check_disk_buses,
            checks.check_generation_unchanged, checks.check_disk_format)
-_HOST = checks.HOST_CHECKS
+_HOST = (checks.check_host,)
 
 _ASK = ('Ask the administrator of the cloud: the disk of the guest is on this '
         'host')

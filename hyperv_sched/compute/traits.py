@@ -6,6 +6,7 @@ from __future__ import annotations
 from packaging import version as packaging_version
 
 from hyperv_sched import compatibility
+from hyperv_sched import document as image_document
 from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import versions
@@ -34,9 +35,8 @@ def host_traits(host: objects.HostCapability, windows_version: object,
     """
     if not host.is_hyperv:
         return frozenset()
-    requirement = objects.ImageRequirement(
-        generation=names.GENERATION_2, version_requires=None,
-        invalid=None)
+    requirement = objects.ImageRequirement.from_document(
+        image_document.Document({'hw_machine_type': names.GENERATION_2}))
     traits = set()
     if compatibility.check_host(requirement, host, policy) is None:
         traits.add(GENERATION_2)

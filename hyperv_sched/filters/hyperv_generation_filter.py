@@ -44,6 +44,8 @@ _FIELDS = tuple(
 
 _UNSET = [None] * len(_FIELDS)
 
+_EXTRA_SPECS = document.EXTRA_SPECS
+
 #: Hosts without a version that the log has a warning of.
 MAX_WARNED = 10_000
 
@@ -229,7 +231,7 @@ def _instance_uuid(spec_obj: Any) -> str:
 
 def _matcher(spec_obj: Any, policy: compatibility.Policy,
              ) -> compatibility.HostMatcher | None:
-    """Return the matcher of a request; None if it requires no Hyper-V."""
+    """Return the matcher of a request; None if it does not require Hyper-V."""
     try:
         image = spec_obj.image
         if image is None or not image.obj_attr_is_set('properties'):
@@ -238,22 +240,37 @@ def _matcher(spec_obj: Any, policy: compatibility.Policy,
         values = [getattr(properties, name)
                   if properties.obj_attr_is_set(name) else None
                   for name in _FIELDS]
-        return (None if values == _UNSET
-                else _cached_matcher(policy, *values))
+        if values == _UNSET:
+            return None
+        return _cached_matcher(
+            policy, *map(_extra_specs(spec_obj).get, _EXTRA_SPECS), *values)
     except Exception:
-        LOG.exception("Cannot read a request's image")
+        LOG.exception('Cannot read the image or the flavor of a request')
         return compatibility.HostMatcher(
             objects.ImageRequirement.unreadable(), policy)
+
+
+def _extra_specs(spec_obj: Any) -> Mapping[str, Any]:
+    """Return the extra specs of a request; none for a request without any.
+
+    Reading an unset field of these objects raises.
+    """
+    if not spec_obj.obj_attr_is_set('flavor'):
+        return {}
+    flavor = spec_obj.flavor
+    return (flavor.extra_specs if flavor.obj_attr_is_set('extra_specs')
+            else {})
 
 
 @caching.cache_small
 def _cached_matcher(policy: compatibility.Policy,
                     *values: str | None) -> compatibility.HostMatcher | None:
-    """Return the matcher for the values of _FIELDS.
+    """Return the matcher for the values of _EXTRA_SPECS and _FIELDS.
 
     The images of many requests have the same few values.
     """
-    requirement = compatibility.requirement(document.normalize(
-        dict(zip(_FIELDS, values, strict=True))))
+    read = dict(zip((*_EXTRA_SPECS, *_FIELDS), values, strict=True))
+    requirement = compatibility.requirement(document.add_flavor(
+        document.normalize({name: read[name] for name in _FIELDS}), read))
     return (compatibility.HostMatcher(requirement, policy)
             if requirement.is_for_hyperv else None)

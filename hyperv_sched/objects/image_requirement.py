@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from oslo_versionedobjects import fields
 
 from hyperv_sched import document as image_document
@@ -16,10 +18,13 @@ from hyperv_sched.objects import fields as own_fields
 #: Rules without which an image has no requirement that a host can meet.
 _INVALID = rules.preventing('scheduling')
 
+#: Rules on features that hosts before Windows Server 2016 lack.
+_NEED_2016 = rules.preventing('build-before-2016')
+
 #: The members of an image document that make demands on a host.
 PROPERTIES = tuple(sorted(
     {'hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires'}
-    | rules.members(_INVALID)))
+    | rules.members(_INVALID | _NEED_2016)))
 
 
 @base.register
@@ -27,22 +32,26 @@ class ImageRequirement(base.HyperVSchedObject):
     """The requirement of an image on Hyper-V.
 
     generation is None for an image that asks nothing of Hyper-V, and for one
-    that no host can meet; invalid says why.
+    that no host can meet; invalid says why. needs_2016 names the rule or the
+    feature that hosts before Windows Server 2016 do not support.
     """
 
     # Version 1.0: Initial version
     # Version 1.1: Replace defect by invalid
-    VERSION = '1.1'
+    # Version 1.2: Add needs_2016
+    VERSION = '1.2'
 
     generation: str | None
     version_requires: versions.Specifiers | None
     invalid: rules.Finding | None
+    needs_2016: str | None
 
     fields = {
         'generation': fields.EnumField(
             (names.GENERATION_1, names.GENERATION_2), nullable=True),
         'version_requires': own_fields.VersionSpecifierField(nullable=True),
         'invalid': own_fields.FindingField(nullable=True),
+        'needs_2016': fields.StringField(nullable=True),
     }
 
     @property
@@ -53,7 +62,7 @@ class ImageRequirement(base.HyperVSchedObject):
     @classmethod
     def unreadable(cls) -> ImageRequirement:
         """Return the requirement of an image that cannot be read."""
-        return cls(generation=None, version_requires=None,
+        return cls(generation=None, version_requires=None, needs_2016=None,
                    invalid=rules.CATALOGUE['HV405'].finding(
                        actual='its properties cannot be read'))
 
@@ -65,14 +74,21 @@ class ImageRequirement(base.HyperVSchedObject):
         Never fails: an image that cannot be read is invalid.
         """
         requirement = cls(generation=None, version_requires=None,
-                          invalid=None)
+                          needs_2016=None, invalid=None)
         asked = image_document.Document({
             name: document[name] for name in PROPERTIES if name in document})
-        for finding in validators.validate(asked):
-            if finding.code in _INVALID:
-                requirement.invalid = rules.CATALOGUE['HV405'].finding(
-                    cause=finding)
-                return requirement
+        found = validators.validate(asked)
+        lacking = _first(found, _NEED_2016)
+        cause = _first(found, _INVALID)
+        if cause is None and lacking is not None:
+            # Virtual TPMs need properties, too, which no host replaces.
+            cause = _first(validators.validate(image_document.extend(
+                asked, hypervisor_version_requires=(
+                    f'>={versions.WINDOWS_SERVER_2016}'))), _NEED_2016)
+        if cause is not None:
+            requirement.invalid = rules.CATALOGUE['HV405'].finding(
+                cause=cause)
+            return requirement
         machine_type = document.get('hw_machine_type')
         if machine_type in (names.GENERATION_1, names.GENERATION_2):
             requirement.generation = machine_type
@@ -82,4 +98,13 @@ class ImageRequirement(base.HyperVSchedObject):
             return requirement
         requirement.version_requires = document.get(
             'hypervisor_version_requires')
+        if lacking is not None:
+            requirement.needs_2016 = f'{lacking.code} {lacking.name}'
         return requirement
+
+
+def _first(findings: Iterable[rules.Finding],
+           codes: frozenset[str]) -> rules.Finding | None:
+    """Return the first finding of these rules."""
+    return next((finding for finding in findings if finding.code in codes),
+                None)

@@ -289,7 +289,7 @@ RULES = (
          'x86_64',
          'Set architecture=x86_64 if the guest is 64-bit, else use '
          'generation 1', references.PLAN,
-         scope='generation-2', prevents='build',
+         scope='generation-2', prevents='scheduling',
          clauses=[Clause(
              why='A generation 2 guest is 64-bit.',
              path='architecture', value=none_of('i686'),
@@ -300,7 +300,7 @@ RULES = (
          'generation 2, or os_secure_boot not required',
          'Use a generation 2 image, or set os_secure_boot=disabled',
          references.SECURE_BOOT,
-         scope='generation-1', prevents='build',
+         scope='generation-1', prevents='scheduling',
          clauses=[Clause(
              why='Secure Boot is a feature of UEFI: the driver refuses it for '
                  'generation 1.',
@@ -317,7 +317,7 @@ RULES = (
          'os_secure_boot=required, but os_type is not set',
          'windows or linux',
          'Set os_type=windows or os_type=linux', references.SECURE_BOOT,
-         scope='generation-2', prevents='build',
+         scope='generation-2', prevents='scheduling',
          clauses=[Clause(
              why='The driver selects the Secure Boot template by os_type, and '
                  'does not guess. A value that Nova refuses is the subject of '
@@ -402,7 +402,7 @@ RULES = (
          '{property} is {actual}, generation 2 has no IDE',
          'scsi',
          'Set {property}=scsi', references.PLAN,
-         scope='generation-2', remedy=_scsi,
+         scope='generation-2', prevents='scheduling', remedy=_scsi,
          clauses=[
              Clause(
                  why='Generation 2 has no IDE controller.',
@@ -590,7 +590,7 @@ RULES = (
          'x86_64, or i686 for generation 1',
          'Set architecture=x86_64 if the guest is 64-bit x86. Otherwise run '
          'it on another hypervisor', references.SCHEDULING,
-         scope='hyperv', prevents='build',
+         scope='hyperv', prevents='scheduling',
          clauses=[Clause(
              why='Hyper-V hosts report x86_64 and i686 to Nova, and its '
                  'ImagePropertiesFilter rejects them for any other '
@@ -600,4 +600,21 @@ RULES = (
              right=[{'architecture': 'x86_64'},
                     {'hw_machine_type': 'hyperv-gen1',
                      'architecture': 'i686'}])]),
+    Rule('HV129', 'remotefx-version', 'error',
+         'RemoteFX (os:resolution={actual}) on generation 2 needs hosts of '
+         'version 10.0, but hypervisor_version_requires admits older ones',
+         '>=10.0',
+         'Use a flavor without os:resolution, or set '
+         "hypervisor_version_requires='>=10.0'", references.USAGE,
+         scope='generation-2', prevents='build-before-2016',
+         clauses=[Clause(
+             why='Hosts older than 10.0 support RemoteFX for generation 1 '
+                 'only. A flavor requests it: the scheduler and the compute '
+                 'host evaluate the rule, lint knows no flavor.',
+             path='os:resolution', when=has('os:resolution'),
+             then=required('hypervisor_version_requires',
+                           valid('hyperv-version-only-10')),
+             wrong=[{'os:resolution': '1920x1200'}],
+             right=[{'os:resolution': '1920x1200',
+                     'hypervisor_version_requires': '>=10.0'}])]),
 )

@@ -21,13 +21,13 @@ HV105 version-unsatisfiable       error         hyperv/gen2 -
 HV106 version-admits-old-hosts    warning       gen2        -
 HV107 disk-format-unsupported     error         hyperv      build
 HV108 disk-format-vhd             warning       gen2        -
-HV109 architecture-not-64bit      error         gen2        build
-HV110 secure-boot-generation      error         gen1        build
-HV111 secure-boot-os-type         error         gen2        build
+HV109 architecture-not-64bit      error         gen2        scheduling
+HV110 secure-boot-generation      error         gen1        scheduling
+HV111 secure-boot-os-type         error         gen2        scheduling
 HV112 secure-boot-linux-version   error         gen2        build-before-2016
 HV113 vtpm-prerequisites          error         hyperv      build-before-2016
 HV114 firmware-type-conflict      error         gen2/gen1   -
-HV115 disk-bus-ide                error         gen2        -
+HV115 disk-bus-ide                error         gen2        scheduling
 HV116 os-type-case                warning       hyperv      -
 HV117 serial-port-number          error         hyperv      build
 HV118 names-disagree              error         hyperv      -
@@ -38,7 +38,8 @@ HV123 property-misspelt           warning       any         -
 HV124 value-refused-by-nova       error         hyperv      -
 HV125 trait-unavailable           error         hyperv      -
 HV126 version-ignored             warning       any         -
-HV128 architecture-unavailable    error         hyperv      build
+HV128 architecture-unavailable    error         hyperv      scheduling
+HV129 remotefx-version          error         gen2        build-before-2016
 HV201 label-mismatch              error         hyperv      -
 HV202 container-vhd               error         gen2        build
 HV203 container-not-vhdx          error         hyperv      build

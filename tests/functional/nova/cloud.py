@@ -96,6 +96,14 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         }, None if data is None else io.BytesIO(data))
         return image_id
 
+    def _build_server(self, *args, flavor_id=None, **kwargs):
+        """Build as Nova's own method, with a flavor of Nova's fixture.
+
+        The first of the list may be one that another test has made.
+        """
+        return super()._build_server(
+            *args, flavor_id=flavor_id or '1', **kwargs)
+
     def boot(self, image_id, **kwargs):
         """Create a server and return it once it has run or failed."""
         server = self._build_server(

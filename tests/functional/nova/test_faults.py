@@ -26,7 +26,7 @@ USUAL = '>=10.0'
 PROPERTY = 'hypervisor_version_requires'
 
 #: Rules on images that refuse today; the others may come to it.
-USED = checks._UNUSABLE | checks._UNUSABLE_BEFORE_2016
+USED = checks._UNUSABLE
 
 
 def aborted(error):

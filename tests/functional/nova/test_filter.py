@@ -115,6 +115,68 @@ class NoValidHostTestCase(cloud.SharedCloudTestCase):
             'generation 1 image', self.fault_of(server))
 
 
+class EnforcedTestCase(cloud.SharedCloudTestCase):
+    """Hosts with the enforced driver, which reports a trait for Secure Boot.
+
+    Placement offers no others for an image that requires it.
+    """
+
+    class Cloud(cloud.EnforcedCloud):
+        hosts = ('ws2012r2', 'ws2022')
+        filters = ('ComputeFilter', cloud.FILTER)
+
+    def test_secure_boot_of_linux_lands_on_2016_and_newer(self):
+        image = self.image('linux', os_secure_boot='required',
+                           os_type='linux', **cloud.GENERATION_2)
+        for _ in range(2):
+            server = self.boot(image)
+            self.assertEqual(['ws2022'], self.attempts(server))
+
+    def test_flavor_adds_to_what_the_image_requires(self):
+        image = self.image('gen2', os_type='linux', **cloud.GENERATION_2)
+        for extra_spec in ({'os:resolution': '1024x768'},
+                           {'os:secure_boot': 'required'}):
+            # Newer releases of the API do not know os:resolution any more.
+            with mock.patch.object(self.api, 'microversion', '2.60'):
+                flavor = self._create_flavor(extra_spec=extra_spec)
+            server = self.boot(image, flavor_id=flavor)
+            self.assertEqual(['ws2022'], self.attempts(server))
+
+    def test_image_that_no_host_runs_is_rejected_with_the_cause(self):
+        for code, properties in (
+                ('HV109', {'architecture': 'i686'}),
+                ('HV111', {'os_secure_boot': 'required'}),
+                ('HV115', {'hw_disk_bus': 'ide'}),
+                ('HV128', {'architecture': 'aarch64'}),
+                ('HV110', {'hw_machine_type': 'hyperv-gen1',
+                           'os_secure_boot': 'required'})):
+            server = self.boot(self.image(
+                code, **{**cloud.GENERATION_2, **properties}))
+            self.assertEqual('ERROR', server['status'])
+            self.assertEqual([], self.attempts(server))
+            self.assertIn(f': no host can meet the image: {code} ',
+                          server['fault']['message'])
+
+
+class OldHostTestCase(cloud.SharedCloudTestCase):
+    """The only host runs generation 2, and lacks a feature of the image."""
+
+    class Cloud(cloud.EnforcedCloud):
+        hosts = ('ws2012r2',)
+        filters = ('ComputeFilter', cloud.FILTER)
+
+    def test_reason_names_the_feature_and_the_version(self):
+        server = self.boot(self.image(
+            'linux', os_secure_boot='required', os_type='linux',
+            **cloud.GENERATION_2))
+        self.assertEqual(
+            NO_VALID_HOST + OFFERED +
+            'HV404 version-requirement-unmet (1 host): the host runs Hyper-V '
+            '6.3, the image requires >=10.0 (HV112 secure-boot-linux-version)'
+            '. Correct the requirement, or use another host',
+            server['fault']['message'])
+
+
 class OfferedHostsCloud(cloud.HyperVCloud):
 
     hosts = ('ws2012', 'kvm', 'ws2022')

@@ -94,24 +94,19 @@ class DiskFormatTestCase(TestCase):
 
 class HostTestCase(TestCase):
 
-    CHECKS = (checks.check_host, checks.check_host_features,
-              checks.check_remotefx)
+    def check(self, document, host):
+        return checks.check_host(
+            requests.make(document, host, content=None))
 
-    def check(self, document, host, extra_specs=()):
-        request = requests.make(document, host, content=None,
-                                extra_specs=dict(extra_specs))
-        return [check(request) for check in self.CHECKS]
-
-    def assert_host(self, causes, document, host, extra_specs=()):
-        """Assert the cause that each check has for HV501."""
-        findings = self.check(document, host, extra_specs)
-        for cause, finding in zip(causes, findings, strict=True):
-            self.assert_finding(cause and 'HV501', cause, finding)
+    def assert_host(self, cause, document, host):
+        """Assert the cause of HV501; None for no finding."""
+        self.assert_finding(
+            cause and 'HV501', cause, self.check(document, host))
 
     def test_host_is_not_read_for_an_image_that_asks_nothing(self):
-        for document in ({}, {'hw_machine_type': 'pc-q35-8.2'}):
-            self.assertEqual(
-                [None] * 3, self.check(document, None, requests.REMOTEFX))
+        for document in ({}, {'hw_machine_type': 'pc-q35-8.2'},
+                         requests.REMOTEFX):
+            self.assertIsNone(self.check(document, None))
 
     def test_host_is_read_once(self):
         read = []
@@ -120,10 +115,9 @@ class HostTestCase(TestCase):
             read.append(1)
             return 'hyperv', 6003
 
-        request = requests.make(SHIELDED, read_host=read_host,
-                                extra_specs=requests.REMOTEFX)
-        for check in self.CHECKS:
-            check(request)
+        request = requests.make(SHIELDED, read_host=read_host)
+        for _ in range(2):
+            checks.check_host(request)
         self.assertEqual(1, len(read))
 
     def test_generation_and_version_are_decided_as_by_the_scheduler(self):
@@ -135,39 +129,24 @@ class HostTestCase(TestCase):
                            'hypervisor_version_requires': '>=10.0'},
                  ('hyperv', 6003)),
                 (None, GENERATION_2, ('hyperv', 6003))):
-            self.assert_host((cause, None, None), document, host)
+            self.assert_host(cause, document, host)
 
     def test_features_of_10_0_need_it_whatever_the_image_requires(self):
-        for cause, document in (
-                ('HV112', {**SECURE, 'os_type': 'linux'}),
-                ('HV113', SHIELDED)):
-            self.assert_host((None, cause, None), document, ('hyperv', 6003))
-            self.assert_host((None, None, None), document, ('hyperv', 10000))
-        self.assert_host((None, None, None), SECURE, ('hyperv', 6003))
-
-    def test_feature_that_the_host_lacks_is_not_blamed_on_the_requirement(
-            self):
-        finding = self.check({**SECURE, 'os_type': 'linux'},
-                             ('hyperv', 6003))[1]
-        self.assertEqual(
-            'this host cannot run the image: HV112 the image needs Hyper-V '
-            '>=10.0 (secure-boot-linux-version), the host runs 6.3',
-            finding.message)
-
-    def test_remotefx_on_generation_2_needs_10_0(self):
-        for document, number in itertools.product(
-                (GENERATION_1, GENERATION_2), (6003, 9999, 10000)):
-            finding = self.check(document, ('hyperv', number),
-                                 requests.REMOTEFX)[2]
-            if document is GENERATION_2 and number < 10000:
-                self.assert_finding('HV501', None, finding)
-                self.assertEqual(
-                    'this host cannot run the image: RemoteFX '
-                    '(os:resolution) on generation 2 needs Hyper-V >=10.0, '
-                    f'the host runs {number // 1000}.{number % 1000}',
-                    finding.message)
-            else:
-                self.assertIsNone(finding)
+        for document, feature in (
+                ({**SECURE, 'os_type': 'linux'},
+                 'HV112 secure-boot-linux-version'),
+                (SHIELDED, 'HV113 vtpm-prerequisites'),
+                ({**GENERATION_2, **requests.REMOTEFX},
+                 'HV129 remotefx-version')):
+            finding = self.check(document, ('hyperv', 9999))
+            self.assert_finding('HV501', 'HV404', finding)
+            self.assertEqual(
+                'this host cannot run the image: HV404 the host runs Hyper-V '
+                f'9.999, the image requires >=10.0 ({feature})',
+                finding.message)
+            self.assert_host(None, document, ('hyperv', 10000))
+        for document in (SECURE, {**GENERATION_1, **requests.REMOTEFX}):
+            self.assert_host(None, document, ('hyperv', 6003))
 
 
 class NewServerTestCase(TestCase):
@@ -194,14 +173,10 @@ class NewServerTestCase(TestCase):
             self.assert_finding(code, cause, checks.check_new_server(
                 requests.make(image, root_is_volume=root_is_volume)))
 
-    def test_each_host_check_counts(self):
-        for document, cause, extra_specs in (
-                (GENERATION_2, 'HV402', {}), (SHIELDED, 'HV113', {}),
-                (GENERATION_2, None, requests.REMOTEFX)):
-            number = 6002 if cause == 'HV402' else 6003
-            self.assert_finding('HV501', cause, checks.check_new_server(
-                requests.make(document, ('hyperv', number),
-                              extra_specs=extra_specs)))
+    def test_host_that_lacks_a_feature_is_refused(self):
+        for document in (SHIELDED, {**GENERATION_2, **requests.REMOTEFX}):
+            self.assert_finding('HV501', 'HV404', checks.check_new_server(
+                requests.make(document, ('hyperv', 6003))))
 
 
 class ServerTestCase(TestCase):

@@ -21,6 +21,9 @@ OLD = ('hyperv', 6002)
 REQUESTS = {
     'HV501': functools.partial(requests.make, GENERATION_2, OLD),
     'HV502': functools.partial(
+        requests.make, {**GENERATION_2, 'interactive_serial_port': '3'}),
+    # The scheduler rejects it, too.
+    'HV405': functools.partial(
         requests.make, {**GENERATION_2, 'architecture': 'i686'}),
     'HV503': functools.partial(
         requests.make, GENERATION_2, disk_buses=('ide',)),
@@ -32,36 +35,49 @@ REQUESTS = {
 #: exception of Nova.
 REFUSALS = {
     'prepare_for_spawn': {
+        'HV405': ('HV502', 'InstanceUnacceptable'),
         'HV501': ('HV501', 'ComputeResourcesUnavailable'),
         'HV502': ('HV502', 'InstanceUnacceptable')},
     'spawn': {
+        'HV405': ('HV502', 'ImageUnacceptable'),
         'HV501': ('HV501', 'ComputeResourcesUnavailable'),
         'HV502': ('HV502', 'ImageUnacceptable'),
         'HV503': ('HV503', 'InvalidDiskInfo'),
         # The server was created as the other generation.
         'HV504': ('HV502', 'ImageUnacceptable')},
     'rebuild': {
+        'HV405': ('HV505', 'ImageUnacceptable'),
         'HV501': ('HV505', 'ImageUnacceptable'),
         'HV502': ('HV505', 'ImageUnacceptable'),
         'HV503': ('HV505', 'ImageUnacceptable'),
         'HV504': ('HV505', 'ImageUnacceptable')},
     'evacuate': {
+        'HV405': ('HV502', 'ImageUnacceptable'),
         'HV501': ('HV501', 'ImageUnacceptable'),
         'HV502': ('HV502', 'ImageUnacceptable'),
         'HV503': ('HV503', 'ImageUnacceptable'),
         'HV504': ('HV502', 'ImageUnacceptable')},
     'rescue': {
+        'HV405': ('HV502', 'ImageUnacceptable'),
         'HV501': ('HV501', 'ImageUnacceptable'),
         'HV502': ('HV502', 'ImageUnacceptable'),
         'HV504': ('HV504', 'ImageUnacceptable')},
     'attach_volume': {'HV503': ('HV503', 'InvalidDiskInfo')},
     'check_can_live_migrate_destination': {
+        'HV405': ('HV501', 'MigrationPreCheckError'),
         'HV501': ('HV501', 'MigrationPreCheckError')},
-    'pre_live_migration': {'HV501': ('HV501', 'MigrationPreCheckError')},
+    'pre_live_migration': {
+        'HV405': ('HV501', 'MigrationPreCheckError'),
+        'HV501': ('HV501', 'MigrationPreCheckError')},
     'migrate_disk_and_power_off': {
+        'HV405': ('HV501', 'InstanceFaultRollback'),
         'HV501': ('HV501', 'InstanceFaultRollback')},
-    'finish_migration': {'HV501': ('HV501', 'ImageUnacceptable')},
-    'finish_revert_migration': {'HV501': ('HV501', 'ImageUnacceptable')},
+    'finish_migration': {
+        'HV405': ('HV501', 'ImageUnacceptable'),
+        'HV501': ('HV501', 'ImageUnacceptable')},
+    'finish_revert_migration': {
+        'HV405': ('HV501', 'ImageUnacceptable'),
+        'HV501': ('HV501', 'ImageUnacceptable')},
 }
 
 
@@ -159,7 +175,7 @@ class CostTestCase(base.TestCase):
         """Return the validations, decisions and readings of the host."""
         request = requests.make(
             {**GENERATION_2, 'os_type': 'linux'}, disk_buses=('scsi',),
-            server=dict(GENERATION_2))
+            server={**GENERATION_2, 'os_type': 'linux'})
         with mock.patch.object(
                 validators, 'validate',
                 wraps=validators.validate) as validate, \

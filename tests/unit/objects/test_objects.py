@@ -16,7 +16,7 @@ from tests.unit import base
 #: raise the object's version along with it.
 FINGERPRINTS = {
     'HostCapability': '1.0-45402d1ec9b1ad17bc3427bd5887e488',
-    'ImageRequirement': '1.1-82e5c1a83a0476e7428767eada102f89',
+    'ImageRequirement': '1.2-9442570cbcfc5dbe4035a83568169e9f',
     'Refusal': '1.1-114e7be7cfa06239ad2f8d34cd241935',
 }
 
@@ -144,7 +144,7 @@ class RefusalTestCase(base.TestCase):
         for members in (refusal.as_dict(), over_the_wire(refusal).as_dict()):
             self.assertEqual(
                 {'generation': 'hyperv-gen2', 'version_requires': '>=6.3',
-                 'invalid': None}, members['requirement'])
+                 'invalid': None, 'needs_2016': None}, members['requirement'])
             self.assertEqual(
                 {'hypervisor_type': 'hyperv', 'hypervisor_version': '6.2'},
                 members['host_capability'])

@@ -102,9 +102,10 @@ GENERATION_1_CASES = (
 
 
 def prepared(example):
-    """A document as the commands make it: the content is not its own."""
+    """A document as the commands make it, with a flavor as Nova has one."""
     content = {k: v for k, v in example.items() if k == 'content'}
-    return {**image_document.normalize(example), **content}
+    return image_document.add_flavor(
+        {**image_document.normalize(example), **content}, example)
 
 
 def codes(base_document, changes):
