@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,8 +21,11 @@ _GIB = 1024 ** 3
 #: Largest integer in the database of Glance.
 _MAX_MIN_DISK = 2 ** 31 - 1
 _WINDOWS_DIRECTORY = '\\efi\\microsoft\\'
-#: Loaders of Linux distributions, in any directory.
-_LINUX_LOADERS = ('shimx64.efi', 'grubx64.efi', 'fbx64.efi')
+#: Loaders of Linux distributions, in any directory; of SUSE without "x64".
+_LINUX_LOADERS = ('shimx64.efi', 'grubx64.efi', 'fbx64.efi', 'shim.efi',
+                  'grub.efi', 'fallback.efi')
+#: The directory of unified kernel images (UAPI.5).
+_LINUX_DIRECTORY = '\\efi\\linux\\'
 
 
 def infer_properties(content: Mapping[str, Any]) -> dict[str, str]:
@@ -118,8 +122,19 @@ def _operating_system(loaders: Any) -> dict[str, str]:
     paths = [loader['path'].lower() for loader in loaders]
     if all(loader['machine'] == 'x64' for loader in loaders):
         properties['architecture'] = 'x86_64'
-    if any(path.startswith(_WINDOWS_DIRECTORY) for path in paths):
+    # What firmware starts decides on a disk with both systems.
+    started = [loader['path'].lower() for loader in loaders
+               if loader['started_by']]
+    if _starts_linux(started):
+        properties['os_type'] = 'linux'
+    elif any(path.startswith(_WINDOWS_DIRECTORY) for path in paths):
         properties['os_type'] = 'windows'
-    elif any(path.endswith(_LINUX_LOADERS) for path in paths):
+    elif _starts_linux(paths):
         properties['os_type'] = 'linux'
     return properties
+
+
+def _starts_linux(paths: Iterable[str]) -> bool:
+    return any(
+        path.endswith(_LINUX_LOADERS) or path.startswith(_LINUX_DIRECTORY)
+        for path in paths)

@@ -22,29 +22,47 @@ _LONG_NAME = 0x0f
 
 
 def program(machine=0x8664, subsystem=10, signed=False, shim=False,
-            magic=0x20b, size=1024):
-    """Return an EFI program that does nothing, with a section of 512 bytes."""
+            magic=0x20b, size=1024, data=b''):
+    """Return an EFI program that does nothing, with a section of 512 bytes.
+
+    :param data: the content of another section, ``.data``
+    """
     strings = b'\x20\0\0\0' + b'.vendor_cert\0'.ljust(28, b'\0')
-    data = bytearray(size)
-    data[:2] = b'MZ'
-    struct.pack_into('<I', data, 60, 64)
-    struct.pack_into('<4sHHIIIHHH', data, 64, b'PE\0\0', machine, 1, 0,
-                     400, 0, 240, 0x22, magic)
+    headers_size = 448 if data else 400
+    size += len(data)
+    image = bytearray(size)
+    image[:2] = b'MZ'
+    struct.pack_into('<I', image, 60, 64)
+    struct.pack_into('<4sHHIIIHHH', image, 64, b'PE\0\0', machine,
+                     2 if data else 1, 0, headers_size, 0, 240, 0x22, magic)
     optional = 64 + 24
-    struct.pack_into('<I12xI20xII4xH', data, optional + 16, 4096, 4096, 8192,
-                     400, subsystem)
-    struct.pack_into('<I', data, optional + 108, 16)
+    struct.pack_into('<I12xI20xII4xH', image, optional + 16, 4096, 4096,
+                     8192 + len(data), headers_size, subsystem)
+    struct.pack_into('<I', image, optional + 108, 16)
     if signed:
-        struct.pack_into('<II', data, optional + 144, size - 8, 8)
-    struct.pack_into('<8sIIII', data, optional + 240,
+        struct.pack_into('<II', image, optional + 144, size - 8, 8)
+    struct.pack_into('<8sIIII', image, optional + 240,
                      b'/4' if shim else b'.text', 512, 4096, 512, 512)
-    data[400:400 + len(strings)] = strings
-    return bytes(data)
+    if data:
+        struct.pack_into('<8sIIII', image, optional + 280, b'.data',
+                         len(data), 8192, len(data), 1024)
+        image[1024:1024 + len(data)] = data
+    image[headers_size:headers_size + len(strings)] = strings
+    return bytes(image)
 
 
-def boot_entries(name):
+def shim_strings(second_stage='grubx64.efi', fallback='fbx64.efi',
+                 mok_manager='mmx64.efi', *others):
+    """Return the strings of a shim, in the order of real ones."""
+    return b''.join(f'{text}\0'.encode('utf-16-le') for text in (
+        f'\\{fallback}', f'\\EFI\\BOOT\\{fallback}', f'\\{mok_manager}',
+        f'\\\\{second_stage}', *others, f'\\{mok_manager}'))
+
+
+def boot_entries(name, arguments=''):
     """Return a BOOTX64.CSV, as distributions write it."""
-    return f'\ufeff{name},a system,,a boot entry\n'.encode('utf-16-le')
+    return f'\ufeff{name},a system,{arguments},a boot entry\n'.encode(
+        'utf-16-le')
 
 
 def _short(name):

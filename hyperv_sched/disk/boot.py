@@ -126,8 +126,9 @@ def _boot_by_uefi(disk: virtual_disk.Disk, layout: partitions.Layout,
 def _loaders(candidate: partitions.BootCandidate,
              loaded: list[uefi.LoadedImage]) -> list[inspection.Loader]:
     return [inspection.Loader(
-        candidate.number, path, program.machine, program.subsystem,
-        program.signed) for path, program in loaded]
+        candidate.number, image.path, image.program.machine,
+        image.program.subsystem, image.program.signed, image.started_by)
+        for image in loaded]
 
 
 def _boot_candidate(disk: virtual_disk.Disk,

@@ -41,9 +41,17 @@ class Partition:
     size: int
 
 
+#: The value of :attr:`Loader.started_by` for a loader that firmware starts.
+FIRMWARE = 'firmware'
+
+
 @dataclasses.dataclass(frozen=True)
 class Loader:
-    """An EFI program that firmware or another loader starts."""
+    """An EFI program that firmware or another loader starts.
+
+    Or one that is present only: Windows Boot Manager, and loaders that
+    firmware does not start.
+    """
 
     partition: int
     """The number of the partition; 0 for a disk without partitions."""
@@ -54,6 +62,9 @@ class Loader:
     subsystem: str
     """For example application."""
     signed: bool
+    """Whether it has a signature; the signer is not checked."""
+    started_by: str
+    """``firmware``, or the path of the loader that starts it, or empty."""
 
 
 @dataclasses.dataclass
@@ -79,6 +90,7 @@ class Inspection:
     """gpt, mbr or none."""
     partitions: list[Partition] | None = None
     loaders: list[Loader] | None = None
+    """In the order in which they are started."""
     firmware: str = 'unknown'
     """The firmware that boots the disk: uefi, bios, both, none or unknown.
     Unknown boot code is no evidence for or against a BIOS."""

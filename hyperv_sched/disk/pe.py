@@ -77,6 +77,8 @@ import typing
 
 from hyperv_sched.disk import relocations
 from hyperv_sched.disk import resources
+from hyperv_sched.disk import shim
+from hyperv_sched.disk.shim import Shim
 
 X64 = 'x64'
 APPLICATION = 'application'
@@ -113,8 +115,12 @@ _HEADER_READ_SIZE = 512
 _MAX_SECTIONS = 1024
 #: Steps of work to decode, sort and name a section.
 _SECTION_STEPS = 4
+#: Bytes that are searched for strings in a step of work.
+_STRING_BYTES = 64
 #: Only a shim has it: the certificate of its vendor.
 _SHIM_SECTION = b'.vendor_cert'
+#: The section with the strings of a shim.
+_DATA_SECTION = b'.data'
 
 
 class LoadError(Exception):
@@ -141,8 +147,8 @@ class Program:
     subsystem: str
     signed: bool
     """Whether it has a signature; the signer is not checked."""
-    is_shim: bool
-    """Whether it boots a second stage."""
+    shim: Shim | None = None
+    """What it starts if it is a shim."""
 
 
 class _COFFHeader(typing.NamedTuple):
@@ -311,8 +317,7 @@ def read(file: ProgramFile) -> Program:
     if headers.coff.magic == _PE32:
         if headers.machine == X64:
             raise LoadError('no PE32+ header')
-        return Program(headers.machine, headers.subsystem,
-                       signed=False, is_shim=False)
+        return Program(headers.machine, headers.subsystem, signed=False)
     headers.check(file.size)
     sections = _read_sections(file, headers)
     _check_entry_point(headers.optional, sections)
@@ -326,8 +331,7 @@ def read(file: ProgramFile) -> Program:
     return Program(
         headers.machine, headers.subsystem,
         signed=bool(signatures.address and signatures.size),
-        is_shim=any(_full_name(file, section, headers) == _SHIM_SECTION
-                    for section in sections))
+        shim=_read_shim(file, headers, sections))
 
 
 def _read_headers(file: ProgramFile) -> _Headers:
@@ -498,6 +502,21 @@ def _check_signatures(file: ProgramFile, directory: _DataDirectory) -> None:
     if size and offset + size > file.size:
         raise LoadError(f'the file is cut off: it has {file.size} bytes, the '
                         f'signature ends at {offset + size}')
+
+
+def _read_shim(file: ProgramFile, headers: _Headers,
+               sections: list[_Section]) -> Shim | None:
+    """Return what a shim starts; None if the program is no shim."""
+    if not any(_full_name(file, section, headers) == _SHIM_SECTION
+               for section in sections):
+        return None
+    data = next((section for section in sections
+                 if section.name == _DATA_SECTION), None)
+    if data is None:
+        return Shim()
+    size = min(data.loaded, shim.MAX_STRINGS)
+    file.spend(size // _STRING_BYTES)
+    return shim.read_names(file.read(data.offset, size))
 
 
 def _full_name(file: ProgramFile, section: _Section,

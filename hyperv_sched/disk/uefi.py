@@ -2,19 +2,19 @@
 r"""The default boot behavior of UEFI firmware on one file system.
 
 A new VM has no boot options, so firmware boots \EFI\BOOT\BOOTX64.EFI (UEFI
-2.10, 3.5.1.1). A shim boots a second stage: grubx64.efi in its directory, or,
-if fbx64.efi is in its directory, the first boot option that a BOOTX64.CSV in
-another directory of \EFI defines (shim.c and fallback.c of rhboot/shim).
+2.10, 3.5.1.1). A shim starts other programs: :mod:`hyperv_sched.disk.shim`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import contextlib
 import typing
 
 from hyperv_sched.disk import fat
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import pe
+from hyperv_sched.disk import shim
 from hyperv_sched.disk.defects import Defect
 
 _Path = tuple[str, ...]
@@ -22,13 +22,11 @@ _Path = tuple[str, ...]
 _EFI = 'EFI'
 _DEFAULT_DIRECTORY = (_EFI, 'BOOT')
 _DEFAULT_LOADER = (*_DEFAULT_DIRECTORY, 'BOOTX64.EFI')
-_FALLBACK = (*_DEFAULT_DIRECTORY, 'fbx64.efi')
-_SECOND_STAGE = 'grubx64.efi'
+#: The second is read only if the first cannot be.
 _CSV_NAMES = ('BOOTX64.CSV', 'BOOT.CSV')
-#: Bytes of the first line of a CSV; other lines are not needed.
-_MAX_CSV = 4 * 1024
-#: Characters of a name on FAT.
-_MAX_NAME = 255
+_OPTIONS = 'options.csv'
+#: Programs that start one another. Real chains have four.
+_MAX_CHAIN = 16
 #: Windows Boot Manager, of which Windows puts a copy at the default path.
 _WINDOWS = (_EFI, 'Microsoft', 'Boot', 'bootmgfw.efi')
 #: Loaders that firmware does not boot, for the message on a missing loader.
@@ -50,10 +48,13 @@ class BootError(Exception):
 
 
 class LoadedImage(typing.NamedTuple):
-    """A program that was loaded, by its path with backslashes."""
+    """A program that was loaded."""
 
     path: str
+    """With backslashes."""
     program: pe.Program
+    started_by: str = ''
+    """See :attr:`hyperv_sched.disk.inspection.Loader.started_by`."""
 
 
 def load_unreachable(volume: fat.Volume, loaded: list[LoadedImage]) -> None:
@@ -66,15 +67,13 @@ def load_unreachable(volume: fat.Volume, loaded: list[LoadedImage]) -> None:
 
 
 def boot(volume: fat.Volume, loaded: list[LoadedImage]) -> None:
-    """Boot the default loader, and the second stage of a shim.
+    """Boot the default loader, and what a shim starts.
 
     :param loaded: the list to which each loaded program is added
     :raises BootError: booting ends before the loader of an operating system.
     """
     try:
-        if not _start_image(volume, _DEFAULT_LOADER, loaded):
-            raise BootError(Defect.LOADER_MISSING,
-                            _describe_missing_loader(volume, loaded))
+        _boot_default_loader(volume, loaded)
     except fat.DamagedFATError as exc:
         raise BootError(Defect.FAT_DAMAGED, str(exc)) from None
     # Properties are inferred from it: the system is Windows.
@@ -82,25 +81,43 @@ def boot(volume: fat.Volume, loaded: list[LoadedImage]) -> None:
         _load_image(volume, _WINDOWS, loaded)
 
 
-def _start_image(volume: fat.Volume, path: _Path,
-                 loaded: list[LoadedImage]) -> bool:
-    """Load and start a program, and its second stage if it is a shim.
+def _boot_default_loader(volume: fat.Volume,
+                         loaded: list[LoadedImage]) -> None:
+    path: _Path = _DEFAULT_LOADER
+    arguments = ''
+    program = _start_image(volume, path, inspection.FIRMWARE, loaded)
+    if program is None:
+        raise BootError(Defect.LOADER_MISSING,
+                        _describe_missing_loader(volume, loaded))
+    while program.shim:
+        path, arguments, program = _run_shim(
+            volume, path, program.shim, arguments, loaded)
 
-    :returns: whether the file exists
-    :raises BootError: the program, or its second stage, does not start.
+
+def _start_image(volume: fat.Volume, path: _Path, started_by: str,
+                 loaded: list[LoadedImage]) -> pe.Program | None:
+    """Load and start a program.
+
+    :returns: None if there is no such file
+    :raises BootError: the program does not start.
     """
+    text = _text(path)
+    if len(loaded) >= _MAX_CHAIN or any(
+            text.lower() == image.path.lower() for image in loaded):
+        raise BootError(
+            Defect.SHIM_SECOND_STAGE_MISSING,
+            f'{text} is a shim that starts itself without end')
     program = _load_image(volume, path, loaded)
     if program is None:
-        return False
+        return None
     if program.machine != pe.X64:
         raise BootError(Defect.LOADER_WRONG_ARCH,
-                        f'{_text(path)} is for {program.machine}')
+                        f'{text} is for {program.machine}')
     if program.subsystem != pe.APPLICATION:
         raise BootError(Defect.LOADER_NOT_EFI_APP,
-                        f'{_text(path)} has subsystem {program.subsystem}')
-    if program.is_shim:
-        _boot_second_stage(volume, path[:-1], loaded)
-    return True
+                        f'{text} has subsystem {program.subsystem}')
+    loaded[-1] = loaded[-1]._replace(started_by=started_by)
+    return program
 
 
 def _load_image(volume: fat.Volume, path: _Path,
@@ -118,28 +135,83 @@ def _load_image(volume: fat.Volume, path: _Path,
     return program
 
 
-def _boot_second_stage(volume: fat.Volume, directory: _Path,
-                       loaded: list[LoadedImage]) -> None:
-    """Boot the second stage of a shim in a directory."""
-    target: _Path = *directory, _SECOND_STAGE
-    if directory == _DEFAULT_DIRECTORY and volume.find(*_FALLBACK):
-        _load_image(volume, _FALLBACK, loaded)
-        option = _first_boot_option(volume)
-        if option is None:
-            raise BootError(Defect.SHIM_SECOND_STAGE_MISSING,
-                            f'{_text(_FALLBACK)} finds no {_CSV_NAMES[0]}')
-        target = option
-    if any(_text(target).lower() == image.path.lower() for image in loaded):
-        raise BootError(
-            Defect.SHIM_SECOND_STAGE_MISSING,
-            f'{_text(target)} is a shim that starts itself without end')
-    if not _start_image(volume, target, loaded):
-        raise BootError(
-            Defect.SHIM_SECOND_STAGE_MISSING, f'no {_text(target)}')
+class _Started(typing.NamedTuple):
+    """A program that runs."""
+
+    path: _Path
+    arguments: str
+    program: pe.Program
 
 
-def _first_boot_option(volume: fat.Volume) -> _Path | None:
-    """Return the program of the first boot option of the fallback."""
+def _run_shim(volume: fat.Volume, path: _Path, names: shim.Shim,
+              arguments: str, loaded: list[LoadedImage]) -> _Started:
+    """Start what a shim starts: its fallback, or its second stage.
+
+    :param path: of the shim
+    :raises BootError: it finds nothing to start.
+    """
+    fallback = (*_DEFAULT_DIRECTORY, names.fallback)
+    if _is_default_path(path) and volume.find(*fallback):
+        return _run_fallback(volume, path, fallback, loaded)
+    directory, started_by = path[:-1], _text(path)
+    targets = [((*directory, names.second_stage), '')]
+    if arguments:
+        first, rest = shim.split_arguments(arguments)
+        if first and _text(shim.resolve(directory, first)).lower().startswith(
+                started_by.lower()):
+            # The path of the shim itself, as the UEFI shell passes it.
+            first, rest = shim.split_arguments(rest)
+    else:
+        first, rest = '', ''
+    if not first and names.reads_options:
+        first = _read_options(volume, directory)
+    if first:
+        targets.insert(0, (shim.resolve(directory, first), rest))
+    for target, target_arguments in targets:
+        program = _start_image(volume, target, started_by, loaded)
+        if program:
+            return _Started(target, target_arguments, program)
+    raise BootError(
+        Defect.SHIM_SECOND_STAGE_MISSING,
+        'no ' + ', no '.join(_text(target) for target, _ in targets))
+
+
+def _is_default_path(path: _Path) -> bool:
+    """Return whether a shim takes its path for that of a removable medium."""
+    *directory, name = (component.lower() for component in path)
+    return (directory == [component.lower()
+                          for component in _DEFAULT_DIRECTORY]
+            and name.startswith('boot') and name.endswith('.efi'))
+
+
+def _read_options(volume: fat.Volume, directory: _Path) -> str:
+    """Return the second stage that options.csv of a shim names, or ''."""
+    file = volume.find(*directory, _OPTIONS)
+    if file is None or file.is_directory:
+        return ''
+    return shim.optional_second_stage(_read_csv(volume, file))
+
+
+def _run_fallback(volume: fat.Volume, path: _Path, fallback: _Path,
+                  loaded: list[LoadedImage]) -> _Started:
+    """Start the fallback of a shim, and its first boot option."""
+    if _start_image(volume, fallback, _text(path), loaded) is None:
+        raise BootError(Defect.SHIM_SECOND_STAGE_MISSING,
+                        f'{_text(fallback)} is a directory')
+    for directory, option in _boot_options(volume):
+        target = *directory, *filter(None, option.program.split('\\'))
+        program = _start_image(volume, target, _text(fallback), loaded)
+        if program is None:
+            raise BootError(
+                Defect.SHIM_SECOND_STAGE_MISSING, f'no {_text(target)}')
+        return _Started(target, option.arguments, program)
+    raise BootError(Defect.SHIM_SECOND_STAGE_MISSING,
+                    f'{_text(fallback)} finds no {_CSV_NAMES[0]}')
+
+
+def _boot_options(volume: fat.Volume
+                  ) -> Iterator[tuple[_Path, shim.BootOption]]:
+    r"""Yield the boot options that directories of \EFI define."""
     for entry in volume.entries(volume.find(_EFI)):
         if not entry.is_directory or entry.name in ('.', '..') or (
                 entry.matches(_DEFAULT_DIRECTORY[-1])):
@@ -148,21 +220,15 @@ def _first_boot_option(volume: fat.Volume) -> _Path | None:
             file = volume.find(_EFI, entry.name, name)
             if file is None or file.is_directory:
                 continue
-            program = _first_program(volume, file)
-            if program:
-                return _EFI, entry.name, program
-    return None
+            for option in shim.boot_options(_read_csv(volume, file)):
+                yield (_EFI, entry.name), option
+            break
 
 
-def _first_program(volume: fat.Volume, file: fat.DirectoryEntry
-                   ) -> str | None:
-    """Return the program in the first line of a CSV; None without one."""
-    data = volume.open(file).read(0, _MAX_CSV)
+def _read_csv(volume: fat.Volume, file: fat.DirectoryEntry) -> bytes:
+    data = volume.open(file).read(0, shim.MAX_CSV)
     volume.spend(len(data) // 4)
-    line = data.decode('utf-16-le', 'replace').lstrip('\ufeff')
-    program, comma, _ = line.partition('\n')[0].partition(',')
-    # A longer name names no file; the rest of it is not shown either.
-    return program[:_MAX_NAME + 1] if comma else None
+    return data
 
 
 def _describe_missing_loader(volume: fat.Volume,

@@ -61,9 +61,10 @@ def _file(**facts: Any) -> dict[str, Any]:
                         'virtual_size': 1073741824, **facts}}
 
 
-def _loader(signed: bool) -> dict[str, Any]:
+def _loader(signed: bool, started_by: str = 'firmware') -> dict[str, Any]:
     return {'partition': 1, 'path': '\\EFI\\BOOT\\BOOTX64.EFI',
-            'machine': 'x64', 'subsystem': 'application', 'signed': signed}
+            'machine': 'x64', 'subsystem': 'application', 'signed': signed,
+            'started_by': started_by}
 
 
 def _generation_of_disk(document: Document) -> dict[str, str]:
@@ -800,14 +801,18 @@ RULES = (
              example='\\EFI\\BOOT\\BOOTX64.EFI: no MZ header')]),
     Rule('HV334', 'shim-second-stage-missing', 'error',
          'shim finds nothing to start: {actual}',
-         'grubx64.efi beside the shim, or fbx64.efi and a BOOTX64.CSV',
+         'the second stage beside the shim, or its fallback and a BOOTX64.CSV',
          'Copy the whole directory of the loader, not the shim alone',
          references.SHIM,
          scope='generation-2',
          clauses=[Defect(
-             why='A shim starts grubx64.efi beside it. Where fbx64.efi is '
-                 'beside it, that starts what BOOTX64.CSV in another '
-                 'directory below \\EFI names.',
+             why='A shim starts a second stage beside it: grubx64.efi, of '
+                 'SUSE grub.efi. Where its fallback is in \\EFI\\BOOT '
+                 '(fbx64.efi, of SUSE fallback.efi), that starts what '
+                 'BOOTX64.CSV in another directory below \\EFI names. Other '
+                 'second stages are named by the third field of that file, '
+                 'or by options.csv. Each shim is searched for the names of '
+                 'the files that it opens.',
              example='no \\EFI\\BOOT\\grubx64.efi')]),
     Rule('HV335', 'loader-unsigned', 'error',
          'os_secure_boot=required, but a loader carries no signature',
@@ -820,12 +825,14 @@ RULES = (
                  'signed them is not checked.',
              path='content.firmware',
              then=optional('content.loaders', {
-                 'items': optional('signed', equal(True))}),
+                 'items': any_of(required('started_by', equal('')),
+                                 optional('signed', equal(True)))}),
              when=all_of(ref('starts-by-uefi'), ref('secure-boot')),
              wrong=[{**_SECURE, **_file(firmware='uefi', loaders=[
                  _loader(signed=True), _loader(signed=False)])}],
              right=[{**_SECURE, **_file(firmware='uefi', loaders=[
-                 _loader(signed=True)])}])]),
+                 _loader(signed=True),
+                 _loader(signed=False, started_by='')])}])]),
     Rule('HV341', 'generation-mismatch', 'error',
          'the image is generation 1 (hw_machine_type: {actual}), the disk '
          'starts by UEFI only',

@@ -11,9 +11,10 @@ BLANK = {'format': 'vhdx', 'virtual_size': 40 * GIB, 'file_size': 4096,
          'generation': None, 'loaders': None, 'firmware': 'unknown'}
 
 
-def loader(path, machine='x64'):
+def loader(path, machine='x64', started_by='firmware'):
     return {'partition': 1, 'path': path, 'machine': machine,
-            'subsystem': 'application', 'signed': True}
+            'subsystem': 'application', 'signed': True,
+            'started_by': started_by}
 
 
 class InferPropertiesTestCase(base.TestCase):
@@ -111,10 +112,22 @@ class InferMembersTestCase(base.TestCase):
                 (['\\EFI\\BOOT\\BOOTX64.EFI', '\\EFI\\a\\SHIMX64.EFI'],
                  'linux'),
                 (['\\EFI\\BOOT\\fbx64.efi'], 'linux'),
+                (['\\EFI\\BOOT\\grub.efi'], 'linux'),
+                (['\\EFI\\BOOT\\fallback.efi'], 'linux'),
+                (['\\EFI\\sles\\shim.efi'], 'linux'),
+                (['\\EFI\\Linux\\kernel.efi'], 'linux'),
                 (['\\EFI\\Microsoft\\Boot\\bootmgfw.efi'], 'windows')):
             members = self.members(loaders=list(map(loader, paths)))
             self.assertEqual(('x86_64', os_type), (
                 members['architecture'], members.get('os_type')))
+
+    def test_os_type_of_two_systems_is_that_of_the_started_loaders(self):
+        windows = loader('\\EFI\\Microsoft\\Boot\\bootmgfw.efi',
+                         started_by='')
+        for started_by, os_type in (('firmware', 'linux'), ('', 'windows')):
+            grub = loader('\\EFI\\BOOT\\grubx64.efi', started_by=started_by)
+            self.assertEqual(os_type, self.members(
+                loaders=[grub, windows])['os_type'])
 
     def test_other_architectures_are_left_out(self):
         self.assertNotIn('architecture', self.members(

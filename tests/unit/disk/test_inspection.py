@@ -37,7 +37,7 @@ class InspectionTestCase(base.TestCase):
             'loaders': [{'partition': 1,
                          'path': '\\EFI\\BOOT\\BOOTX64.EFI',
                          'machine': 'x64', 'subsystem': 'application',
-                         'signed': False}],
+                         'signed': False, 'started_by': 'firmware'}],
             'firmware': 'uefi', 'generation': 'hyperv-gen2', 'defects': {},
             'bytes_read': content['bytes_read']}, content)
         self.assertEqual(content, json.loads(json.dumps(content)))

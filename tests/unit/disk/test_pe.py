@@ -3,6 +3,7 @@
 import struct
 
 from hyperv_sched.disk import pe
+from hyperv_sched.disk.shim import Shim
 from tests import guests
 from tests.unit.disk import base
 
@@ -83,7 +84,7 @@ class HeaderTestCase(ProgramTestCase):
         program = pe.read(ProgramFile(
             guests.program(machine=0x14c, magic=0x10b)))
         self.assertEqual(
-            pe.Program('ia32', 'application', False, False), program)
+            pe.Program('ia32', 'application', signed=False), program)
 
     def test_number_of_directories(self):
         self.assertLoads(('<I', OPTIONAL + 108, 16))
@@ -173,9 +174,24 @@ class HeaderTestCase(ProgramTestCase):
                     'a section overlaps another in memory', *changes)
 
     def test_shim_has_the_certificate_of_its_vendor(self):
-        for shim in (True, False):
-            program = pe.read(ProgramFile(guests.program(shim=shim)))
-            self.assertEqual(shim, program.is_shim)
+        program = pe.read(ProgramFile(guests.program()))
+        self.assertIsNone(program.shim)
+        program = pe.read(ProgramFile(guests.program(shim=True)))
+        self.assertEqual(Shim('grubx64.efi', 'fbx64.efi'), program.shim)
+
+    def test_names_in_the_data_of_a_shim(self):
+        strings = guests.shim_strings('grub.efi', 'fallback.efi')
+        for data, shim in (
+                (strings, Shim('grub.efi', 'fallback.efi')),
+                (bytes(32 * 1024 - len(strings)) + strings,
+                 Shim('grub.efi', 'fallback.efi')),
+                (bytes(32 * 1024) + strings,
+                 Shim('grubx64.efi', 'fbx64.efi'))):
+            program = pe.read(ProgramFile(
+                guests.program(shim=True, data=data)))
+            self.assertEqual(shim, program.shim)
+        program = pe.read(ProgramFile(guests.program(data=strings)))
+        self.assertIsNone(program.shim)
 
 
 class DirectoriesTestCase(ProgramTestCase):
