@@ -185,7 +185,7 @@ def summarize(rejected: Mapping[rules.Finding, int], scope: str = '') -> str:
 
     def text(head: str, message: str, tails: list[str]) -> str:
         reasons = '; '.join([f'{head}: {message}', *tails])
-        return f'{scope}{sentence(reasons)} {fix}'
+        return f'{scope}{texts.sentence(reasons)} {fix}'
 
     named = [reason.named for reason in others]
     short = [reason.short for reason in others]
@@ -216,14 +216,9 @@ def explain(rejected: Mapping[rules.Finding, int],
         more = ', ...' if reason.count > MAX_NAMED else ''
         explained.append(
             f'{reason.finding.code} {reason.finding.name} ({reason.hosts}: '
-            f'{listed}{more}): {reason.finding.message}. '
+            f'{listed}{more}): {texts.sentence(reason.finding.message)} '
             f'{reason.finding.fix}')
     return '; '.join(explained)
-
-
-def sentence(text: str) -> str:
-    """End a text with a full stop, unless it was cut."""
-    return text if text.endswith('...') else f'{text}.'
 
 
 def _reasons(rejected: Mapping[rules.Finding, int]) -> list[_Reason]:

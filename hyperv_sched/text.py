@@ -191,6 +191,11 @@ def file_error(exc: OSError, path: str | os.PathLike[str],
     return exc.strerror or str(exc)
 
 
+def sentence(text: str) -> str:
+    """End a text with a full stop, unless it was cut."""
+    return text if text.endswith('...') else f'{text}.'
+
+
 def shorten(text: str, size: int) -> str:
     """Cut a text to a number of bytes of UTF-8, and mark the cut."""
     encoded = text.encode()

@@ -177,8 +177,9 @@ def reason(finding: rules.Finding, size: int) -> str:
         cause = f'{code} {finding.cause.message}'
     more = _MORE.format(code)
     head = f'{finding.code}: '
-    for words in (str(finding), f'{head}{finding.message}. {finding.fix}',
-                  f'{head}{cause}. {finding.fix}', f'{head}{cause}. {more}'):
+    message, cause = text.sentence(finding.message), text.sentence(cause)
+    for words in (str(finding), f'{head}{message} {finding.fix}',
+                  f'{head}{cause} {finding.fix}', f'{head}{cause} {more}'):
         if len(words.encode()) <= size:
             return words
     room = size - len(f'{head} {more}'.encode())

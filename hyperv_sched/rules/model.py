@@ -19,6 +19,7 @@ from hyperv_sched.rules.conditions import not_
 from hyperv_sched.rules.conditions import optional
 from hyperv_sched.rules.conditions import ref
 from hyperv_sched.text import escape
+from hyperv_sched.text import sentence
 
 Severity = typing.Literal['error', 'warning', 'info', 'unknown']
 
@@ -52,7 +53,8 @@ class Finding:
     """The finding that this one follows from."""
 
     def __str__(self) -> str:
-        return f'{self.code} {self.name}: {self.message}. {self.fix}'
+        return (f'{self.code} {self.name}: {sentence(self.message)} '
+                f'{self.fix}')
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members by name, as JSON has them."""

@@ -180,3 +180,10 @@ class ShortenTestCase(base.TestCase):
         self.assertEqual('...', text.shorten('漢字', 5))
         self.assertEqual('漢...', text.shorten('漢字漢', 8))
         self.assertEqual('abc...', text.shorten('abcdefgh', 6))
+
+
+class SentenceTestCase(base.TestCase):
+
+    def test_text_that_was_cut_ends_already(self):
+        self.assertEqual('It is wrong.', text.sentence('It is wrong'))
+        self.assertEqual('It is wr...', text.sentence('It is wr...'))

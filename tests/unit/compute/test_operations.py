@@ -240,6 +240,14 @@ class ReasonTestCase(base.TestCase):
             end = '... More: hyperv-sched rule show HV101'
             self.assertEqual(end, reason[-len(end):])
 
+    def test_shortened_value_is_not_followed_by_a_full_stop(self):
+        finding = operations.run_checks('rebuild', requests.make({
+            **GENERATION_2, 'hypervisor_version_requires':
+            '>=10.0,' + ','.join(['>=6.3'] * 60)}, ('hyperv', 6003)))
+        reason = operations.reason(finding, 255)
+        self.assertIn('... Rebuild with an image', reason)
+        self.assertNotIn('....', reason)
+
     def test_cause_replaces_the_words_on_this_host(self):
         finding = operations.run_checks('spawn', REQUESTS['HV501']())
         self.assertEqual(
