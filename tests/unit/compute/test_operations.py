@@ -243,7 +243,7 @@ class ReasonTestCase(base.TestCase):
     def test_shortened_value_is_not_followed_by_a_full_stop(self):
         finding = operations.run_checks('rebuild', requests.make({
             **GENERATION_2, 'hypervisor_version_requires':
-            '>=10.0,' + ','.join(['>=6.3'] * 60)}, ('hyperv', 6003)))
+            '>=10.0,' + ','.join(['>=6.3'] * 41)}, ('hyperv', 6003)))
         reason = operations.reason(finding, 255)
         self.assertIn('... Rebuild with an image', reason)
         self.assertNotIn('....', reason)
