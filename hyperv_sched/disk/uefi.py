@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import contextlib
+import itertools
 import typing
 
 from hyperv_sched.disk import fat
@@ -32,6 +33,13 @@ _WINDOWS = (_EFI, 'Microsoft', 'Boot', 'bootmgfw.efi')
 #: Loaders that firmware does not boot, for the message on a missing loader.
 _OTHER_LOADERS = ((*_DEFAULT_DIRECTORY, 'BOOTIA32.EFI'),
                   (*_DEFAULT_DIRECTORY, 'BOOTAA64.EFI'), _WINDOWS)
+#: Loaders that installers put into a directory of their own. The first that
+#: is present is named.
+_INSTALLED_LOADERS = ('shimx64.efi', 'shim.efi', 'grubx64.efi', 'grub.efi',
+                      'systemd-bootx64.efi')
+#: Directories that are searched for them, and loaders that are named.
+_MAX_DIRECTORIES = 64
+_MAX_NAMED = 4
 
 #: Defects that end a boot, in the order in which booting reaches them.
 BOOT_STAGES = (
@@ -233,16 +241,30 @@ def _read_csv(volume: fat.Volume, file: fat.DirectoryEntry) -> bytes:
 
 def _describe_missing_loader(volume: fat.Volume,
                              loaded: list[LoadedImage]) -> str:
-    """Describe the missing loader, and name a loader that is present."""
+    """Describe the missing loader, and name loaders that are present."""
+    for path in itertools.chain(_OTHER_LOADERS, _installed_loaders(volume)):
+        if len(loaded) < _MAX_NAMED:
+            with contextlib.suppress(BootError):
+                _load_image(volume, path, loaded)
     missing = f'no {_text(_DEFAULT_LOADER)}'
-    for path in _OTHER_LOADERS:
-        try:
-            program = _load_image(volume, path, loaded)
-        except BootError:
-            continue
-        if program is not None:
-            return f'{missing}, but {_text(path)}'
-    return missing
+    present = ', '.join(image.path for image in loaded)
+    return f'{missing}, but {present}' if present else missing
+
+
+def _installed_loaders(volume: fat.Volume) -> Iterator[_Path]:
+    r"""Yield a loader of each directory of \EFI that has one."""
+    efi = volume.find(_EFI)
+    if efi is None or not efi.is_directory:
+        return
+    directories = (entry for entry in volume.entries(efi)
+                   if entry.is_directory and entry.name not in ('.', '..'))
+    for directory in itertools.islice(directories, _MAX_DIRECTORIES):
+        names = [*volume.entries(directory)]
+        for loader in _INSTALLED_LOADERS:
+            volume.spend(len(names))
+            if any(entry.matches(loader) for entry in names):
+                yield _EFI, directory.name, loader
+                break
 
 
 def _text(path: _Path) -> str:

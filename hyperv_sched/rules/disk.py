@@ -13,6 +13,7 @@ from hyperv_sched.rules.conditions import all_of
 from hyperv_sched.rules.conditions import any_of
 from hyperv_sched.rules.conditions import equal
 from hyperv_sched.rules.conditions import has
+from hyperv_sched.rules.conditions import matches
 from hyperv_sched.rules.conditions import none_of
 from hyperv_sched.rules.conditions import not_
 from hyperv_sched.rules.conditions import one_of
@@ -65,6 +66,44 @@ def _loader(signed: bool, started_by: str = 'firmware') -> dict[str, Any]:
     return {'partition': 1, 'path': '\\EFI\\BOOT\\BOOTX64.EFI',
             'machine': 'x64', 'subsystem': 'application', 'signed': signed,
             'started_by': started_by}
+
+
+#: The directory of a vendor holds a shim and all that the shim starts.
+_COPY = (
+    'Copy the directory of that shim to \\EFI\\BOOT. In the guest, in the '
+    'directory /boot/efi: cp -r EFI/{0}/. EFI/BOOT && '
+    'cp EFI/{0}/{1} EFI/BOOT/BOOTX64.EFI')
+
+#: Loaders of HV331 by variant, with paths below \EFI.
+_OTHER_LOADERS = {
+    'debian': 'debian\\shimx64.efi', 'ubuntu': 'ubuntu\\shimx64.efi',
+    'opensuse': 'opensuse\\shim.efi', 'sles': 'sles\\shim.efi',
+    'windows': 'Microsoft\\Boot\\bootmgfw.efi'}
+
+
+def _missing_loader(variant: str | None, path: str, *others: str) -> Clause:
+    r"""Return the clause of HV331 for the loader that is named first.
+
+    :param path: the path of a loader below \EFI
+    :param others: patterns of paths for which the clause does not hold
+    """
+    named = [matches(rf'^no [^,]*, but \\EFI\\{pattern}')
+             for pattern in others or (_pattern(path),)]
+    example = 'no \\EFI\\BOOT\\BOOTX64.EFI' + (
+        f', but \\EFI\\{path}' if path else '')
+    return Clause(
+        why='A new VM has no boot entries, so firmware looks for this one '
+            'file (UEFI 2.10, 3.5.1.1). The paths of installers, as '
+            '\\EFI\\Microsoft\\Boot\\bootmgfw.efi or '
+            '\\EFI\\debian\\shimx64.efi, need an entry.',
+        path='content.defects.loader-missing', variant=variant,
+        value=any_of(*named) if others else not_(named[0]),
+        wrong=[_file(defects={'loader-missing': example})],
+        right=[_file(defects={})])
+
+
+def _pattern(path: str) -> str:
+    return path.replace('\\', r'\\').replace('.', r'\.')
 
 
 def _generation_of_disk(document: Document) -> dict[str, str]:
@@ -774,14 +813,23 @@ RULES = (
          'firmware has nothing to start: {actual}',
          '\\EFI\\BOOT\\BOOTX64.EFI',
          'Linux: grub-install --removable, or copy the whole directory of '
-         'the loader to \\EFI\\BOOT; Windows: bcdboot with /f UEFI',
-         references.BOOT_MANAGER,
+         'the loader to \\EFI\\BOOT and the loader itself to this path; '
+         'Windows: bcdboot with /f UEFI',
+         references.BOOT_MANAGER, {
+             'debian': Variant(_COPY.format('debian', 'shimx64.efi')),
+             'ubuntu': Variant(_COPY.format('ubuntu', 'shimx64.efi')),
+             'opensuse': Variant(_COPY.format('opensuse', 'shim.efi')),
+             'sles': Variant(_COPY.format('sles', 'shim.efi')),
+             'windows': Variant(
+                 'Install Windows Boot Manager at this path, too: in the '
+                 'guest, bcdboot C:\\Windows /f UEFI'),
+         },
          scope='generation-2',
-         clauses=[Defect(
-             why='A new VM has no boot entries, so firmware looks for this '
-                 'one file (UEFI 2.10, 3.5.1.1). The paths of installers, as '
-                 '\\EFI\\Microsoft\\Boot\\bootmgfw.efi, need an entry.',
-             example='no \\EFI\\BOOT\\BOOTX64.EFI')]),
+         clauses=[
+             *(_missing_loader(variant, path)
+               for variant, path in _OTHER_LOADERS.items()),
+             _missing_loader(None, '', *map(
+                 _pattern, _OTHER_LOADERS.values()))]),
     Rule('HV332', 'loader-wrong-arch', 'error',
          'the loader is for another machine: {actual}',
          'x64',

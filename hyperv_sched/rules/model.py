@@ -26,7 +26,7 @@ Severity = typing.Literal['error', 'warning', 'info', 'unknown']
 #: A command in a sentence, up to the sign that ends it: to be pasted whole.
 #: A comma ends it in front of a space only: options of qemu-img have some.
 COMMAND = re.compile(
-    r'\b(?:grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
+    r'\b(?:cp|grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
     r'qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
 
 

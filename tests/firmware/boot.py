@@ -46,6 +46,10 @@ def _uefi(code: str, variables: str, *extra: str) -> Machine:
         ('EFI Internal Shell', 'No bootable option or device was found',
          # shim with its fallback, and with an unsigned second stage.
          'LoadImage failed', 'Security Violation',
+         # shim that finds neither a second stage nor the default one.
+         'start_image() returned Not Found\r',
+         # GRUB without a configuration.
+         'grub>', 'grub rescue>',
          # shim that started itself until memory was full.
          'start_image() returned Out of Resources',
          # The program crashed.

@@ -736,6 +736,22 @@ FALLBACK = images.put('EFI/BOOT/fbx64.efi', loaders.fallback)
 CSV = images.put('EFI/debian/BOOTX64.CSV', loaders.text(
     'shimx64.efi,debian,,This is the boot entry for debian\n'.encode(
         'utf-16')))
+
+
+def csv(line: str) -> loaders.Loader:
+    """Return a CSV file of shim or its fallback."""
+    return loaders.text(line.encode('utf-16'))
+
+
+def boot_option(line: str) -> images.Step:
+    return images.put('EFI/os/BOOTX64.CSV', csv(line))
+
+
+#: A shim in a directory of its own, which the fallback starts.
+FALLBACK_AND_SHIM = (
+    SHIM, FALLBACK, images.put('EFI/os/shimx64.efi', loaders.shim))
+UKI = images.put('EFI/Linux/uki.efi', loaders.grub)
+UKI_OPTION = 'shimx64.efi,os,\\EFI\\Linux\\uki.efi ,a UKI\n'
 INSTALLED = (
     DEBIAN, images.put('EFI/debian/shimx64.efi', loaders.shim),
     images.put('EFI/debian/grubx64.efi', loaders.signed_grub))
@@ -895,6 +911,28 @@ LOADERS = (
         SHIM, FALLBACK, *INSTALLED)),
     fails('shim-fallback-no-target', 'HV334', *with_files(
         SHIM, FALLBACK, CSV, DEBIAN)),
+    starts('shim-suse', *with_files(
+        images.put(BOOTX64, loaders.suse_shim),
+        images.put('EFI/BOOT/grub.efi', loaders.grub)), telling=True),
+    fails('shim-suse-other-name', 'HV334', *with_files(
+        images.put(BOOTX64, loaders.suse_shim),
+        images.put('EFI/BOOT/grubx64.efi', loaders.grub)), telling=True),
+    starts('shim-uki-by-csv', *with_files(
+        *FALLBACK_AND_SHIM, UKI, boot_option(UKI_OPTION)), telling=True),
+    starts('shim-uki-missing-and-default', *with_files(
+        *FALLBACK_AND_SHIM, boot_option(UKI_OPTION),
+        images.put('EFI/os/grubx64.efi', loaders.grub))),
+    fails('shim-csv-without-label', 'HV334', *with_files(
+        *FALLBACK_AND_SHIM, UKI, boot_option(
+            'shimx64.efi,,\\EFI\\Linux\\uki.efi ,a UKI\n'))),
+    starts('shim-csv-second-line', *with_files(
+        *FALLBACK_AND_SHIM, UKI, boot_option(f',os,,\r\n{UKI_OPTION}'))),
+    starts('shim-options', *with_files(
+        SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
+            '\\EFI\\Linux\\uki.efi,a UKI'))), telling=True),
+    fails('shim-options-with-space', 'HV334', *with_files(
+        SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
+            '\\EFI\\Linux\\uki.efi ,a UKI')))),
     # Secure Boot.
     starts('secure-boot-shim-grub', *with_files(SHIM, SIGNED_GRUB, DEBIAN),
            telling=True, **SECURE_BOOT),

@@ -101,6 +101,15 @@ def shim() -> bytes:
     return _installed(_UNPACKED / 'shim' / 'shimx64.efi.signed')
 
 
+def suse_shim() -> bytes:
+    """Return the shim with the name of SUSE for the second stage."""
+    old = '\\\\grubx64.efi'.encode('utf-16-le')
+    new = '\\\\grub.efi'.encode('utf-16-le').ljust(len(old), b'\0')
+    program = shim()
+    assert program.count(old) == 1
+    return program.replace(old, new)
+
+
 def fallback() -> bytes:
     """Return fbx64.efi of shim, which boots the program of a CSV."""
     return _installed(_UNPACKED / 'shim' / 'fbx64.efi.signed')

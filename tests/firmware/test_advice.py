@@ -18,6 +18,7 @@ import testtools
 from hyperv_sched import disk
 from hyperv_sched import rules
 from hyperv_sched import validators
+from tests.firmware import boot
 from tests.firmware import corpus
 from tests.firmware import gpt_edit
 from tests.firmware import images
@@ -48,6 +49,16 @@ def commands(fix: str) -> list[str]:
 
 
 Check = Callable[[testtools.TestCase, bytes, bytes, list[dict]], None]
+
+
+def starts(test, before, after, partitions):
+    """Assert that firmware boots the disk, and that the rest is equal."""
+    first, = partitions
+    end = first['offset'] + first['size']
+    test.assertEqual(before[:first['offset']], after[:first['offset']])
+    test.assertEqual(before[end:], after[end:])
+    test.assertTrue(boot.starts(
+        boot.UEFI, images.Image(test.directory), in_container=False))
 
 
 def same_disk(test, before, after, partitions):
@@ -88,6 +99,8 @@ class Advice:
     n: str = ''
     """The number of the partition, if the command has an N."""
     name: str = ''
+    on_esp: bool = False
+    """Whether the commands are run in the root of the file system."""
 
 
 # An ESP and a partition up to the last sector, with data at its end.
@@ -99,6 +112,19 @@ CREATORS = (b'qem2', b'qemu', b'vpc ', b'win ', b'vs  ', b'vbox', b'd2v ',
 #: Sizes that are a product of cylinders, heads and sectors, and one that is
 #: not.
 SIZES = (48 * MIB + 300 * 1024, 1000 * 8 * 17 * 512, 50 * MIB + 512)
+
+
+def installed(directory: str, shim: str, grub: str,
+              loader: loaders.Loader) -> Advice:
+    """Return HV331, for the directory of an installer."""
+    return Advice('HV331', (
+        corpus.DISK, images.gpt(), images.fat(), *(
+            images.put(f'EFI/{directory}/{name}', content)
+            for name, content in (
+                (shim, loader), (grub, loaders.grub),
+                ('fbx64.efi', loaders.fallback),
+                ('BOOTX64.CSV', corpus.csv(f'{shim},{directory},,\n'))))),
+        variant=directory, on_esp=True, check=starts)
 
 
 def from_vhds() -> list[Advice]:
@@ -169,6 +195,10 @@ ADVICE = (
              name=str(copy), **VHDX) for copy in vhdx_edit.HEADERS),
     Advice('HV218', (*GOOD, images.vhdx(), vhdx_edit.header(
         sequence=7, data_guid=bytes(16))), **VHDX),
+    installed('debian', 'shimx64.efi', 'grubx64.efi', loaders.shim),
+    installed('ubuntu', 'shimx64.efi', 'grubx64.efi', loaders.shim),
+    installed('opensuse', 'shim.efi', 'grub.efi', loaders.suse_shim),
+    installed('sles', 'shim.efi', 'grub.efi', loaders.suse_shim),
     Advice('HV221', (*GOOD, images.vhdx(), vhdx_edit.append(
         b'conectix'.ljust(512, b'\0'))), **VHDX),
     Advice('HV228', (*GOOD, images.vhdx('block_size=1M')), found=False,
@@ -266,6 +296,9 @@ class AdviceTestCase(testtools.TestCase):
         self.assertEqual(fix.replace('{actual}', finding.actual or ''),
                          finding.fix)
         for command in commands(finding.fix):
+            if advice.on_esp:
+                self.run_on_esp(command, partitions[0]['offset'])
+                continue
             self.run_command(re.sub(r'\bN:', f'{advice.n}:', command)
                              if advice.n else command)
         result = self.path(advice.result)
@@ -300,6 +333,14 @@ class AdviceTestCase(testtools.TestCase):
         self.run_command(f'qemu-img convert --image-opts {kind},'
                          f'file.filename={path.name} -O raw content')
         return self.path('content').read_bytes()
+
+    def run_on_esp(self, command, offset):
+        """Run a command in a copy of the file system, and copy it back."""
+        self.path('esp').mkdir()
+        volume = f'-i DISK.raw@@{offset}'
+        self.run_command(f'mcopy -s {volume} "::*" esp')
+        self.run_command(f'cd esp && {command}')
+        self.run_command(f'mcopy -s -D o {volume} esp/* ::')
 
     def run_command(self, command):
         done = subprocess.run(

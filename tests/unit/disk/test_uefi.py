@@ -30,19 +30,39 @@ class LoaderTestCase(base.TestCase):
                          result.loaders[-1].path)
         self.assertEqual('', result.loaders[-1].started_by)
 
+    def assertMissing(self, present, files):
+        result = self.assertLoaderFails('loader-missing', files)
+        self.assertEqual(
+            'no \\EFI\\BOOT\\BOOTX64.EFI' + (
+                f', but {", ".join(present)}' if present else ''),
+            result.defects['loader-missing'])
+        self.assertEqual(
+            present, [loader.path for loader in result.loaders])
+        self.assertEqual(
+            {''} if present else set(),
+            {loader.started_by for loader in result.loaders})
+
     def test_missing(self):
-        result = self.assertLoaderFails(
-            'loader-missing', {'EFI/ubuntu/grubx64.efi': GRUB})
-        self.assertEqual('no \\EFI\\BOOT\\BOOTX64.EFI',
-                         result.defects['loader-missing'])
+        for path in ('README', 'EFI/README', 'EFI/os/other.efi',
+                     'EFI/os/deeper/shimx64.efi'):
+            self.assertMissing([], {path: GRUB})
 
     def test_missing_and_another_is_present(self):
         for path in ('EFI/BOOT/BOOTIA32.EFI', 'EFI/BOOT/BOOTAA64.EFI',
-                     'EFI/Microsoft/Boot/bootmgfw.efi'):
-            result = self.assertLoaderFails('loader-missing', {path: GRUB})
-            name = path.replace('/', '\\')
-            self.assertEqual(f'no \\EFI\\BOOT\\BOOTX64.EFI, but \\{name}',
-                             result.defects['loader-missing'])
+                     'EFI/Microsoft/Boot/bootmgfw.efi',
+                     'EFI/BOOT/grubx64.efi', 'EFI/debian/shimx64.efi',
+                     'EFI/opensuse/shim.efi', 'EFI/os/grubx64.efi',
+                     'EFI/os/grub.efi', 'EFI/systemd/systemd-bootx64.efi'):
+            self.assertMissing(['\\' + path.replace('/', '\\')], {path: GRUB})
+
+    def test_a_loader_of_each_directory_is_named(self):
+        self.assertMissing(
+            ['\\EFI\\debian\\shimx64.efi', '\\EFI\\ubuntu\\grubx64.efi'],
+            {'EFI/debian/grubx64.efi': GRUB, 'EFI/debian/shimx64.efi': SHIM,
+             'EFI/ubuntu/grubx64.efi': GRUB, 'EFI/os/shimx64.efi': b'text'})
+        self.assertMissing(
+            [f'\\EFI\\{number}\\grubx64.efi' for number in range(4)],
+            {f'EFI/{number}/grubx64.efi': GRUB for number in range(5)})
 
     def test_directory_is_no_loader(self):
         self.assertLoaderFails('loader-missing', {LOADER + '/X': b''})
