@@ -102,9 +102,9 @@ def _generation(content: Mapping[str, Any]) -> str | None:
     """Return the generation that the disk boots as.
 
     For a disk that does not boot this is generation 2, whose rules give the
-    reason.
+    reason. An ISO that does not boot may hold data for either.
     """
-    if content['firmware'] == 'none':
+    if content['firmware'] == 'none' and content['format'] != 'iso':
         return names.GENERATION_2
     generation: str | None = content['generation']
     return generation

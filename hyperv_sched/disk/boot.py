@@ -196,12 +196,13 @@ def _boots_by_bios(disk: virtual_disk.Disk, record: mbr.BootRecord,
                if entry.active and entry.type != mbr.PROTECTIVE]
     offsets += [candidate.offset for candidate in layout.candidates
                 if candidate.bios]
-    if any(_has_boot_code(disk, offset) for offset in offsets):
+    if any(has_boot_code(disk, offset) for offset in offsets):
         return True
     return (False if any(code in record.code for code in _NEEDS_PARTITION)
             else None)
 
 
-def _has_boot_code(disk: virtual_disk.Disk, offset: int) -> bool:
+def has_boot_code(disk: virtual_disk.Disk, offset: int) -> bool:
+    """Return whether a boot sector has code that may boot a system."""
     sector = disk.read(offset, mbr.SECTOR_SIZE)
     return any(sector) and _INERT not in sector

@@ -26,6 +26,7 @@ class Defect(str, enum.Enum):
     VHDX_NO_LOG_REGION = 'vhdx-no-log-region'
     TRAILING_VHD_FOOTER = 'trailing-vhd-footer'
     ISO_NOT_A_DISK = 'iso-not-a-disk'
+    ISO_WITHOUT_UEFI = 'iso-without-uefi'
     VHD_MALFORMED = 'vhd-malformed'
     INSPECTION_STOPPED = 'inspection-stopped'
     VHD_FOOTER_COPY = 'vhd-footer-copy'

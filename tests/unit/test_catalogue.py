@@ -65,6 +65,7 @@ HV223 fixed-vhd                   warning       gen1        -
 HV224 min-disk-too-small          warning       hyperv      -
 HV225 vhd-malformed               error         hyperv      -
 HV226 content-not-read            unknown       hyperv      -
+HV227 iso-without-uefi            error         gen2        -
 HV228 inspection-stopped          unknown       hyperv      -
 HV229 vhd-footer-copy             warning/error gen1/gen2   -
 HV301 no-partition-table          error/warning gen2        -

@@ -83,6 +83,14 @@ class InferMembersTestCase(base.TestCase):
             self.assertEqual(generation, self.members(
                 firmware=firmware).get('hw_machine_type'))
 
+    def test_iso_that_does_not_boot_is_of_no_generation(self):
+        for firmware, generation in (
+                ('none', None), ('uefi', 'hyperv-gen2'),
+                ('bios', 'hyperv-gen1')):
+            self.assertEqual(generation, self.members(
+                format='iso', firmware=firmware,
+                generation=generation).get('hw_machine_type'))
+
     def test_min_disk_is_rounded_up(self):
         for size, min_disk in ((1, 1), (GIB, 1), (GIB + 1, 2)):
             self.assertEqual(
