@@ -19,9 +19,6 @@ _DISK_FORMATS = ('iso', 'qcow2', 'raw', 'vdi', 'vhd', 'vhdx', 'vmdk')
 _GIB = 1024 ** 3
 #: Largest integer in the database of Glance.
 _MAX_MIN_DISK = 2 ** 31 - 1
-_WINDOWS_DIRECTORY = '\\efi\\microsoft\\'
-#: Loaders of Linux distributions, in any directory.
-_LINUX_LOADERS = ('shimx64.efi', 'grubx64.efi', 'fbx64.efi')
 
 
 def infer_properties(content: Mapping[str, Any]) -> dict[str, str]:
@@ -82,7 +79,7 @@ def infer_members(content: Mapping[str, Any],
         members.update(properties_of_generation(generation))
         # Only hosts with the enforced driver report the trait.
         members.pop('trait:CUSTOM_HYPERV_GEN2', None)
-    members.update(_operating_system(content['loaders'] or ()))
+    members.update(_operating_system(content))
     return {name: value for name, value in members.items()
             if name not in document}
 
@@ -110,16 +107,12 @@ def _generation(content: Mapping[str, Any]) -> str | None:
     return generation
 
 
-def _operating_system(loaders: Any) -> dict[str, str]:
+def _operating_system(content: Mapping[str, Any]) -> dict[str, str]:
     """Return architecture and os_type, as far as boot loaders tell them."""
-    if not loaders:
-        return {}
     properties = {}
-    paths = [loader['path'].lower() for loader in loaders]
-    if all(loader['machine'] == 'x64' for loader in loaders):
+    loaders = content['loaders']
+    if loaders and all(loader['machine'] == 'x64' for loader in loaders):
         properties['architecture'] = 'x86_64'
-    if any(path.startswith(_WINDOWS_DIRECTORY) for path in paths):
-        properties['os_type'] = 'windows'
-    elif any(path.endswith(_LINUX_LOADERS) for path in paths):
-        properties['os_type'] = 'linux'
+    if content['operating_system']:
+        properties['os_type'] = content['operating_system']
     return properties

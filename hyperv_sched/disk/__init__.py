@@ -7,8 +7,8 @@ names are never opened. The layers, from the file to the boot loader:
 :mod:`vhd` and :mod:`signatures` read the container; :mod:`virtual_disk`
 gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
 by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
-:mod:`pe` and :mod:`uefi`; :mod:`media` does so for an ISO. :mod:`inspection`
-holds the result.
+:mod:`pe` and :mod:`uefi`, and :mod:`systems` looks behind the loader;
+:mod:`media` boots an ISO. :mod:`inspection` holds the result.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import mbr
 from hyperv_sched.disk import partitions
+from hyperv_sched.disk import systems
 from hyperv_sched.disk import uefi
 from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
@@ -114,6 +115,7 @@ def _boot_by_uefi(disk: virtual_disk.Disk, layout: partitions.Layout,
             loaders += _loaders(candidate, loaded)
         else:
             _check_booted(disk, layout, candidate, volume, result)
+            systems.inspect(disk, layout, candidate, loaded, result)
             return _UEFIBoot(True, _loaders(candidate, loaded))
     reason = layout.defect
     if reports and reason.defect in _GENERAL:

@@ -57,3 +57,5 @@ class Defect(str, enum.Enum):
     LOADER_WRONG_ARCH = 'loader-wrong-arch'
     LOADER_NOT_EFI_APP = 'loader-not-efi-app'
     SHIM_SECOND_STAGE_MISSING = 'shim-second-stage-missing'
+    BCD_MISSING = 'bcd-missing'
+    OS_VOLUME_ENCRYPTED = 'os-volume-encrypted'

@@ -22,6 +22,7 @@ def inspect(disk: virtual_disk.Disk, result: inspection.Inspection) -> None:
     as_disk = inspection.Inspection()
     boot.inspect(disk, as_disk)
     result.loaders = as_disk.loaders
+    result.operating_system = as_disk.operating_system
     by_uefi = as_disk.firmware in ('uefi', 'both')
     image = iso.bios_boot_image(disk)
     by_bios = image is not None and boot.has_boot_code(disk, image)

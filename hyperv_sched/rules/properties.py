@@ -102,6 +102,10 @@ def _lower_os_type(document: Document) -> dict[str, str]:
     return {'os_type': document['os_type'].lower()}
 
 
+def _os_type_of_disk(document: Document) -> dict[str, str]:
+    return {'os_type': document['content']['operating_system']}
+
+
 def _sync_legacy_names(document: Document) -> dict[str, str]:
     """Give old names the values that Nova reads under the new ones."""
     return {f'overridden.{legacy}': document[names.USED.get(name, name)]
@@ -584,6 +588,27 @@ RULES = (
                     for name, value in (('hypervisor_type', 'hyperv'),
                                         ('architecture', 'x86_64'),
                                         ('hw_vm_mode', 'hvm'))])]),
+    Rule('HV127', 'os-type-mismatch', 'warning',
+         "os_type is '{actual}'. The boot loaders on the disk are those of "
+         '{required}',
+         'the operating system on the disk',
+         'Set os_type={required}', references.USAGE,
+         scope='hyperv', remedy=_os_type_of_disk,
+         clauses=[
+             Clause(
+                 why=f'The boot loaders on the disk are those of {system}, '
+                     'and none of another system.',
+                 path='os_type', value=not_(matches(other)), required=system,
+                 when=required('content.operating_system', equal(system)),
+                 wrong=[{'os_type': wrong, 'content': {
+                     'format': 'vhdx', 'operating_system': system}}],
+                 right=[{'os_type': system, 'content': {
+                     'format': 'vhdx', 'operating_system': system}},
+                        {'os_type': wrong, 'content': {
+                            'format': 'vhdx', 'operating_system': None}}])
+             for system, wrong, other in (
+                 ('linux', 'windows', '^[Ww][Ii][Nn][Dd][Oo][Ww][Ss]$'),
+                 ('windows', 'linux', '^[Ll][Ii][Nn][Uu][Xx]$'))]),
     Rule('HV128', 'architecture-unavailable', 'error',
          "architecture is '{actual}'. Hyper-V hosts run x86_64 and i686 "
          'only',

@@ -909,6 +909,28 @@ LOADERS = (
         **SECURE_BOOT),
 )
 
+MANAGER = 'EFI/Microsoft/Boot/bootmgfw.efi'
+#: A loader that belongs to no system that the linter knows.
+ANY_LOADER = loaders.replaced(loaders.systemd_boot, b'.sdmagic', b'.anymark')
+AS_WINDOWS = (images.put(BOOTX64, ANY_LOADER),
+              images.put(MANAGER, ANY_LOADER), *MENU)
+
+WINDOWS = (
+    refused('windows-without-bcd', 'HV344',
+            'Windows Boot Manager, for which another program stands here',
+            *with_files(*AS_WINDOWS)),
+    starts('windows-with-bcd', *with_files(*AS_WINDOWS, images.put(
+        'EFI/Microsoft/Boot/BCD', loaders.text('regf')))),
+    starts('windows-encrypted', DISK, images.gpt(
+        'start=2048, size=40MiB, type=U',
+        'type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7'), images.fat(), GRUB,
+        images.put(MANAGER, loaders.grub), images.fill(1),
+        images.poke_volume('11s', 0, b'\xeb\x58\x90-FVE-FS-'), VHDX,
+        warns='HV345'),
+    starts('os-type-of-another-system', *GOOD, VHDX, warns='HV127',
+           properties={'os_type': 'windows'}),
+)
+
 LIMITS = (
     # Firmware does not read these; the linter does, for its message.
     fails('inspection-stopped', 'HV228', *with_files(*(
@@ -1024,4 +1046,5 @@ MEDIA = (
 )
 
 CORPUS = (*CONTAINERS, *VHDX_FILES, *PARTITIONS, *FILE_SYSTEMS, *NAMES,
-          *LOADERS, *LIMITS, *BIOS, *MEDIA)
+          *LOADERS, *LIMITS, *BIOS, *MEDIA,
+          *WINDOWS)

@@ -142,6 +142,11 @@ def stamped(loader: Loader, layout: str, offset: int,
     return spoil
 
 
+def replaced(loader: Loader, old: bytes, new: bytes) -> Loader:
+    """Return a program with other bytes in place of some."""
+    return lambda: loader().replace(old, new)
+
+
 def machine(loader: Loader, value: int) -> Loader:
     """Return a program with another machine in its header."""
     return stamped(loader, '<H', 4, value)

@@ -38,6 +38,7 @@ HV123 property-misspelt           warning       any         -
 HV124 value-refused-by-nova       error         hyperv      -
 HV125 trait-unavailable           error         hyperv      -
 HV126 version-ignored             warning       any         -
+HV127 os-type-mismatch            warning       hyperv      -
 HV128 architecture-unavailable    error         hyperv      build
 HV201 label-mismatch              error         hyperv      -
 HV202 container-vhd               error         gen2        build
@@ -97,6 +98,8 @@ HV333 loader-not-efi-app          error         gen2        -
 HV334 shim-second-stage-missing   error         gen2        -
 HV335 loader-unsigned             error         gen2        -
 HV341 generation-mismatch         error/warning gen1        -
+HV344 bcd-missing                 error         gen2        -
+HV345 os-volume-encrypted         warning       gen2        -
 HV346 nothing-to-boot             warning       gen1        -
 HV401 host-not-hyperv             error         host        -
 HV402 host-too-old                error         host        -
