@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,12 +19,6 @@ _DISK_FORMATS = ('iso', 'qcow2', 'raw', 'vdi', 'vhd', 'vhdx', 'vmdk')
 _GIB = 1024 ** 3
 #: Largest integer in the database of Glance.
 _MAX_MIN_DISK = 2 ** 31 - 1
-_WINDOWS_DIRECTORY = '\\efi\\microsoft\\'
-#: Loaders of Linux distributions, in any directory; of SUSE without "x64".
-_LINUX_LOADERS = ('shimx64.efi', 'grubx64.efi', 'fbx64.efi', 'shim.efi',
-                  'grub.efi', 'fallback.efi')
-#: The directory of unified kernel images (UAPI.5).
-_LINUX_DIRECTORY = '\\efi\\linux\\'
 
 
 def infer_properties(content: Mapping[str, Any]) -> dict[str, str]:
@@ -86,7 +79,7 @@ def infer_members(content: Mapping[str, Any],
         members.update(properties_of_generation(generation))
         # Only hosts with the enforced driver report the trait.
         members.pop('trait:CUSTOM_HYPERV_GEN2', None)
-    members.update(_operating_system(content['loaders'] or ()))
+    members.update(_operating_system(content))
     return {name: value for name, value in members.items()
             if name not in document}
 
@@ -106,35 +99,20 @@ def _generation(content: Mapping[str, Any]) -> str | None:
     """Return the generation that the disk boots as.
 
     For a disk that does not boot this is generation 2, whose rules give the
-    reason.
+    reason. An ISO that does not boot may hold data for either.
     """
-    if content['firmware'] == 'none':
+    if content['firmware'] == 'none' and content['format'] != 'iso':
         return names.GENERATION_2
     generation: str | None = content['generation']
     return generation
 
 
-def _operating_system(loaders: Any) -> dict[str, str]:
+def _operating_system(content: Mapping[str, Any]) -> dict[str, str]:
     """Return architecture and os_type, as far as boot loaders tell them."""
-    if not loaders:
-        return {}
     properties = {}
-    paths = [loader['path'].lower() for loader in loaders]
-    if all(loader['machine'] == 'x64' for loader in loaders):
+    loaders = content['loaders']
+    if loaders and all(loader['machine'] == 'x64' for loader in loaders):
         properties['architecture'] = 'x86_64'
-    # What firmware starts decides on a disk with both systems.
-    started = [loader['path'].lower() for loader in loaders
-               if loader['started_by']]
-    if _starts_linux(started):
-        properties['os_type'] = 'linux'
-    elif any(path.startswith(_WINDOWS_DIRECTORY) for path in paths):
-        properties['os_type'] = 'windows'
-    elif _starts_linux(paths):
-        properties['os_type'] = 'linux'
+    if content['operating_system']:
+        properties['os_type'] = content['operating_system']
     return properties
-
-
-def _starts_linux(paths: Iterable[str]) -> bool:
-    return any(
-        path.endswith(_LINUX_LOADERS) or path.startswith(_LINUX_DIRECTORY)
-        for path in paths)

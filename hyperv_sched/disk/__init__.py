@@ -7,7 +7,8 @@ names are never opened. The layers, from the file to the boot loader:
 :mod:`vhd` and :mod:`signatures` read the container; :mod:`virtual_disk`
 gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
 by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
-:mod:`pe` and :mod:`uefi`. :mod:`inspection` holds the result.
+:mod:`pe` and :mod:`uefi`, and :mod:`systems` looks behind the loader;
+:mod:`media` boots an ISO. :mod:`inspection` holds the result.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import typing
 from hyperv_sched import text
 from hyperv_sched.disk import boot
 from hyperv_sched.disk import inspection
+from hyperv_sched.disk import iso
+from hyperv_sched.disk import media
 from hyperv_sched.disk import reader
 from hyperv_sched.disk import signatures
 from hyperv_sched.disk import vhd
@@ -112,7 +115,9 @@ def inspect_source(source: reader.Source) -> Inspection:
     result = Inspection(file_size=image.size)
     try:
         disk = open_virtual_disk(image, result)
-        if disk is not None:
+        if disk is not None and result.format == 'iso':
+            media.inspect(disk, result)
+        elif disk is not None:
             boot.inspect(disk, result)
     except inspection.DefectError as exc:
         result.add_defect(*exc.report)
@@ -154,6 +159,8 @@ def open_virtual_disk(image: reader.Reader,
         return vhdx.read(image, result)
     if result.format == 'vhd':
         return vhd.read(image, result)
+    if result.format == 'iso':
+        return virtual_disk.RawDisk(image, iso.SECTOR_SIZE)
     if result.format != 'raw':
         return None
     result.logical_sector_size = signatures.sector_size(image)

@@ -11,6 +11,7 @@ from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import mbr
 from hyperv_sched.disk import partitions
+from hyperv_sched.disk import systems
 from hyperv_sched.disk import uefi
 from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
@@ -114,6 +115,7 @@ def _boot_by_uefi(disk: virtual_disk.Disk, layout: partitions.Layout,
             loaders += _loaders(candidate, loaded)
         else:
             _check_booted(disk, layout, candidate, volume, result)
+            systems.inspect(disk, layout, candidate, loaded, result)
             return _UEFIBoot(True, _loaders(candidate, loaded))
     reason = layout.defect
     if reports and reason.defect in _GENERAL:
@@ -197,12 +199,13 @@ def _boots_by_bios(disk: virtual_disk.Disk, record: mbr.BootRecord,
                if entry.active and entry.type != mbr.PROTECTIVE]
     offsets += [candidate.offset for candidate in layout.candidates
                 if candidate.bios]
-    if any(_has_boot_code(disk, offset) for offset in offsets):
+    if any(has_boot_code(disk, offset) for offset in offsets):
         return True
     return (False if any(code in record.code for code in _NEEDS_PARTITION)
             else None)
 
 
-def _has_boot_code(disk: virtual_disk.Disk, offset: int) -> bool:
+def has_boot_code(disk: virtual_disk.Disk, offset: int) -> bool:
+    """Return whether a boot sector has code that may boot a system."""
     sector = disk.read(offset, mbr.SECTOR_SIZE)
     return any(sector) and _INERT not in sector

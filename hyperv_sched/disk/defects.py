@@ -26,6 +26,7 @@ class Defect(str, enum.Enum):
     VHDX_NO_LOG_REGION = 'vhdx-no-log-region'
     TRAILING_VHD_FOOTER = 'trailing-vhd-footer'
     ISO_NOT_A_DISK = 'iso-not-a-disk'
+    ISO_WITHOUT_UEFI = 'iso-without-uefi'
     VHD_MALFORMED = 'vhd-malformed'
     INSPECTION_STOPPED = 'inspection-stopped'
     VHD_FOOTER_COPY = 'vhd-footer-copy'
@@ -56,3 +57,5 @@ class Defect(str, enum.Enum):
     LOADER_WRONG_ARCH = 'loader-wrong-arch'
     LOADER_NOT_EFI_APP = 'loader-not-efi-app'
     SHIM_SECOND_STAGE_MISSING = 'shim-second-stage-missing'
+    BCD_MISSING = 'bcd-missing'
+    OS_VOLUME_ENCRYPTED = 'os-volume-encrypted'

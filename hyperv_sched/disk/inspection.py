@@ -91,6 +91,9 @@ class Inspection:
     partitions: list[Partition] | None = None
     loaders: list[Loader] | None = None
     """In the order in which they are started."""
+    operating_system: str | None = None
+    """windows or linux: the one that the boot loaders of a disk that UEFI
+    boots belong to; None if that is unknown, or they belong to both."""
     firmware: str = 'unknown'
     """The firmware that boots the disk: uefi, bios, both, none or unknown.
     Unknown boot code is no evidence for or against a BIOS."""

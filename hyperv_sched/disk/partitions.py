@@ -60,13 +60,7 @@ def read(disk: virtual_disk.Disk, record: mbr.BootRecord,
     """Return the layout, and add the defects that firmware tolerates."""
     if record.protective:
         return _read_announced_gpt(disk, record, record.protective, result)
-    images = [BootCandidate(0, 'boot image', offset, disk.size - offset)
-              for offset in iso.boot_images(disk)]
-    if images:
-        return Layout('none', images, DefectReport(
-            Defect.LOADER_MISSING, 'no boot image of the ISO has a FAT with '
-            '\\EFI\\BOOT\\BOOTX64.EFI'))
-    return _read_without_gpt(disk, record, result)
+    return _read_iso(disk) or _read_without_gpt(disk, record, result)
 
 
 def _read_announced_gpt(disk: virtual_disk.Disk, record: mbr.BootRecord,
@@ -85,8 +79,14 @@ def _read_announced_gpt(disk: virtual_disk.Disk, record: mbr.BootRecord,
         _check_end(disk, table, candidates, result)
         return Layout('gpt', candidates, DefectReport(
             Defect.ESP_MISSING, 'no partition is an EFI system partition'))
-    # Firmware reads the MBR instead.
-    return Layout('gpt', _mbr_candidates(disk, record), defect)
+    # Firmware reads the boot images of an ISO instead, or the MBR.
+    layout = _read_iso(disk)
+    if layout is None:
+        return Layout('gpt', _mbr_candidates(disk, record), defect)
+    if disk.sector_size == iso.SECTOR_SIZE:
+        # The GPT is for a copy of the DVD on a disk of 512-byte sectors.
+        return layout
+    return Layout('gpt', layout.candidates, defect)
 
 
 def _read_without_gpt(disk: virtual_disk.Disk, record: mbr.BootRecord,
@@ -236,11 +236,24 @@ def _hidden(entry: gpt.GPTEntry, last_lba: int) -> DefectReport | None:
     return None
 
 
+def _read_iso(disk: virtual_disk.Disk) -> Layout | None:
+    """Return the layout of an ISO; None if it has no boot images."""
+    images = [BootCandidate(0, 'boot image', image.offset, image.size,
+                            is_esp=image.is_uefi)
+              for image in iso.boot_images(disk)]
+    return Layout('none', images, DefectReport(
+        Defect.LOADER_MISSING, 'no boot image of the ISO has a FAT with '
+        '\\EFI\\BOOT\\BOOTX64.EFI')) if images else None
+
+
 def _mbr_candidates(disk: virtual_disk.Disk,
                     record: mbr.BootRecord) -> list[BootCandidate]:
-    """Return the partitions of the MBR; the whole disk if it has none."""
+    """Return the partitions of the MBR; the whole disk if it has none.
+
+    Firmware does not read the MBR of a DVD.
+    """
     entries = (mbr.partitions(record, disk) if mbr.is_valid(record, disk)
-               else [])
+               and disk.sector_size != iso.SECTOR_SIZE else [])
     last = disk.size // mbr.SECTOR_SIZE - 1
     return [
         BootCandidate(

@@ -48,6 +48,8 @@ _ARCHIVES = ('gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'tar', 'ova')
 _RAW_4K = all_of(required('content.format', equal('raw')),
                  required('content.logical_sector_size', equal(4096)))
 
+_ISO = required('content.format', equal('iso'))
+
 _UEFI_ONLY = (
     'A disk that has a loader for UEFI, and nothing that a BIOS starts, does '
     'not start as generation 1, which is the default.')
@@ -507,6 +509,19 @@ RULES = (
          scope='hyperv',
          why='Properties alone do not show whether a server boots from the '
              'image.'),
+    Rule('HV227', 'iso-without-uefi', 'error',
+         'firmware finds nothing to start on the installation media: {actual}',
+         'a boot image for UEFI (El Torito) with \\EFI\\BOOT\\BOOTX64.EFI',
+         'Use 64-bit x86 media that start by UEFI; for media that only a BIOS '
+         'starts set hw_machine_type=hyperv-gen1',
+         references.PARTITION_DXE,
+         scope='generation-2',
+         clauses=[Defect(
+             why='From a DVD, generation 2 starts \\EFI\\BOOT\\BOOTX64.EFI in '
+                 'the FAT of a boot image. Firmware does not read ISO 9660, '
+                 'so a loader among the files of the media does not count.',
+             example='no boot image of the ISO has a FAT with '
+                     '\\EFI\\BOOT\\BOOTX64.EFI')]),
     Rule('HV228', 'inspection-stopped', 'unknown',
          'the file is not judged to the end: {actual}',
          'a disk that is inspected within the limits',
@@ -896,6 +911,12 @@ RULES = (
                  'the image is generation 1 (hw_machine_type: {actual}); the '
                  'disk starts by UEFI and has boot code that may or may not '
                  'start by BIOS'),
+             'iso': Variant(
+                 'Set hw_machine_type=hyperv-gen2, hypervisor_type=hyperv and '
+                 "hypervisor_version_requires='>=6.3', or use media that a "
+                 'BIOS starts',
+                 'the image is generation 1 (hw_machine_type: {actual}), the '
+                 'installation media start by UEFI only'),
              'vhdx': Variant(
                  'Set hw_machine_type=hyperv-gen2, hypervisor_type=hyperv and '
                  "hypervisor_version_requires='>=6.3'")},
@@ -908,6 +929,16 @@ RULES = (
                  when=ref('vhdx'),
                  wrong=[_file(firmware='uefi', generation='hyperv-gen2')],
                  right=[_file(firmware='both')]),
+             Clause(
+                 why='From a DVD, a BIOS starts the boot image (El Torito) '
+                     'that is for a BIOS, and no other.',
+                 variant='iso', path='hw_machine_type',
+                 then=optional('content.generation',
+                               none_of(names.GENERATION_2)),
+                 when=_ISO,
+                 wrong=[_file(format='iso', firmware='uefi',
+                              generation='hyperv-gen2')],
+                 right=[_file(format='iso', firmware='both')]),
              Clause(
                  why='Boot code that is not recognized may start the disk by '
                      'BIOS: nothing proves that it does not.',
@@ -922,7 +953,7 @@ RULES = (
                  why=_UEFI_ONLY, path='hw_machine_type',
                  then=optional('content.generation',
                                none_of(names.GENERATION_2)),
-                 when=not_(ref('vhdx')),
+                 when=not_(any_of(ref('vhdx'), _ISO)),
                  wrong=[_file(format='vhd', firmware='uefi',
                               generation='hyperv-gen2')],
                  right=[_file(format='vhd', firmware='both')])]),
@@ -931,14 +962,28 @@ RULES = (
          'has neither boot code for a BIOS nor a loader for UEFI',
          'boot code, or a loader for UEFI and generation 2',
          'Install an operating system on the disk before you upload it',
-         references.PLAN,
+         references.PLAN, {
+             'iso': Variant(
+                 'Use media that a BIOS starts, unless they hold data only',
+                 'the image is generation 1 (hw_machine_type: {actual}). The '
+                 'ISO has no boot image (El Torito) for a BIOS nor for UEFI')},
          scope='generation-1',
-         clauses=[Clause(
-             why='A disk that has neither boot code for a BIOS nor a loader '
-                 'for UEFI starts as neither generation. It may be a disk for '
-                 'data.',
-             path='hw_machine_type',
-             then=optional('content.firmware', none_of('none')),
-             wrong=[_file(firmware='none')],
-             right=[_file(firmware='bios'), _file(firmware='unknown')])]),
+         clauses=[
+             Clause(
+                 why='A disk that has neither boot code for a BIOS nor a '
+                     'loader for UEFI starts as neither generation. It may be '
+                     'a disk for data.',
+                 path='hw_machine_type',
+                 then=optional('content.firmware', none_of('none')),
+                 when=not_(_ISO),
+                 wrong=[_file(firmware='none')],
+                 right=[_file(firmware='bios'), _file(firmware='unknown')]),
+             Clause(
+                 why='An ISO without a boot image starts as neither '
+                     'generation. It may hold data only.',
+                 variant='iso', path='hw_machine_type',
+                 then=optional('content.firmware', none_of('none')),
+                 when=_ISO,
+                 wrong=[_file(format='iso', firmware='none')],
+                 right=[_file(format='iso', firmware='bios')])]),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import re
+from typing import Any
 
 from hyperv_sched import names
 from hyperv_sched import nova_values
@@ -102,6 +103,10 @@ def _lower_os_type(document: Document) -> dict[str, str]:
     return {'os_type': document['os_type'].lower()}
 
 
+def _os_type_of_disk(document: Document) -> dict[str, str]:
+    return {'os_type': document['content']['operating_system']}
+
+
 def _sync_legacy_names(document: Document) -> dict[str, str]:
     """Give old names the values that Nova reads under the new ones."""
     return {f'overridden.{legacy}': document[names.USED.get(name, name)]
@@ -111,6 +116,12 @@ def _sync_legacy_names(document: Document) -> dict[str, str]:
 
 def _hvm(_document: Document) -> dict[str, str]:
     return {'hw_vm_mode': 'hvm'}
+
+
+def _system(operating_system: str | None) -> dict[str, Any]:
+    """Return the content of an example."""
+    return {'content': {
+        'format': 'vhdx', 'operating_system': operating_system}}
 
 
 def _accepted_values(document: Document) -> dict[str, str]:
@@ -584,6 +595,24 @@ RULES = (
                     for name, value in (('hypervisor_type', 'hyperv'),
                                         ('architecture', 'x86_64'),
                                         ('hw_vm_mode', 'hvm'))])]),
+    Rule('HV127', 'os-type-mismatch', 'warning',
+         "os_type is '{actual}'. The boot loaders on the disk are those of "
+         '{required}',
+         'the operating system on the disk',
+         'Set os_type={required}', references.USAGE,
+         scope='hyperv', remedy=_os_type_of_disk,
+         clauses=[
+             Clause(
+                 why=f'The boot loaders on the disk are those of {system}, '
+                     'and none of another system.',
+                 path='os_type', value=not_(matches(other)), required=system,
+                 when=required('content.operating_system', equal(system)),
+                 wrong=[{'os_type': wrong, **_system(system)}],
+                 right=[{'os_type': system, **_system(system)},
+                        {'os_type': wrong, **_system(None)}])
+             for system, wrong, other in (
+                 ('linux', 'windows', '^[Ww][Ii][Nn][Dd][Oo][Ww][Ss]$'),
+                 ('windows', 'linux', '^[Ll][Ii][Nn][Uu][Xx]$'))]),
     Rule('HV128', 'architecture-unavailable', 'error',
          "architecture is '{actual}'. Hyper-V hosts run x86_64 and i686 "
          'only',

@@ -33,4 +33,10 @@ PARTITION_DXE = (
 FAT_DXE = (
     'https://github.com/tianocore/edk2/tree/master/FatPkg/EnhancedFatDxe')
 PE = 'https://learn.microsoft.com/windows/win32/debug/pe-format'
+BCDBOOT = (
+    'https://learn.microsoft.com/windows-hardware/manufacture/desktop/'
+    'bcdboot-command-line-options-techref-di')
+BITLOCKER = (
+    'https://learn.microsoft.com/windows/security/operating-system-security/'
+    'data-protection/bitlocker/')
 SHIM = 'https://github.com/rhboot/shim'

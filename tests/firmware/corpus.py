@@ -947,6 +947,28 @@ LOADERS = (
         **SECURE_BOOT),
 )
 
+MANAGER = 'EFI/Microsoft/Boot/bootmgfw.efi'
+#: A loader that belongs to no system that the linter knows.
+ANY_LOADER = loaders.replaced(loaders.systemd_boot, b'.sdmagic', b'.anymark')
+AS_WINDOWS = (images.put(BOOTX64, ANY_LOADER),
+              images.put(MANAGER, ANY_LOADER), *MENU)
+
+WINDOWS = (
+    refused('windows-without-bcd', 'HV344',
+            'Windows Boot Manager, for which another program stands here',
+            *with_files(*AS_WINDOWS)),
+    starts('windows-with-bcd', *with_files(*AS_WINDOWS, images.put(
+        'EFI/Microsoft/Boot/BCD', loaders.text('regf')))),
+    starts('windows-encrypted', DISK, images.gpt(
+        'start=2048, size=40MiB, type=U',
+        'type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7'), images.fat(), GRUB,
+        images.put(MANAGER, loaders.grub), images.fill(1),
+        images.poke_volume('11s', 0, b'\xeb\x58\x90-FVE-FS-'), VHDX,
+        warns='HV345'),
+    starts('os-type-of-another-system', *GOOD, VHDX, warns='HV127',
+           properties={'os_type': 'windows'}),
+)
+
 LIMITS = (
     # Firmware does not read these; the linter does, for its message.
     fails('inspection-stopped', 'HV228', *with_files(*(
@@ -987,5 +1009,80 @@ BIOS = (
           VHDX, **GENERATION_1),
 )
 
+# Media, started from a DVD drive. Offsets in the catalog: the first entry for
+# a boot image is at 32, the number of its sectors at 38.
+VOLUME = (images.disk(4), images.fat(16), GRUB)
+OTHERS = (images.disk(4), images.fat(16),
+          images.put('EFI/BOOT/BOOTIA32.EFI', loaders.grub_ia32))
+FLOPPY = (images.resize(1440 * 1024), images.fat(12), GRUB)
+AS_GPT = images.hybrid(
+    *images.FOR_BIOS, '-eltorito-alt-boot', '-e',
+    '--interval:appended_partition_2:all::', '-no-emul-boot',
+    '-isohybrid-gpt-basdat', gpt=True)
+EFI_FIRST = images.iso(options=('-eltorito-alt-boot', *images.FOR_BIOS))
+FOR_BOTH_MEDIA = (*VOLUME, images.iso(bios=True))
+FOR_BIOS_MEDIA = (*VOLUME, images.iso(
+    efi=False, options=images.FOR_BIOS))
+EFI_MEDIA = (*VOLUME, images.iso())
+
+MEDIA = (
+    starts('media-for-both', *FOR_BOTH_MEDIA, warns='HV222', telling=True),
+    starts('media-efi-first', *VOLUME, EFI_FIRST),
+    starts('media-hybrid-gpt', *VOLUME, AS_GPT, telling=True),
+    starts('media-by-grub-mkrescue', DISK, images.rescue),
+    starts('media-image-for-bios', *VOLUME, images.iso(
+        efi=False, options=(
+            '-c', 'boot.cat', '-b', 'efi.img', '-no-emul-boot'))),
+    starts('media-floppy', images.disk(1), *FLOPPY, images.iso(
+        efi=False, options=('-c', 'boot.cat', '-b', 'efi.img'))),
+    starts('media-second-image', *VOLUME, images.iso(
+        efi=False, bios=True, options=(
+            '-e', 'bios.img', '-no-emul-boot', '-eltorito-alt-boot',
+            '-e', 'efi.img', '-no-emul-boot'))),
+    starts('media-to-the-end', *EFI_MEDIA, images.poke_catalog('<H', 38, 1)),
+    starts('media-to-the-end-0', *EFI_MEDIA, images.poke_catalog(
+        '<H', 38, 0)),
+    starts('media-record-type', *EFI_MEDIA, images.poke_iso(
+        'B', 17 * 2048, 1)),
+    fails('media-for-bios', 'HV227', *FOR_BIOS_MEDIA, telling=True),
+    fails('media-plain', 'HV227', *VOLUME, images.iso(efi=False)),
+    fails('media-for-ia32', 'HV227', *OTHERS, images.iso(), telling=True),
+    fails('media-without-file-system', 'HV227', images.disk(4),
+          images.iso()),
+    fails('media-image-too-small', 'HV227', *EFI_MEDIA, images.poke_catalog(
+        '<H', 38, 30)),
+    fails('media-volume-too-small', 'HV227', *EFI_MEDIA, images.poke_catalog(
+        '<H', 38, 1), images.poke_iso('<I', 16 * 2048 + 80, 60)),
+    fails('media-not-bootable', 'HV227', *EFI_MEDIA, images.poke_catalog(
+        'B', 32, 0)),
+    fails('media-catalog-checksum', 'HV227', *EFI_MEDIA, images.poke_catalog(
+        'B', 5, 0x77)),
+    fails('media-catalog-key', 'HV227', *EFI_MEDIA, images.poke_catalog(
+        'B', 30, 0)),
+    fails('media-mbr-alone', 'HV227', *VOLUME, images.hybrid()),
+    fails('media-mbr-and-bios', 'HV227', *VOLUME, images.hybrid(
+        *images.FOR_BIOS)),
+    fails('media-gpt-alone', 'HV227', *VOLUME, images.hybrid(gpt=True)),
+    fails('media-gpt-and-bios', 'HV227', *VOLUME, images.hybrid(
+        *images.FOR_BIOS, gpt=True), telling=True),
+    starts('media-1-for-both', *FOR_BOTH_MEDIA, **GENERATION_1),
+    starts('media-1-for-bios', *FOR_BIOS_MEDIA, warns='HV222', telling=True,
+           **GENERATION_1),
+    starts('media-1-hybrid-gpt', *VOLUME, AS_GPT, **GENERATION_1),
+    starts('media-1-by-grub-mkrescue', DISK, images.rescue, **GENERATION_1),
+    starts('media-1-catalog-checksum', *FOR_BIOS_MEDIA, images.poke_catalog(
+        'B', 5, 0x77), **GENERATION_1),
+    fails('media-1-for-uefi', 'HV341', *EFI_MEDIA, telling=True,
+          **GENERATION_1),
+    fails('media-1-efi-first', 'HV341', *VOLUME, EFI_FIRST, **GENERATION_1),
+    fails('media-1-plain', '', *VOLUME, images.iso(efi=False),
+          warns='HV346', **GENERATION_1),
+    fails('media-1-not-bootable', '', *FOR_BIOS_MEDIA, images.poke_catalog(
+        'B', 32, 0), warns='HV346', **GENERATION_1),
+    fails('media-1-record-type', 'HV341', *FOR_BOTH_MEDIA, images.poke_iso(
+        'B', 17 * 2048, 1), **GENERATION_1),
+)
+
 CORPUS = (*CONTAINERS, *VHDX_FILES, *PARTITIONS, *FILE_SYSTEMS, *NAMES,
-          *LOADERS, *LIMITS, *BIOS)
+          *LOADERS, *LIMITS, *BIOS, *MEDIA,
+          *WINDOWS)

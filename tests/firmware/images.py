@@ -300,38 +300,96 @@ def compress() -> Step:
 
 
 def iso(efi: bool = True, bios: bool = False,
-        boot_sector: loaders.Loader | None = None) -> Step:
-    """Make an ISO of the volume.
+        boot_sector: loaders.Loader | None = None,
+        options: Iterable[object] = ()) -> Step:
+    """Make an ISO of the volume, which is its file efi.img.
 
     :param efi: UEFI starts it from the volume (El Torito)
-    :param bios: it has a boot image for a BIOS, too, which does nothing
+    :param bios: it has a boot image for a BIOS, too
     :param boot_sector: a BIOS starts it as a disk, too (isohybrid)
+    :param options: further options of xorriso
     """
     def step(image: Image) -> None:
-        tree = image.directory / 'tree'
-        tree.mkdir()
-        shutil.copy(image.disk, tree / 'efi.img')
-        (tree / 'bios.img').write_bytes(b'\xeb\xfe'.ljust(2048, b'\0'))
-        options: list[object] = []
+        tree = _tree(image)
+        words: list[object] = []
         if boot_sector:
             code = image.directory / 'code'
             code.write_bytes(boot_sector().ljust(432, b'\0'))
-            options += ['-isohybrid-mbr', code]
+            words += ['-isohybrid-mbr', code]
         if bios or boot_sector:
-            options += ['-c', 'boot.cat', '-b', 'bios.img', '-no-emul-boot',
-                        '-boot-load-size', 4, '-boot-info-table',
-                        '-eltorito-alt-boot']
+            words += [*FOR_BIOS, '-eltorito-alt-boot']
         if efi:
-            options += ['-e', 'efi.img', '-no-emul-boot']
-        image.path, image.medium = image.directory / 'disk.iso', 'cd'
-        run('xorriso', '-as', 'mkisofs', '-quiet', '-o', image.path,
-            *options, tree)
+            words += ['-e', 'efi.img', '-no-emul-boot']
+        _xorriso(image, *words, *options, tree)
+    return step
+
+
+#: Options of xorriso for a boot image for a BIOS.
+FOR_BIOS = ('-c', 'boot.cat', '-b', 'bios.img', '-no-emul-boot',
+            '-boot-load-size', 4)
+
+
+def hybrid(*options: object, gpt: bool = False) -> Step:
+    """Make an ISO with the volume in a partition of its own.
+
+    :param options: of xorriso, for the boot images
+    :param gpt: the partition is one of a GPT, else one of an MBR
+    """
+    def step(image: Image) -> None:
+        tree = _tree(image)
+        kind = ('-appended_part_as_gpt',) if gpt else ()
+        _xorriso(image, '-append_partition', 2, '0xef', tree / 'efi.img',
+                 *kind, *options, tree)
+    return step
+
+
+def _tree(image: Image) -> pathlib.Path:
+    """Make a directory of files for an ISO."""
+    tree = image.directory / 'tree'
+    tree.mkdir()
+    shutil.copy(image.disk, tree / 'efi.img')
+    (tree / 'bios.img').write_bytes(loaders.boot_code().ljust(2048, b'\0'))
+    return tree
+
+
+def _xorriso(image: Image, *options: object) -> None:
+    _dvd(image)
+    run('xorriso', '-as', 'mkisofs', '-quiet', '-o', image.path, *options)
+
+
+def _dvd(image: Image) -> None:
+    image.path, image.medium = image.directory / 'disk.iso', 'cd'
+    image.sector_size = 2048
+
+
+def rescue(image: Image) -> None:
+    """Make an ISO that starts everywhere, with GRUB's own tool."""
+    tree = image.directory / 'tree' / 'boot' / 'grub'
+    tree.mkdir(parents=True)
+    (tree / 'grub.cfg').write_text(loaders.RESCUE_CONFIG)
+    _dvd(image)
+    run('grub-mkrescue', '-o', image.path, image.directory / 'tree')
+
+
+def poke_iso(layout: str, offset: int, value: object) -> Step:
+    """Write a field of an ISO."""
+    return lambda image: _poke(image.path, layout, offset, value)
+
+
+def poke_catalog(layout: str, offset: int, value: object) -> Step:
+    """Write a field of the boot catalog of an ISO."""
+    def step(image: Image) -> None:
+        with open(image.path, 'rb') as file:
+            file.seek(17 * 2048 + 71)
+            sector, = struct.unpack('<I', file.read(4))
+        _poke(image.path, layout, sector * 2048 + offset, value)
     return step
 
 
 def burnt(image: Image) -> None:
     """Write the ISO to a disk."""
     image.disk, image.medium = image.path, 'hd'
+    image.sector_size = 512
 
 
 def archive(name: str = 'disk.vhdx') -> Step:

@@ -23,6 +23,9 @@ GRUB_CONFIG = f'echo {MARKER}\n'
 #: Text that a BIOS prints on a serial line may be incomplete.
 _BIOS_CONFIG = f'serial\nterminal_output serial\n{GRUB_CONFIG}'
 
+#: Where firmware of either kind has its console is not known to GRUB.
+RESCUE_CONFIG = f'{_BIOS_CONFIG}sleep 1000\n'
+
 Loader = Callable[[], bytes]
 
 
@@ -146,6 +149,11 @@ def stamped(loader: Loader, layout: str, offset: int,
         struct.pack_into(layout, program, start + offset, value)
         return bytes(program)
     return spoil
+
+
+def replaced(loader: Loader, old: bytes, new: bytes) -> Loader:
+    """Return a program with other bytes in place of some."""
+    return lambda: loader().replace(old, new)
 
 
 def machine(loader: Loader, value: int) -> Loader:

@@ -85,7 +85,8 @@ class CorpusTestCase(testtools.TestCase):
         # HV226 is about images in a cloud, whose content was not read.
         self.assertEqual(
             {code for code in rules.CATALOGUE
-             if code[:3] in ('HV2', 'HV3')} - {'HV226'}, shown)
+             if code[:3] in ('HV2', 'HV3')} - {'HV226'},
+            {code for code in shown if code[:3] in ('HV2', 'HV3')})
 
     def test_each_name_is_given_once(self):
         names = [record.name for record in corpus.CORPUS]

@@ -38,6 +38,7 @@ HV123 property-misspelt           warning       any         -
 HV124 value-refused-by-nova       error         hyperv      -
 HV125 trait-unavailable           error         hyperv      -
 HV126 version-ignored             warning       any         -
+HV127 os-type-mismatch            warning       hyperv      -
 HV128 architecture-unavailable    error         hyperv      scheduling
 HV129 remotefx-version          error         gen2        build-before-2016
 HV201 label-mismatch              error         hyperv      -
@@ -66,6 +67,7 @@ HV223 fixed-vhd                   warning       gen1        -
 HV224 min-disk-too-small          warning       hyperv      -
 HV225 vhd-malformed               error         hyperv      -
 HV226 content-not-read            unknown       hyperv      -
+HV227 iso-without-uefi            error         gen2        -
 HV228 inspection-stopped          unknown       hyperv      -
 HV229 vhd-footer-copy             warning/error gen1/gen2   -
 HV301 no-partition-table          error/warning gen2        -
@@ -97,6 +99,8 @@ HV333 loader-not-efi-app          error         gen2        -
 HV334 shim-second-stage-missing   error         gen2        -
 HV335 loader-unsigned             error         gen2        -
 HV341 generation-mismatch         error/warning gen1        -
+HV344 bcd-missing                 error         gen2        -
+HV345 os-volume-encrypted         warning       gen2        -
 HV346 nothing-to-boot             warning       gen1        -
 HV401 host-not-hyperv             error         host        -
 HV402 host-too-old                error         host        -

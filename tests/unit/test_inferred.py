@@ -8,7 +8,8 @@ GIB = 1024 ** 3
 GENERATION_1 = {'format': 'vhd', 'generation': 'hyperv-gen1'}
 GENERATION_2 = {'format': 'vhdx', 'generation': 'hyperv-gen2'}
 BLANK = {'format': 'vhdx', 'virtual_size': 40 * GIB, 'file_size': 4096,
-         'generation': None, 'loaders': None, 'firmware': 'unknown'}
+         'generation': None, 'loaders': None, 'firmware': 'unknown',
+         'operating_system': None}
 
 
 def loader(path, machine='x64', started_by='firmware'):
@@ -84,6 +85,14 @@ class InferMembersTestCase(base.TestCase):
             self.assertEqual(generation, self.members(
                 firmware=firmware).get('hw_machine_type'))
 
+    def test_iso_that_does_not_boot_is_of_no_generation(self):
+        for firmware, generation in (
+                ('none', None), ('uefi', 'hyperv-gen2'),
+                ('bios', 'hyperv-gen1')):
+            self.assertEqual(generation, self.members(
+                format='iso', firmware=firmware,
+                generation=generation).get('hw_machine_type'))
+
     def test_min_disk_is_rounded_up(self):
         for size, min_disk in ((1, 1), (GIB, 1), (GIB + 1, 2)):
             self.assertEqual(
@@ -104,30 +113,13 @@ class InferMembersTestCase(base.TestCase):
         self.assertEqual('vhd', self.members(format='vhd')['disk_format'])
         self.assertNotIn('disk_format', self.members(format='gzip'))
 
-    def test_os_type_follows_from_the_boot_loaders(self):
-        for paths, os_type in (
-                (['\\EFI\\BOOT\\BOOTX64.EFI'], None),
-                (['\\EFI\\BOOT\\BOOTX64.EFI', '\\EFI\\BOOT\\grubx64.efi'],
-                 'linux'),
-                (['\\EFI\\BOOT\\BOOTX64.EFI', '\\EFI\\a\\SHIMX64.EFI'],
-                 'linux'),
-                (['\\EFI\\BOOT\\fbx64.efi'], 'linux'),
-                (['\\EFI\\BOOT\\grub.efi'], 'linux'),
-                (['\\EFI\\BOOT\\fallback.efi'], 'linux'),
-                (['\\EFI\\sles\\shim.efi'], 'linux'),
-                (['\\EFI\\Linux\\kernel.efi'], 'linux'),
-                (['\\EFI\\Microsoft\\Boot\\bootmgfw.efi'], 'windows')):
-            members = self.members(loaders=list(map(loader, paths)))
-            self.assertEqual(('x86_64', os_type), (
+    def test_os_type_is_the_operating_system_of_the_disk(self):
+        for system in ('linux', 'windows', None):
+            members = self.members(
+                operating_system=system,
+                loaders=[loader('\\EFI\\BOOT\\BOOTX64.EFI')])
+            self.assertEqual(('x86_64', system), (
                 members['architecture'], members.get('os_type')))
-
-    def test_os_type_of_two_systems_is_that_of_the_started_loaders(self):
-        windows = loader('\\EFI\\Microsoft\\Boot\\bootmgfw.efi',
-                         started_by='')
-        for started_by, os_type in (('firmware', 'linux'), ('', 'windows')):
-            grub = loader('\\EFI\\BOOT\\grubx64.efi', started_by=started_by)
-            self.assertEqual(os_type, self.members(
-                loaders=[grub, windows])['os_type'])
 
     def test_other_architectures_are_left_out(self):
         self.assertNotIn('architecture', self.members(
@@ -139,6 +131,6 @@ class InferMembersTestCase(base.TestCase):
              'img_hv_requested_version': '>=10.0', 'min_disk': 7,
              'os_type': 'windows', 'disk_format': 'vhd',
              'container_format': 'ovf'},
-            generation='hyperv-gen2',
+            generation='hyperv-gen2', operating_system='linux',
             loaders=[loader('\\EFI\\BOOT\\grubx64.efi')])
         self.assertEqual({'hw_machine_type': 'hyperv-gen2'}, members)

@@ -20,7 +20,8 @@ class InspectTestCase(base.CommandTestCase):
         for key in ('subformat', 'virtual_size', 'logical_sector_size',
                     'physical_sector_size', 'block_size', 'has_parent',
                     'log_dirty', 'partition_table', 'partitions', 'loaders',
-                    'firmware', 'generation', 'bytes_read'):
+                    'operating_system', 'firmware', 'generation',
+                    'bytes_read'):
             self.assertIn(key, found)
 
     def test_table_has_a_line_for_each_loader(self):

@@ -38,6 +38,7 @@ class InspectionTestCase(base.TestCase):
                          'path': '\\EFI\\BOOT\\BOOTX64.EFI',
                          'machine': 'x64', 'subsystem': 'application',
                          'signed': False, 'started_by': 'firmware'}],
+            'operating_system': None,
             'firmware': 'uefi', 'generation': 'hyperv-gen2', 'defects': {},
             'bytes_read': content['bytes_read']}, content)
         self.assertEqual(content, json.loads(json.dumps(content)))

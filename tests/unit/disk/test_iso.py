@@ -2,6 +2,9 @@
 
 import struct
 
+from hyperv_sched.disk import iso
+from hyperv_sched.disk import reader
+from hyperv_sched.disk import virtual_disk
 from tests import guests
 from tests import samples
 from tests.unit.disk import base
@@ -9,12 +12,12 @@ from tests.unit.disk import base
 CATALOG, IMAGE = 20, 24
 
 
-def entry(sector, indicator=0x88):
-    return struct.pack('<BB6xI20x', indicator, 0, sector)
+def entry(sector, indicator=0x88, media=0, count=0):
+    return struct.pack('<BB4xHI20x', indicator, media, count, sector)
 
 
 def medium(content=b'', entries=None, size=400, record=None, claimed=None,
-           validation=1):
+           validation=1, platform=0):
     """Return an ISO in sectors of 2048 bytes with one boot image."""
     disk = bytearray(size * 2048)
     if record is not None:
@@ -26,7 +29,7 @@ def medium(content=b'', entries=None, size=400, record=None, claimed=None,
                      b'EL TORITO SPECIFICATION', CATALOG)
     struct.pack_into('<B5s', disk, 18 * 2048, 255, b'CD001')
     first = bytearray(struct.pack(
-        '<BB26xH2s', validation, 0, 0, b'\x55\xaa'))
+        '<BB26xH2s', validation, platform, 0, b'\x55\xaa'))
     struct.pack_into('<H', first, 28, -sum(
         struct.unpack('<16H', first)) & 0xffff)
     catalog = bytes(first) + b''.join(
@@ -99,3 +102,51 @@ class ISOTestCase(base.TestCase):
             guests.loader()).ljust(samples.MIB, b'\0'),
             logical_sector_size=4096))
         self.assertEqual('none', result.firmware)
+
+
+class BootImageTestCase(base.TestCase):
+    """The end of a boot image, which has a file system of 204 sectors."""
+
+    def images(self, data, sector_size=2048):
+        disk = virtual_disk.RawDisk(reader.Reader(base.Bytes(data)),
+                                    sector_size)
+        return [(image.offset // 2048, image.size)
+                for image in iso.boot_images(disk)]
+
+    def test_size(self):
+        rest = (400 - IMAGE) * 2048
+        for media, count, on_dvd, on_disk in (
+                (0, 0, rest, rest), (0, 1, rest, rest),
+                (0, 2, 4096, 4096), (0, 7, 14336, 14336),
+                (1, 1, 1228800, 4915200), (2, 1, 1474560, 5898240),
+                (3, 1, 2949120, 11796480),
+                (4, 1, rest, rest), (4, 4, 2048, 8192), (4, 5, 4096, 10240),
+                (5, 7, rest, rest)):
+            data = medium(entries=[entry(IMAGE, 0x88, media, count)])
+            self.assertEqual([(IMAGE, on_dvd)], self.images(data), media)
+            self.assertEqual([(IMAGE, on_disk)], self.images(data, 512))
+
+    def test_rest_of_the_medium(self):
+        for claimed, size in ((IMAGE - 1, 376), (IMAGE, 0), (IMAGE + 1, 1),
+                              (399, 375), (400, 376), (401, 376)):
+            self.assertEqual(
+                [(IMAGE, size * 2048)], self.images(medium(claimed=claimed)))
+
+    def test_platform(self):
+        disk = virtual_disk.RawDisk(reader.Reader(base.Bytes(medium(
+            entries=[entry(30), entry(0, 0x91, 0xef), entry(31),
+                     entry(0, 0x90, 0), entry(32)], platform=0xef))), 2048)
+        self.assertEqual(
+            [True, True, False],
+            [image.is_uefi for image in iso.boot_images(disk)])
+
+    def test_image_too_small_for_its_file_system(self):
+        self.assertDefects(
+            ['iso-without-uefi'],
+            medium(guests.loader(), [entry(IMAGE, 0x88, 0, 2)]))
+        self.assertBoots(medium(guests.loader(), [entry(IMAGE, 0x88, 0, 4)]))
+
+    def test_damaged_gpt_leaves_the_boot_images(self):
+        record = guests.mbr([guests.PROTECTIVE])
+        self.assertBoots(on_disk(guests.loader(), record=record),
+                         'iso-not-a-disk', 'gpt-missing')

@@ -25,7 +25,7 @@ class LoaderTestCase(base.TestCase):
 
     def test_windows_boot_manager_is_listed(self):
         result = self.assertBoots(base.esp(guests.fat({
-            LOADER: GRUB, 'EFI/Microsoft/Boot/bootmgfw.efi': GRUB})))
+            LOADER: GRUB, 'EFI/Microsoft/Boot/bootmgfw.efi': SHIM})))
         self.assertEqual('\\EFI\\Microsoft\\Boot\\bootmgfw.efi',
                          result.loaders[-1].path)
         self.assertEqual('', result.loaders[-1].started_by)
