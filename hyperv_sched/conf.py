@@ -173,7 +173,32 @@ The default is an empty list: the plugin sets nothing.
 """),
 ]
 
-_ALL = SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS
+METRICS_OPTS = [
+    cfg.StrOpt(
+        'metrics_file',
+        help="""
+The file of metrics for Prometheus to which refusals are added.
+
+The file has the counter ``hyperv_sched_refusals_total`` with the labels
+``moment`` (``scheduling``, a method of the driver, or an operation of the
+Image API) and ``code`` (the rule). node-exporter and windows_exporter read it
+in the directory of their textfile collector.
+
+This option is read by nova-scheduler, nova-compute and glance-api.
+
+Possible values:
+
+* The path of a file with the extension ``prom``, in a directory in which the
+  service can create files. All processes of a host can have the same file. A
+  file with other content is not replaced.
+
+The default is no file: refusals are in the logs only. An error of the file is
+logged once, and changes nothing else.
+"""),
+]
+
+_ALL = (SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS
+        + METRICS_OPTS)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:

@@ -12,6 +12,7 @@ from oslo_log import log as logging
 
 from hyperv_sched import compatibility
 from hyperv_sched import document as image_document
+from hyperv_sched import metrics
 from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
@@ -73,6 +74,7 @@ def refuse(name: str, context: Any, instance: Any, finding: rules.Finding,
         LOG.exception('Cannot read the hypervisor of the host',
                       instance=instance)
         capability = None
+    metrics.count_refusal(operations.OPERATIONS[name].method, [finding])
     notifications.emit_refusal(
         context, instance, operations.OPERATIONS[name].method, finding,
         requirement, capability)

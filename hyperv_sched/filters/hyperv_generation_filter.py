@@ -22,6 +22,7 @@ from hyperv_sched import caching
 from hyperv_sched import compatibility
 from hyperv_sched import conf
 from hyperv_sched import document
+from hyperv_sched import metrics
 from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
@@ -117,6 +118,8 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
                      'image': _image_id(spec_obj),
                      'reason': compatibility.explain(
                          rejected, _names(filter_obj_list, findings))})
+        if rejected and not passed:
+            metrics.count_refusal('scheduling', rejected)
         if rejected and not passed and self._explain:
             self._raise_no_valid_host(rejected, len(findings), spec_obj)
         return passed

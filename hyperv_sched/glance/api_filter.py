@@ -28,6 +28,7 @@ import webob.exc
 
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
+from hyperv_sched import metrics
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.glance import patch
@@ -50,6 +51,12 @@ _HEAD_SIZE = 32774
 #: Bytes of the largest body that is validated by default. An image with 128
 #: properties of 255 characters has 64 KiB.
 _MAX_BODY = 2 ** 20
+
+#: Names in metrics of the operations that are validated, by method and action.
+_OPERATIONS = {
+    ('POST', None): 'image_create', ('PATCH', None): 'image_update',
+    ('PUT', 'file'): 'image_upload', ('PUT', 'stage'): 'image_stage',
+    ('POST', 'import'): 'image_import'}
 
 #: Key of the WSGI environment for the check after a change: image, findings
 #: before the change, content.
@@ -130,8 +137,10 @@ class HyperVGeneration(wsgi.Middleware):
             LOG.exception('Request is not validated: %(method)s %(path)s',
                           _log_fields(req))
             return None
-        if not findings:
+        if route is None or not findings:
             return None
+        metrics.count_refusal(_OPERATIONS[route.method, route.action],
+                              findings, self._report_only)
         return self._refuse(req, webob.exc.HTTPBadRequest,
                             verdict.format_reason(findings))
 

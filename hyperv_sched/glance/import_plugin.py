@@ -26,6 +26,7 @@ from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched import inferred
+from hyperv_sched import metrics
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.glance import verdict
@@ -213,6 +214,7 @@ def _validate(record: dict[str, Any], readable: dict[str, Any], path: str,
 
     findings = verdict.validate_readable(validate, record, readable)
     if findings:
+        metrics.count_refusal('image_import', findings)
         reason = verdict.format_reason(findings)
         if 'image_conversion' in CONF.image_import_opts.image_import_plugins:
             reason += (

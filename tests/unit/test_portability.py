@@ -11,6 +11,7 @@ class PortabilityTestCase(base.TestCase):
             ('cliff.app', 'jsonschema', 'oslo_config.cfg', 'oslo_log.log',
              'oslo_versionedobjects.base', 'packaging.specifiers'),
             ('hyperv_sched.conf', 'hyperv_sched.compatibility',
+             'hyperv_sched.metrics',
              'hyperv_sched.text', 'hyperv_sched.cli.main',
              'hyperv_sched.cli.upload', 'hyperv_sched.cli.formatters',
              'hyperv_sched.validators', 'hyperv_sched.disk',

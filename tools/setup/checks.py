@@ -52,6 +52,9 @@ PACKAGES = {
 _LOADERS = ('grub-efi-amd64-signed', 'shim-helpers-amd64-signed',
             'shim-signed', 'syslinux-common')
 
+#: Unpacked, not installed: prometheus is a service.
+_PROGRAMS = ('prometheus', 'shellcheck')
+
 #: Environments of releases that know no Python newer than 3.11.
 _OLD = re.compile(r'(nova|glance)\d+')
 
@@ -199,6 +202,9 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     if any(name.startswith('firmware') for name in names) and (
             not loaders.exists()):
         unpack(_LOADERS, loaders)
+    programs = venvs.TOP / '.venv/programs'
+    if 'functional' in names and not programs.exists():
+        unpack(_PROGRAMS, programs)
     old = [name for name in names if needs_old_python(name)]
     if not old or _has_old_python(env):
         return env, []

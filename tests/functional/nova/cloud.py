@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small cloud of Hyper-V and KVM hosts."""
 
+import contextlib
 import io
 import sys
 
@@ -11,6 +12,7 @@ from oslo_utils import timeutils
 from oslo_utils import uuidutils
 import testtools
 
+from hyperv_sched import metrics
 import hyperv_sched.compute.driver  # noqa: F401 (its options)
 from tests.functional.nova import fakes
 
@@ -23,6 +25,18 @@ GENERATION_2 = {
     'hypervisor_type': 'hyperv',
     'hypervisor_version_requires': '>=6.3',
 }
+
+
+@contextlib.contextmanager
+def metrics_file(path):
+    """Let the services of this process count refusals in a file."""
+    CONF.set_override('metrics_file', path, 'hyperv_sched')
+    try:
+        yield
+    finally:
+        CONF.clear_override('metrics_file', 'hyperv_sched')
+        # What could not be written would be written to the next file.
+        metrics._WRITER.reset()
 
 
 class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):

@@ -4,6 +4,7 @@
 import dataclasses
 import functools
 import json
+import pathlib
 from unittest import mock
 
 import fixtures
@@ -22,6 +23,17 @@ from hyperv_sched.disk import boot
 from tests import hostile
 from tests.functional.nova import cloud
 from tests.functional.nova import fakes
+
+#: The notification of a refusal in the documentation.
+SAMPLE = pathlib.Path(__file__).parents[3] / (
+    'doc/source/refusal-notification.json')
+
+
+def _sort_changes(members):
+    """Sort the names of changed fields, which are in any order."""
+    changes = members.get('versioned_object.changes')
+    return members if changes is None else {
+        **members, 'versioned_object.changes': sorted(changes)}
 
 
 class OldestFirstCloud(cloud.EnforcedCloud):
@@ -307,6 +319,35 @@ class RefusalTestCase(cloud.SharedCloudTestCase):
             self.expected(server, image),
             {name: getattr(refusal, name)
              for name in self.expected(server, image)})
+
+    def test_notification_is_that_of_the_documentation(self):
+        _, server, image = self.refuse()
+        notification, = (
+            notification
+            for notification in self.notifier.versioned_notifications
+            if notification['event_type'] == 'hyperv_sched.refusal'
+            and server['id'] in json.dumps(notification))
+        text = json.dumps(notification)
+        for value, example in (
+                (server['id'], '2b7f8a0e-6f3e-4d7c-9a55-0d4b8f5f2c11'),
+                (image, '9a1c7f52-3c1e-4d0e-8f6a-7d2b1c0e4a93')):
+            text = text.replace(value, example)
+        notification = json.loads(text, object_hook=_sort_changes)
+        self.assertEqual(json.loads(SAMPLE.read_text()), notification)
+
+    def test_refusal_is_counted_by_its_first_cause(self):
+        path = self.useFixture(fixtures.TempDir()).join('nova.prom')
+        with cloud.metrics_file(path):
+            self.refuse()
+        self.assertIn(
+            'hyperv_sched_refusals_total{code="HV402",'
+            'moment="prepare_for_spawn"} 1.0\n',
+            pathlib.Path(path).read_text())
+
+    def test_refusal_does_not_depend_on_the_file_of_metrics(self):
+        with cloud.metrics_file('/proc/x.prom'):
+            _, server, _ = self.refuse()
+        self.assertIn('HV501', server['fault']['message'])
 
     def test_refusal_does_not_depend_on_the_message_bus(self):
         with mock.patch.object(notifications, 'rpc') as rpc:

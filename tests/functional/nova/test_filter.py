@@ -2,6 +2,7 @@
 """HyperVGenerationFilter run by nova-scheduler."""
 
 import logging
+import pathlib
 from unittest import mock
 
 import fixtures
@@ -69,6 +70,17 @@ class NoValidHostTestCase(cloud.SharedCloudTestCase):
             'Hyper-V 6.2, gene... Use a Hyper-V host, or an image for this '
             'hypervisor',
             self.fault_of(self.boot(image)))
+
+    def test_request_without_hosts_is_counted_once_for_each_rule(self):
+        path = self.useFixture(fixtures.TempDir()).join('nova.prom')
+        image = self.image('gen2', **cloud.GENERATION_2)
+        with cloud.metrics_file(path):
+            self.boot(image)
+        self.assertEqual(
+            ['hyperv_sched_refusals_total{code="HV401",moment="scheduling"} '
+             '1.0',
+             'hyperv_sched_refusals_total{code="HV402",moment="scheduling"} '
+             '1.0'], pathlib.Path(path).read_text().splitlines()[2:])
 
     def test_multi_create_tells_every_server(self):
         image = self.image('gen2', **cloud.GENERATION_2)
