@@ -23,7 +23,7 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 #: Formats that escape any character themselves.
-STRUCTURED_FORMATS = ('json', 'sarif', 'yaml')
+STRUCTURED_FORMATS = ('gitlab', 'json', 'junit', 'sarif', 'yaml')
 
 
 def escape_unencodable_output() -> None:

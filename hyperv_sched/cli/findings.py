@@ -22,8 +22,8 @@ from hyperv_sched.text import escape
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
            'required', 'fix', 'reference', 'cause')
 TABLE_COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'fix')
-#: SARIF has separate locations for a file and for an image in the file.
-SARIF_COLUMNS = (*COLUMNS, 'file')
+#: Reports have separate locations for a file and for an image in the file.
+REPORT_COLUMNS = (*COLUMNS, 'file')
 
 #: Width if the output is not a terminal; otherwise the width of the terminal
 #: within these limits.
@@ -60,8 +60,8 @@ def to_table(rows: Sequence[Mapping[str, Any]], formatter: str,
     image = 'image'
     if formatter == 'table':
         columns, image = TABLE_COLUMNS, 'title'
-    elif formatter == 'sarif':
-        columns = SARIF_COLUMNS
+    elif formatter in ('gitlab', 'junit', 'sarif'):
+        columns = REPORT_COLUMNS
 
     def value(row: Mapping[str, Any], column: str) -> Any:
         if column != 'image':
@@ -108,13 +108,22 @@ def write_paragraphs(columns: Sequence[str],
         key = tuple(row[column] for column in columns
                     if column != 'image' or not body)
         groups.setdefault(key, []).append(row)
-    for number, group in enumerate(groups.values()):
+    for number, group in enumerate(_by_rule([*groups.values()])):
         if number and body:
             stream.write('\n')
         for row in group if head else ():
             stream.write(_first_line(row, head, name_width) + '\n')
         for line in _body_lines(group[0], body, width, '  ' if head else ''):
             stream.write(line + '\n')
+
+
+def _by_rule(groups: list[list[Mapping[str, Any]]],
+             ) -> list[list[Mapping[str, Any]]]:
+    """Put the groups of a rule after its first one."""
+    order: dict[Any, int] = {}
+    for group in groups:
+        order.setdefault(group[0].get('code'), len(order))
+    return sorted(groups, key=lambda group: order[group[0].get('code')])
 
 
 def _width(stream: TextIO) -> int:

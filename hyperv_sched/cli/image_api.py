@@ -21,7 +21,7 @@ import urllib.parse
 import uuid
 
 from hyperv_sched.cli import base
-from hyperv_sched.cli import inputs
+from hyperv_sched.cli import document_files
 from hyperv_sched.cli import progress
 from hyperv_sched.disk import ranges
 from hyperv_sched.text import escape
@@ -181,9 +181,9 @@ class ImageAPI:
                 images = page['images']
                 # An empty page counts as one: the pages may never end.
                 count += max(len(images), 1)
-                if count > inputs.MAX_DOCUMENTS:
+                if count > document_files.MAX_DOCUMENTS:
                     raise CloudError('the cloud lists more than '
-                                     f'{inputs.MAX_DOCUMENTS} images')
+                                     f'{document_files.MAX_DOCUMENTS} images')
                 yield from (image for image in images
                             if isinstance(image, dict)
                             and _ID.fullmatch(str(image.get('id'))))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -11,10 +10,9 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import glob
-import json
 import os
 import re
-import sys
+import stat
 from typing import Any
 from typing import BinaryIO
 
@@ -23,14 +21,17 @@ from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
+from hyperv_sched.cli import document_files
 from hyperv_sched.text import escape
 
-#: Bytes of a JSON file. A document of the Image API has a few kilobytes.
-MAX_JSON_SIZE = 64 * 1024 * 1024
+#: Files in directories, and levels of directories.
+MAX_FILES = 200_000
+MAX_DEPTH = 32
 
-#: Documents in a file or images in a cloud. A JSON file of the largest size
-#: could hold millions of empty objects.
-MAX_DOCUMENTS = 200_000
+#: Names of disk images that are linted whatever their content is.
+_DISK_NAME = re.compile(
+    r'(?i).*\.(iso|qcow2|raw|vdi|vhd|vhds|vhdx|vmdk)')
+_DOCUMENT_NAME = re.compile(r'(?i).*\.(json|yaml|yml)')
 
 #: Documents of a file whose errors are printed one by one.
 MAX_PRINTED_ERRORS = 20
@@ -50,6 +51,8 @@ class LintTarget:
     """Result of :func:`hyperv_sched.disk.inspect`, as a dictionary."""
     unread_reason: str | None = None
     """Why content that exists was not read."""
+    has_properties: bool = True
+    """False if the properties are not known, and no rule is validated."""
 
     @property
     def label(self) -> str:
@@ -83,6 +86,12 @@ class LintTarget:
         """Validate the image; unread content is a finding, never a pass."""
         from hyperv_sched import validators
 
+        if not self.has_properties:
+            return [rules.CATALOGUE['HV226'].finding(
+                self.label, message='the properties of the image are not '
+                'known: "openstack image list" prints none',
+                fix='Lint the output of "openstack image show -f json", or '
+                'use --image or --all-images')]
         document = self.document()
         findings = validators.validate(document, self.name)
         if self.unread_reason is not None:
@@ -99,13 +108,15 @@ PrintError = Callable[[object], None]
 
 def read_targets(files: Sequence[str], json_file: str | None,
                  overrides: Mapping[str, Any], print_error: PrintError,
+                 skipped: list[str],
                  ) -> tuple[int, Iterator[LintTarget]]:
     """Return the number of targets and an iterator that reads them.
 
-    :param files: disk images
+    :param files: disk images, and directories
     :param json_file: image documents; None for none
     :param overrides: properties and members from options, which replace
         those of every document
+    :param skipped: receives the files in directories that are not linted
     :raises base.UsageError: there is no target, or several documents for a
         disk image.
     """
@@ -113,7 +124,7 @@ def read_targets(files: Sequence[str], json_file: str | None,
         raise base.UsageError(
             'Nothing to lint: give a FILE, --property, --image-json or '
             '--image')
-    documents = [{}] if json_file is None else _read_json(json_file)
+    documents = [{}] if json_file is None else document_files.read(json_file)
     if not documents:
         raise base.UsageError(f'{json_file}: holds no image')
     if files and len(documents) > 1:
@@ -124,22 +135,23 @@ def read_targets(files: Sequence[str], json_file: str | None,
         documents, json_file, overrides, print_error,
         allow_empty=json_file is None or bool(files))
     if files:
-        files = expand_patterns(files, print_error)
-        return len(files), _inspect_files(files, records, print_error)
+        paths = FileFinder(_is_disk, print_error, skipped).find(files)
+        return len(paths), _inspect_files(paths, records, print_error)
     source = None if json_file == '-' else json_file
     return len(documents), (
-        LintTarget(record, file=source) for record in records)
+        _document_target(record, None, source) for record in records)
 
 
 def read_document_files(files: Sequence[str], overrides: Mapping[str, Any],
-                        print_error: PrintError) -> Iterator[LintTarget]:
+                        print_error: PrintError, skipped: list[str],
+                        ) -> Iterator[LintTarget]:
     """Yield a target for each document in files; see :func:`read_targets`.
 
     Findings name the file, and the document if the file has several.
     """
-    for file in expand_patterns(files, print_error):
+    for file in FileFinder(_is_document, print_error, skipped).find(files):
         try:
-            documents = _read_json(file)
+            documents = document_files.read(file)
         except base.UsageError as exc:
             print_error(exc)
             continue
@@ -149,7 +161,89 @@ def read_document_files(files: Sequence[str], overrides: Mapping[str, Any],
                 documents, file, overrides, print_error):
             name = (file if len(documents) == 1
                     else f'{file}#{image_document.label(record)}')
-            yield LintTarget(record, name=name, file=file)
+            yield _document_target(record, name, file)
+
+
+def _document_target(record: image_document.Record, name: str | None,
+                     file: str | None) -> LintTarget:
+    return LintTarget(
+        record, name, file, has_properties=not record.pop(
+            document_files.WITHOUT_PROPERTIES, False))
+
+
+class FileFinder:
+    """Expands patterns and directories to the files to lint.
+
+    Links and special files in directories are not followed.
+
+    :param accept: returns whether a file in a directory is to be linted
+    :param skipped: receives the paths of the other files
+    """
+
+    def __init__(self, accept: Callable[[str], bool],
+                 print_error: PrintError, skipped: list[str]) -> None:
+        self._accept = accept
+        self._print_error = print_error
+        self._skipped = skipped
+
+    def find(self, names: Sequence[str]) -> list[str]:
+        """Return the files, those of a directory in order of their names."""
+        files: list[str] = []
+        for name in expand_patterns(names, self._print_error):
+            if os.path.isdir(name):
+                before = len(files)
+                self._add_directory(name, files, 0)
+                if len(files) == before:
+                    self._print_error(
+                        f'{name}: the directory has no file to lint')
+            else:
+                files.append(name)
+        return files
+
+    def _add_directory(self, directory: str, files: list[str],
+                       depth: int) -> None:
+        try:
+            entries = sorted(os.listdir(directory))
+        except OSError as exc:
+            self._print_error(f'{directory}: cannot be read: '
+                              f'{text.file_error(exc, directory)}')
+            return
+        for name in entries:
+            path = os.path.join(directory, name)
+            if len(files) + len(self._skipped) >= MAX_FILES:
+                raise base.UsageError(
+                    f'{directory}: more than {MAX_FILES} files')
+            try:
+                mode = os.lstat(path).st_mode
+                if stat.S_ISDIR(mode):
+                    if depth == MAX_DEPTH:
+                        raise base.UsageError(
+                            f'{path}: more than {MAX_DEPTH} directories in '
+                            'each other')
+                    self._add_directory(path, files, depth + 1)
+                elif stat.S_ISREG(mode) and self._accept(path):
+                    files.append(path)
+                else:
+                    self._skipped.append(path)
+            except OSError as exc:
+                self._print_error(read_error(exc, path))
+
+
+def _is_disk(path: str) -> bool:
+    from hyperv_sched import disk
+
+    if _DISK_NAME.fullmatch(path):
+        return True
+    try:
+        with open_disk(path) as file:
+            return disk.read_format(file).name != 'unknown'
+    except base.UsageError:
+        # The inspection reports it.
+        return True
+
+
+def _is_document(path: str) -> bool:
+    return _DOCUMENT_NAME.fullmatch(path) is not None
 
 
 def flatten_records(documents: Sequence[object], source: str | None,
@@ -283,48 +377,3 @@ def read_error(exc: Exception, path: str) -> base.UsageError:
     reason = (text.file_error(exc, path) if isinstance(exc, OSError)
               else exc)
     return base.UsageError(f'{path}: cannot be read: {reason}')
-
-
-def _read_json(path: str) -> list[Any]:
-    """Read a file that holds one document or a list of documents."""
-    try:
-        if path != '-':
-            with open(path, 'rb') as source:
-                data = source.read(MAX_JSON_SIZE + 1)
-        elif sys.stdin is None:
-            raise base.UsageError('-: standard input is closed')
-        else:
-            data = sys.stdin.buffer.read(MAX_JSON_SIZE + 1)
-    except OSError as exc:
-        raise read_error(exc, path) from None
-    if len(data) > MAX_JSON_SIZE:
-        raise base.UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
-    try:
-        # json.loads detects UTF-8, UTF-16 (PowerShell) and UTF-32 of bytes.
-        documents = json.loads(
-            data, object_pairs_hook=_reject_duplicate_keys)
-    except (ValueError, RecursionError) as exc:
-        raise base.UsageError(f'{path}: is not JSON: {exc}') from None
-    if isinstance(documents, dict) and isinstance(
-            documents.get('images'), list):
-        # GET /v2/images
-        documents = documents['images']
-    if not isinstance(documents, list):
-        return [documents]
-    if len(documents) > MAX_DOCUMENTS:
-        raise base.UsageError(
-            f'{path}: holds more than {MAX_DOCUMENTS} images')
-    return documents
-
-
-def _reject_duplicate_keys(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its members.
-
-    :raises ValueError: a key is repeated. Python would keep the last value.
-    """
-    values = dict(members)
-    if len(values) < len(members):
-        counts = collections.Counter(name for name, _ in members)
-        (key, _), = counts.most_common(1)
-        raise ValueError(f"the key '{escape(key)}' is repeated")
-    return values

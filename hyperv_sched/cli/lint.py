@@ -17,6 +17,7 @@ from typing import Any
 from cliff import lister
 
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
@@ -56,6 +57,7 @@ class _Summary:
 
     images: int = 0
     assumed_generation_1: int = 0
+    skipped: int = 0
     severities: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter)
 
@@ -68,6 +70,9 @@ class _Summary:
     def __str__(self) -> str:
         line = (f'{self.images} image{"" if self.images == 1 else "s"}: '
                 f'{_format_counts(self.severities)}')
+        if self.skipped:
+            line += (f'\n({self.skipped} other '
+                     f'file{"" if self.skipped == 1 else "s"} in directories)')
         if not self.assumed_generation_1:
             return line
         which = ('' if self.images == 1
@@ -103,7 +108,8 @@ class Lint(base.ExitCodes, lister.Lister):
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
-            'files', metavar='<file>', nargs='*', help='a disk image')
+            'files', metavar='<file>', nargs='*',
+            help='a disk image, or a directory with disk images')
         parser.add_argument(
             '--documents', action='store_true',
             help='read each file as --image-json does, not as a disk image; '
@@ -162,6 +168,7 @@ class Lint(base.ExitCodes, lister.Lister):
                       'title': target.title} for finding in findings]
             self._progress.count()
         self._progress.clear()
+        summary.skipped = len(self._skipped)
         if summary.severities['error'] or summary.severities['unknown']:
             self.raise_exit_code(base.EXIT_FINDINGS)
         self._fixes = fixes
@@ -177,16 +184,17 @@ class Lint(base.ExitCodes, lister.Lister):
             int | None, Iterator[inputs.LintTarget]]:
         """Return the number of targets, if known, and an iterator of them."""
         overrides = options.image_overrides(args)
+        self._skipped: list[str] = []
         if args.images or args.all_images:
             return self._read_cloud_images(args, overrides)
         if not args.documents:
             return inputs.read_targets(args.files, args.image_json, overrides,
-                                       self.print_error)
+                                       self.print_error, self._skipped)
         if args.image_json or not args.files:
             raise base.UsageError(
                 '--documents requires FILE, and excludes --image-json')
         return None, inputs.read_document_files(
-            args.files, overrides, self.print_error)
+            args.files, overrides, self.print_error, self._skipped)
 
     def _read_cloud_images(
             self, args: argparse.Namespace, overrides: dict[str, Any],
@@ -263,8 +271,20 @@ def _fix(target: inputs.LintTarget, overrides: options.SeverityOverrides,
         return rules.apply_overrides(
             validators.validate(document), overrides.ignored)
 
-    values = fixes.properties(target.record, validate, target.content)
+    missing = _missing_members(target)
+    values = {**missing, **fixes.properties(
+        {**target.record, **missing}, validate, target.content)}
     return [fixes.command(target.record, values, shell)] if values else []
+
+
+def _missing_members(target: inputs.LintTarget) -> dict[str, str]:
+    """Return what "image upload" sets for a disk without a generation."""
+    content = target.content
+    if (content is None or not target.assumes_generation_1
+            or not inferred.infer_properties(content)):
+        return {}
+    members = inferred.infer_members(content, target.document())
+    return {name: str(value) for name, value in members.items()}
 
 
 def _format_counts(severities: Mapping[str, int]) -> str:

@@ -15,6 +15,9 @@ from hyperv_sched import text
 
 Validate = Callable[[image_document.Document], Iterable[rules.Finding]]
 
+#: Members of an image that have options of their own.
+_MEMBERS = ('container_format', 'disk_format', 'min_disk')
+
 #: Each round corrects properties that hid other findings: few rounds do.
 _MAX_ROUNDS = 5
 
@@ -77,7 +80,7 @@ def command(document: Mapping[str, Any], values: Mapping[str, str],
     """
     words = ['openstack', 'image', 'set']
     for name, value in values.items():
-        words += (['--min-disk', value] if name == 'min_disk'
+        words += ([f'--{name.replace("_", "-")}', value] if name in _MEMBERS
                   else ['--property', f'{name}={value}'])
     image = image_document.label(document)
     try:

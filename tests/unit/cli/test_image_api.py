@@ -9,8 +9,8 @@ import urllib.parse
 import requests
 
 from hyperv_sched.cli import base as cli_base
+from hyperv_sched.cli import document_files
 from hyperv_sched.cli import image_api
-from hyperv_sched.cli import inputs
 from tests.unit import base
 
 MIB = 1024 ** 2
@@ -155,7 +155,7 @@ class ImageAPITestCase(base.TestCase):
                 'os_hidden'] for path in server.paths])
 
     def test_endless_list_is_an_error(self):
-        with mock.patch.object(inputs, 'MAX_DOCUMENTS', 10):
+        with mock.patch.object(document_files, 'MAX_DOCUMENTS', 10):
             for count, accepted in ((10, True), (11, False)):
                 pages = [page([IMAGE], f'/v2/images?marker={number}')
                          for number in range(count - 1)]

@@ -12,8 +12,8 @@ from unittest import mock
 import yaml
 
 from hyperv_sched import validators
+from hyperv_sched.cli import document_files
 from hyperv_sched.cli import image_api
-from hyperv_sched.cli import inputs
 from hyperv_sched.cli import main
 from hyperv_sched.disk import boot
 from tests import guests
@@ -171,7 +171,6 @@ class LintTestCase(base.CommandTestCase):
                      '{"foo": 1}', '{"hw_machine_type": 2}',
                      '{"id": "x", "properties": "a=\'b\'"}',
                      '{"id": "x", "min_disk": "many"}',
-                     '[{"ID": "x", "Name": "y", "Disk Format": "vhd"}]',
                      '[' * 100000, '{"a": ' * 100000, b'\xff\xfe\xfa'):
             code, out, err = self.run_command(
                 'image', 'lint', '-f', 'value', '--image-json', '-',
@@ -281,11 +280,14 @@ class LintTestCase(base.CommandTestCase):
         self.assertEqual('40 images: 40 errors\n', err)
 
     def test_argument_that_is_not_a_file_names_the_remedy(self):
-        for name, hint in ((str(self.directory), 'Name the files in it'),
-                           ('-', 'Save the image to a file'),
-                           ('http://a/b.vhdx', 'Download the image')):
-            for command in (('lint',), ('inspect',),
-                            ('upload', '--name', 'n')):
+        others = ('inspect',), ('upload', '--name', 'n')
+        for name, hint, commands in (
+                (str(self.directory), 'Name the files in it', others),
+                (str(self.directory), 'has no file to lint', [('lint',)]),
+                ('-', 'Save the image to a file', [('lint',), *others]),
+                ('http://a/b.vhdx', 'Download the image',
+                 [('lint',), *others])):
+            for command in commands:
                 code, _, err = self.run_command('image', *command, name)
                 self.assertEqual(2, code)
                 self.assertTrue(err.startswith(f'{name}: '), err)
@@ -384,7 +386,7 @@ class HostileDocumentTestCase(base.CommandTestCase):
                      '{"id": "x"' + ', "a": {"b":' * 90000,
                      '{"id": "x"}\0', b'\0' * 99, b'{"id": "\0"}',
                      b'{"id": "\xff"}',
-                     '[' + '1,' * inputs.MAX_DOCUMENTS + '1]'):
+                     '[' + '1,' * document_files.MAX_DOCUMENTS + '1]'):
             code, _, err = self.run_lint(text, '-f', 'value')
             self.assertEqual(2, code, text[:60])
             self.assertEqual(1, err.count('\n'), err)
@@ -464,9 +466,35 @@ class FixTestCase(base.CommandTestCase):
         _, out, _ = self.run_command(
             'image', 'lint', '--fix', self.file('disk.vhdx', base.BOOTABLE))
         self.assertEqual(
-            'openstack image set --property hw_machine_type=hyperv-gen2 '
-            '--property hypervisor_type=hyperv --property '
-            "'hypervisor_version_requires=>=6.3' -- IMAGE\n", out)
+            'openstack image set --container-format bare --property '
+            'hypervisor_type=hyperv --disk-format vhdx --min-disk 1 '
+            '--property hw_machine_type=hyperv-gen2 --property '
+            "'hypervisor_version_requires=>=6.3' --property "
+            'architecture=x86_64 -- IMAGE\n', out)
+
+    def test_sets_what_upload_sets(self):
+        path = self.file('disk.vhdx', base.BOOTABLE)
+        _, fix, _ = self.run_command('image', 'lint', '--fix', path)
+        _, create, _ = self.run_command(
+            'image', 'upload', '--dry-run', '--name', 'IMAGE', path)
+        pairs = [shlex.split(line) for line in (fix, create)]
+        self.assertEqual(
+            sorted(pairs[1][5:]), sorted(pairs[0][3:]))
+        self.assertEqual(
+            ['openstack', 'image', 'create', '--file', path], pairs[1][:5])
+
+    def test_sets_no_generation_that_the_disk_does_not_tell(self):
+        for name, data in (('empty.vhdx', samples.vhdx()),
+                           ('raw', guests.bootable())):
+            _, out, _ = self.run_command(
+                'image', 'lint', '--fix', self.file(name, data))
+            self.assertNotIn('hw_machine_type', out)
+
+    def test_keeps_a_generation_that_is_set(self):
+        _, out, _ = self.run_command(
+            'image', 'lint', '--fix', *base.GENERATION_2,
+            self.file('disk.vhdx', base.BOOTABLE))
+        self.assertNotIn('--disk-format', out)
 
     def test_requirement_that_nova_cannot_store_is_not_printed(self):
         """Nova stores 255 characters; the fix appends six."""
