@@ -43,7 +43,9 @@ _FIELDS = tuple(
     if (field := _NOVA_NAMES.get(name, name))
     in image_meta.ImageMetaProps.fields)
 
-_UNSET = [None] * len(_FIELDS)
+#: An image without these fields does not require Hyper-V.
+_SELECTORS = tuple(_NOVA_NAMES.get(name, name)
+                   for name in image_requirement.SELECTORS)
 
 _EXTRA_SPECS = document.EXTRA_SPECS
 
@@ -240,11 +242,11 @@ def _matcher(spec_obj: Any, policy: compatibility.Policy,
         if image is None or not image.obj_attr_is_set('properties'):
             return None
         properties = image.properties
+        if not any(map(properties.obj_attr_is_set, _SELECTORS)):
+            return None
         values = [getattr(properties, name)
                   if properties.obj_attr_is_set(name) else None
                   for name in _FIELDS]
-        if values == _UNSET:
-            return None
         return _cached_matcher(
             policy, *map(_extra_specs(spec_obj).get, _EXTRA_SPECS), *values)
     except Exception:

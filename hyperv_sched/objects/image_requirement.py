@@ -21,9 +21,12 @@ _INVALID = rules.preventing('scheduling')
 #: Rules on features that hosts before Windows Server 2016 lack.
 _NEED_2016 = rules.preventing('build-before-2016')
 
+#: The members that select Hyper-V: no rule applies to an image without them.
+SELECTORS = ('hw_machine_type', 'hypervisor_type')
+
 #: The members of an image document that make demands on a host.
 PROPERTIES = tuple(sorted(
-    {'hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires'}
+    {*SELECTORS, 'hypervisor_version_requires'}
     | rules.members(_INVALID | _NEED_2016)))
 
 

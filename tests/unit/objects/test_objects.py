@@ -10,6 +10,9 @@ from oslo_versionedobjects import fixture
 from hyperv_sched import objects
 from hyperv_sched import rules
 from hyperv_sched import versions
+from hyperv_sched.objects import image_requirement
+from hyperv_sched.rules import conditions
+from hyperv_sched.rules import definitions
 from tests.unit import base
 
 #: A changed hash means that old and new no longer understand each other:
@@ -63,6 +66,14 @@ class ImageRequirementTestCase(base.TestCase):
         self.assertEqual(sent, received)
         self.assertTrue(versions.satisfies(
             versions.Version('6.3'), received.version_requires))
+
+    def test_selectors_are_the_properties_that_the_scope_reads(self):
+        read = conditions.members(
+            conditions.ref('hyperv'), definitions.DEFINITIONS)
+        self.assertEqual({'hw_machine_type', 'hypervisor_type', 'content'},
+                         read)
+        self.assertEqual(('hw_machine_type', 'hypervisor_type'),
+                         image_requirement.SELECTORS)
 
     def test_defect_leaves_no_demand(self):
         requirement = objects.ImageRequirement.from_document(
