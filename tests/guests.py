@@ -22,33 +22,51 @@ _LONG_NAME = 0x0f
 
 
 def program(machine=0x8664, subsystem=10, signed=False, shim=False,
-            magic=0x20b, size=1024, data=b''):
+            magic=0x20b, size=1024, sections=()):
     """Return an EFI program that does nothing, with a section of 512 bytes.
 
-    :param data: the content of another section, ``.data``
+    :param sections: other sections, at most two: names and contents
     """
     strings = b'\x20\0\0\0' + b'.vendor_cert\0'.ljust(28, b'\0')
-    headers_size = 448 if data else 400
-    size += len(data)
-    image = bytearray(size)
+    headers_size = 448 if sections else 400
+    table = struct.pack('<8sIIII16x', b'/4' if shim else b'.text', 512, 4096,
+                        512, 512)
+    memory, contents, end = 8192, b'', size
+    for name, content in sections:
+        table += struct.pack('<8sIIII16x', name, len(content), memory,
+                             len(content), end)
+        memory += -(-len(content) // 4096) * 4096
+        end += len(content)
+        contents += content
+    image = bytearray(size) + contents
     image[:2] = b'MZ'
     struct.pack_into('<I', image, 60, 64)
     struct.pack_into('<4sHHIIIHHH', image, 64, b'PE\0\0', machine,
-                     2 if data else 1, 0, headers_size, 0, 240, 0x22, magic)
+                     1 + len(sections), 0, headers_size, 0, 240, 0x22, magic)
     optional = 64 + 24
     struct.pack_into('<I12xI20xII4xH', image, optional + 16, 4096, 4096,
-                     8192 + len(data), headers_size, subsystem)
+                     memory, headers_size, subsystem)
     struct.pack_into('<I', image, optional + 108, 16)
     if signed:
-        struct.pack_into('<II', image, optional + 144, size - 8, 8)
-    struct.pack_into('<8sIIII', image, optional + 240,
-                     b'/4' if shim else b'.text', 512, 4096, 512, 512)
-    if data:
-        struct.pack_into('<8sIIII', image, optional + 280, b'.data',
-                         len(data), 8192, len(data), 1024)
-        image[1024:1024 + len(data)] = data
+        struct.pack_into('<II', image, optional + 144, end - 8, 8)
+    image[optional + 240:optional + 240 + len(table)] = table
     image[headers_size:headers_size + len(strings)] = strings
     return bytes(image)
+
+
+def grub(vendor='debian', prefix='/EFI/debian', configuration=b'',
+         component=None):
+    """Return a signed GRUB as a vendor builds it."""
+    modules = b''
+    for kind, content in ((0, b'an ELF file'), (2, configuration),
+                          (3, prefix.encode() + b'\0')):
+        if content:
+            content = content.ljust(-(-len(content) // 4) * 4, b'\0')
+            modules += struct.pack('<II', kind, 8 + len(content)) + content
+    header = struct.pack('<4s4xQQ', b'mimg', 24, 24 + len(modules))
+    sbat = f'sbat,1\ngrub,5\n{component or f"grub.{vendor}"},1\n'.encode()
+    return program(signed=True, sections=(
+        (b'mods', (header + modules).ljust(512, b'\0')), (b'.sbat', sbat)))
 
 
 def shim_strings(second_stage='grubx64.efi', fallback='fbx64.efi',

@@ -6,6 +6,7 @@ from __future__ import annotations
 import typing
 
 from hyperv_sched import names
+from hyperv_sched.disk import boot_configuration
 from hyperv_sched.disk import fat
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
@@ -32,6 +33,9 @@ _BOOT_STAGES = (
 #: Defects of a layout that give way to the defect of a partition.
 _GENERAL = (Defect.ESP_MISSING, Defect.LOADER_MISSING, Defect.MBR_PARTITIONED,
             Defect.NO_PARTITION_TABLE)
+
+#: Firmware reads the MBR of such a disk instead.
+_DAMAGED = (Defect.GPT_DAMAGED, Defect.GPT_MISSING)
 
 #: Boot code that needs no active partition.
 _LOADERS_IN_MBR = (b'GRUB', b'LILO')
@@ -116,6 +120,9 @@ def _boot_by_uefi(disk: virtual_disk.Disk, layout: partitions.Layout,
         else:
             _check_booted(disk, layout, candidate, volume, result)
             systems.inspect(disk, layout, candidate, loaded, result)
+            if candidate.number and layout.defect.defect not in _DAMAGED:
+                boot_configuration.check(
+                    disk, layout.candidates, volume, loaded, result)
             return _UEFIBoot(True, _loaders(candidate, loaded))
     reason = layout.defect
     if reports and reason.defect in _GENERAL:
@@ -164,7 +171,7 @@ def _check_booted(disk: virtual_disk.Disk, layout: partitions.Layout,
                   result: inspection.Inspection) -> None:
     """Add the defects of a candidate that boots."""
     boots = f'firmware boots {candidate.description}'
-    if layout.defect.defect in (Defect.GPT_DAMAGED, Defect.GPT_MISSING):
+    if layout.defect.defect in _DAMAGED:
         result.add_defect(*layout.defect)
     elif layout.table == 'mbr':
         result.add_defect(Defect.MBR_PARTITIONED, boots)

@@ -59,3 +59,5 @@ class Defect(str, enum.Enum):
     SHIM_SECOND_STAGE_MISSING = 'shim-second-stage-missing'
     BCD_MISSING = 'bcd-missing'
     OS_VOLUME_ENCRYPTED = 'os-volume-encrypted'
+    BOOT_CONFIGURATION_MISSING = 'boot-configuration-missing'
+    BOOT_TARGET_MISSING = 'boot-target-missing'

@@ -32,6 +32,7 @@ offset size
 ====== ==== ==========================================================
      0   11 name, 8 characters, and extension, 3 characters
     11    1 attributes
+    12    1 bit 3: the name is in lower case, bit 4: the extension is
     20    2 first cluster, high half; FAT32 only
     26    2 first cluster, low half
     28    4 size
@@ -88,12 +89,15 @@ _RUN_STEPS = 2
 _ENTRY_STEPS = 4
 
 _ENTRY_SIZE = 32
-_ENTRY = struct.Struct('<11sB8xH4xHI')
+_ENTRY = struct.Struct('<11sBB7xH4xHI')
 _DELETED = 0xe5
 _ATTRIBUTES = 0x3f
 _VOLUME_ID = 0x08
 _DIRECTORY = 0x10
 _LONG_NAME = 0x0f
+#: Flags of a short name, of Windows NT: its parts are in lower case.
+_LOWER_NAME = 0x08
+_LOWER_EXTENSION = 0x10
 _LAST_LONG_NAME = 0x40
 _LONG_NAME_PARTS = (slice(1, 11), slice(14, 26), slice(28, 32))
 _MAX_LONG_NAMES = 20
@@ -334,7 +338,7 @@ class Volume:
                 if not raw[0]:
                     return
                 self.spend(1)
-                name, attributes, high, low, size = _ENTRY.unpack(raw)
+                name, attributes, case, high, low, size = _ENTRY.unpack(raw)
                 if raw[0] == _DELETED:
                     long_names.clear()
                 elif attributes & _ATTRIBUTES == _LONG_NAME:
@@ -343,7 +347,7 @@ class Volume:
                     long_names.clear()
                 else:
                     self.spend(_ENTRY_STEPS)
-                    short_name = _short_name(name)
+                    short_name = _short_name(name, case)
                     yield DirectoryEntry(
                         _long_name(long_names, name) or short_name,
                         short_name, bool(attributes & _DIRECTORY),
@@ -499,9 +503,13 @@ def _upper(name: str) -> bytes:
     return name.encode().upper()
 
 
-def _short_name(name: bytes) -> str:
+def _short_name(name: bytes, case: int) -> str:
     text = name.decode('cp437')
     base, extension = text[:8].rstrip(' '), text[8:].rstrip(' ')
+    if case & _LOWER_NAME:
+        base = base.lower()
+    if case & _LOWER_EXTENSION:
+        extension = extension.lower()
     return f'{base}.{extension}' if extension else base
 
 

@@ -149,6 +149,9 @@ class Program:
     """Whether it has a signature; the signer is not checked."""
     shim: Shim | None = None
     """What it starts if it is a shim."""
+    contents: Contents | None = dataclasses.field(
+        default=None, repr=False, compare=False)
+    """Parts of the file; None for a PE32 program."""
 
 
 class _COFFHeader(typing.NamedTuple):
@@ -273,6 +276,30 @@ class _Section(typing.NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
+class Contents:
+    """Parts of the file of a program."""
+
+    file: ProgramFile
+    _headers: _Headers
+    _sections: list[_Section]
+
+    def section(self, name: bytes, limit: int, start: int = 0
+                ) -> bytes | None:
+        """Return bytes of a section; None if there is none.
+
+        :param limit: the number of bytes to return at most
+        :param start: the offset of the first byte
+        """
+        self.file.spend(len(self._sections))
+        for section in self._sections:
+            if _full_name(self.file, section, self._headers) == name:
+                return self.file.read(
+                    section.offset + start,
+                    max(0, min(section.size - start, limit)))
+        return None
+
+
+@dataclasses.dataclass(frozen=True)
 class _MemoryImage:
     """A program in memory."""
 
@@ -331,7 +358,8 @@ def read(file: ProgramFile) -> Program:
     return Program(
         headers.machine, headers.subsystem,
         signed=bool(signatures.address and signatures.size),
-        shim=_read_shim(file, headers, sections))
+        shim=_read_shim(file, headers, sections),
+        contents=Contents(file, headers, sections))
 
 
 def _read_headers(file: ProgramFile) -> _Headers:

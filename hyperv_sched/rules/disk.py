@@ -957,6 +957,38 @@ RULES = (
                  wrong=[_file(format='vhd', firmware='uefi',
                               generation='hyperv-gen2')],
                  right=[_file(format='vhd', firmware='both')])]),
+    Rule('HV342', 'boot-configuration-missing', 'warning',
+         'the boot loader has no configuration, so the server stops at its '
+         'prompt: {actual}',
+         'a configuration where the boot loader looks for it',
+         'Install the boot loader again in the guest, or copy grub.cfg or '
+         'the entries of systemd-boot to this path',
+         references.GRUB,
+         scope='generation-2',
+         clauses=[Defect(
+             why='The signed GRUB of Debian and Ubuntu reads grub.cfg in '
+                 '\\EFI\\debian or \\EFI\\ubuntu, in its own directory or in '
+                 '\\boot\\grub. systemd-boot starts the entries in '
+                 '\\loader\\entries and kernels in \\EFI\\Linux. Where other '
+                 'boot loaders look is not known, and they are not checked.',
+             example='\\EFI\\BOOT\\grubx64.efi (GRUB) finds no grub.cfg in '
+                     '\\EFI\\debian, \\EFI\\BOOT, \\boot\\grub')]),
+    Rule('HV343', 'boot-target-missing', 'warning',
+         'the configuration of GRUB is for another disk: {actual}, which no '
+         'partition has',
+         'the UUID of a file system on the disk',
+         'Install the boot loader again in the guest, or write the UUID of '
+         'the file system with /boot/grub, which blkid prints, into grub.cfg',
+         references.GRUB,
+         scope='generation-2',
+         clauses=[Defect(
+             why='The grub.cfg on the EFI system partition names the file '
+                 'system with the configuration by its UUID, which changes '
+                 'where the file system is made anew. Nothing is reported '
+                 'where a partition has LVM, LUKS, RAID or other content that '
+                 'may hide a file system.',
+             example='grub.cfg for \\EFI\\BOOT\\grubx64.efi (GRUB) names the '
+                     'file system 7b9d0c54-1f2e-4a63-8d80-5c0e9f2b6a17')]),
     Rule('HV346', 'nothing-to-boot', 'warning',
          'the image is generation 1 (hw_machine_type: {actual}). The disk '
          'has neither boot code for a BIOS nor a loader for UEFI',

@@ -40,3 +40,4 @@ BITLOCKER = (
     'https://learn.microsoft.com/windows/security/operating-system-security/'
     'data-protection/bitlocker/')
 SHIM = 'https://github.com/rhboot/shim'
+GRUB = 'https://www.gnu.org/software/grub/manual/grub/grub.html'

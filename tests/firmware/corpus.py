@@ -969,6 +969,54 @@ WINDOWS = (
            properties={'os_type': 'windows'}),
 )
 
+CONFIGURATION = loaders.text(loaders.GRUB_CONFIG)
+UUID = '7b9d0c54-1f2e-4a63-8d80-5c0e9f2b6a17'
+OTHER_UUID = '7b9d0c54-1f2e-4a63-8d80-5c0e9f2b6a18'
+
+
+def two(*files: images.Step, uuid: str = UUID) -> tuple[images.Step, ...]:
+    """Return the steps of a disk with an ESP and a root file system."""
+    return (DISK, images.gpt('start=2048, size=36MiB, type=U', 'type=L'),
+            images.fill(1), images.ext4(uuid, grub=CONFIGURATION),
+            images.fill(0), images.fat(), SHIM, SIGNED_GRUB, *files, VHDX)
+
+
+def stub(*commands: str) -> images.Step:
+    """Put a configuration as grub-install writes it."""
+    return images.put('EFI/debian/grub.cfg', loaders.text('\n'.join((
+        *commands, "set prefix=($root)'/boot/grub'",
+        'configfile $prefix/grub.cfg', ''))))
+
+
+#: The last loader, and what it goes on to.
+BOOT_CONFIGURATIONS = (
+    fails('grub-no-configuration', '', *with_files(SHIM, SIGNED_GRUB),
+          warns='HV342', telling=True),
+    starts('grub-configuration-beside', *with_files(
+        SHIM, SIGNED_GRUB, images.put('EFI/BOOT/grub.cfg', CONFIGURATION))),
+    starts('grub-configuration-in-boot', *with_files(
+        SHIM, SIGNED_GRUB, images.put('boot/grub/grub.cfg', CONFIGURATION))),
+    starts('grub-configuration-of-platform', *with_files(
+        SHIM, SIGNED_GRUB,
+        images.put('EFI/debian/x86_64-efi/grub.cfg', CONFIGURATION))),
+    fails('grub-configuration-of-other-vendor', '', *with_files(
+        SHIM, SIGNED_GRUB,
+        images.put('EFI/ubuntu/grub.cfg', CONFIGURATION)), warns='HV342'),
+    starts('grub-stub', *two(stub(f'search.fs_uuid {UUID} root hd0,gpt2 ')),
+           telling=True),
+    starts('grub-stub-upper-case', *two(stub(
+        f'search --no-floppy --fs-uuid --set=root {UUID.upper()}'))),
+    fails('grub-stub-other-uuid', '', *two(
+        stub(f'search.fs_uuid {UUID} root hd0,gpt2 '),
+        uuid=OTHER_UUID), warns='HV343', telling=True),
+    starts('grub-stub-other-uuid-and-configuration', *two(
+        stub(f'search.fs_uuid {UUID} root hd0,gpt2 '),
+        images.put('boot/grub/grub.cfg', CONFIGURATION),
+        uuid=OTHER_UUID)),
+    fails('systemd-boot-no-entries', '', *with_loader(loaders.systemd_boot),
+          warns='HV342', telling=True),
+)
+
 LIMITS = (
     # Firmware does not read these; the linter does, for its message.
     fails('inspection-stopped', 'HV228', *with_files(*(
@@ -1084,5 +1132,5 @@ MEDIA = (
 )
 
 CORPUS = (*CONTAINERS, *VHDX_FILES, *PARTITIONS, *FILE_SYSTEMS, *NAMES,
-          *LOADERS, *LIMITS, *BIOS, *MEDIA,
+          *LOADERS, *BOOT_CONFIGURATIONS, *LIMITS, *BIOS, *MEDIA,
           *WINDOWS)

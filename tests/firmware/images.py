@@ -171,11 +171,20 @@ def _fat_layout(bits: int, clusters: int) -> tuple[int, tuple[object, ...]]:
     return reserved + rest, ('-a', '-R', reserved, '-r', 512)
 
 
-def ext4() -> Step:
-    """Make a file system that firmware does not read."""
+def ext4(uuid: str = 'random', **files: loaders.Loader) -> Step:
+    """Make a file system that firmware does not read.
+
+    :param files: by their names in /boot/grub, without ``.cfg``
+    """
     def step(image: Image) -> None:
+        root = image.directory / 'root'
+        directory = root / 'boot' / 'grub'
+        directory.mkdir(parents=True)
+        for name, content in files.items():
+            (directory / f'{name}.cfg').write_bytes(content())
         run('mke2fs', '-q', '-t', 'ext4', '-E', f'offset={image.start}',
-            image.disk, f'{image.length // 1024}k')
+            '-U', uuid, '-d', root, image.disk, f'{image.length // 1024}k')
+        shutil.rmtree(root)
     return step
 
 

@@ -57,8 +57,9 @@ def starts(test, before, after, partitions):
     end = first['offset'] + first['size']
     test.assertEqual(before[:first['offset']], after[:first['offset']])
     test.assertEqual(before[end:], after[end:])
-    test.assertTrue(boot.starts(
-        boot.UEFI, images.Image(test.directory), in_container=False))
+    image = images.Image(test.directory)
+    image.disk = test.path('DISK.raw')
+    test.assertTrue(boot.starts(boot.UEFI, image, in_container=False))
 
 
 def same_disk(test, before, after, partitions):

@@ -15,6 +15,14 @@ _FILES = (
      'EFI/system/BOOTX64.CSV': guests.boot_entries('shimx64.efi'),
      'EFI/system/shimx64.efi': guests.program(shim=True),
      'EFI/system/grubx64.efi': guests.program(machine=0xaa64)},
+    {_LOADER: guests.program(shim=True, sections=[(
+        b'.data', guests.shim_strings(
+            'grub.efi', 'fallback.efi', 'MokManager.efi', 'options.csv'))]),
+     'EFI/BOOT/options.csv': 'a.efi,'.encode('utf-16'),
+     'EFI/BOOT/a.efi': guests.grub(),
+     'EFI/debian/grub.cfg': b'search.fs_uuid 1234-5678 root\n'
+                            b'set prefix=($root)/boot/grub\n'
+                            b'configfile $prefix/grub.cfg\n'},
     # A shim that starts itself.
     {**_SHIM, 'EFI/BOOT/grubx64.efi': guests.program(shim=True)},
     {'EFI/BOOT/BOOTIA32.EFI': guests.program(machine=0x14c, magic=0x10b),

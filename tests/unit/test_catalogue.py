@@ -99,6 +99,8 @@ HV333 loader-not-efi-app          error         gen2        -
 HV334 shim-second-stage-missing   error         gen2        -
 HV335 loader-unsigned             error         gen2        -
 HV341 generation-mismatch         error/warning gen1        -
+HV342 boot-configuration-missing  warning       gen2        -
+HV343 boot-target-missing         warning       gen2        -
 HV344 bcd-missing                 error         gen2        -
 HV345 os-volume-encrypted         warning       gen2        -
 HV346 nothing-to-boot             warning       gen1        -

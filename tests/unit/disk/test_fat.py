@@ -67,6 +67,15 @@ class FilesTestCase(base.TestCase):
             ['B LONG N.EFI'],
             [entry.name for entry in volume(bytes(image)).entries()])
 
+    def test_short_name_in_lower_case(self):
+        for flags, name in ((0, 'BOOT.CSV'), (0x08, 'boot.CSV'),
+                            (0x10, 'BOOT.csv'), (0x18, 'boot.csv')):
+            image = bytearray(guests.fat({'BOOT.CSV': b''}))
+            image[image.index(b'BOOT    CSV') + 12] = flags
+            self.assertEqual(
+                [name], [entry.name for entry in volume(
+                    bytes(image)).entries()])
+
     def test_deleted_entries_and_volume_labels_are_skipped(self):
         image = bytearray(guests.fat({'ONE': b'', 'TWO': b'', 'SIX': b''}))
         image[image.index(b'ONE     ')] = 0xe5

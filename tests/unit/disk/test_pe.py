@@ -188,9 +188,11 @@ class HeaderTestCase(ProgramTestCase):
                 (bytes(32 * 1024) + strings,
                  Shim('grubx64.efi', 'fbx64.efi'))):
             program = pe.read(ProgramFile(
-                guests.program(shim=True, data=data)))
+                guests.program(
+                    shim=True, sections=[(b'.data', data)])))
             self.assertEqual(shim, program.shim)
-        program = pe.read(ProgramFile(guests.program(data=strings)))
+        program = pe.read(ProgramFile(guests.program(
+            sections=[(b'.data', strings)])))
         self.assertIsNone(program.shim)
 
 

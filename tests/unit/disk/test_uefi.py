@@ -6,10 +6,12 @@ from tests.unit.disk import base
 BOOT = 'EFI/BOOT/'
 LOADER = BOOT + 'BOOTX64.EFI'
 SHIM = guests.program(shim=True, signed=True)
-SHIM_16 = guests.program(shim=True, signed=True, data=guests.shim_strings(
-    'grubx64.efi', 'fbx64.efi', 'mmx64.efi', 'options.csv'))
-SUSE = guests.program(shim=True, signed=True, data=guests.shim_strings(
-    'grub.efi', 'fallback.efi', 'MokManager.efi'))
+SHIM_16 = guests.program(shim=True, signed=True, sections=[
+    (b'.data', guests.shim_strings(
+        'grubx64.efi', 'fbx64.efi', 'mmx64.efi', 'options.csv'))])
+SUSE = guests.program(shim=True, signed=True, sections=[
+    (b'.data', guests.shim_strings(
+        'grub.efi', 'fallback.efi', 'MokManager.efi'))])
 GRUB = guests.program(signed=True)
 
 
