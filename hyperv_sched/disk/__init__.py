@@ -4,7 +4,7 @@
 Uses the standard library only and runs on any system. Files that an image
 names are never opened. The layers, from the file to the boot loader:
 :mod:`reader` reads bytes of the file within a budget; :mod:`vhdx`,
-:mod:`vhd` and :mod:`signatures` read the container; :mod:`virtual_disk`
+:mod:`vhd` and :mod:`formats` read the container; :mod:`virtual_disk`
 gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
 by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
 :mod:`pe` and :mod:`uefi`, and :mod:`systems` looks behind the loader;
@@ -20,11 +20,11 @@ import typing
 
 from hyperv_sched import text
 from hyperv_sched.disk import boot
+from hyperv_sched.disk import formats
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import media
 from hyperv_sched.disk import reader
-from hyperv_sched.disk import signatures
 from hyperv_sched.disk import vhd
 from hyperv_sched.disk import vhdx
 from hyperv_sched.disk import virtual_disk
@@ -163,7 +163,7 @@ def open_virtual_disk(image: reader.Reader,
         return virtual_disk.RawDisk(image, iso.SECTOR_SIZE)
     if result.format != 'raw':
         return None
-    result.logical_sector_size = signatures.sector_size(image)
+    result.logical_sector_size = formats.sector_size(image)
     return virtual_disk.RawDisk(image, result.logical_sector_size or 512)
 
 
@@ -173,4 +173,4 @@ def _recognize(image: reader.Reader) -> tuple[str, int | None]:
         return 'vhdx', None
     if vhd.has_footer(image) or vhd.has_footer_copy(image):
         return 'vhd', None
-    return signatures.recognize(image)
+    return formats.recognize(image)
