@@ -10,6 +10,7 @@ import datetime
 import functools
 import hashlib
 import struct
+import uuid
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -206,3 +207,80 @@ def sign(program, *signers, **options):
     """
     program = prepare(program)
     return attach(program, entry(pkcs7(program, *signers, **options)))
+
+
+def program(**sections):
+    """Return an EFI program with sections of some content, one by another.
+
+    Its code is in a section of its own, and does nothing.
+
+    :param sections: content by the name, without the dot
+    """
+    parts = [('.text', b'\xc3' * 64)] + [
+        (f'.{name}', data) for name, data in sections.items()]
+    strings = b''
+    names = []
+    for name, _ in parts:
+        encoded = name.encode()
+        if len(encoded) > 8:
+            encoded = f'/{4 + len(strings)}'.encode()
+            strings += name.encode() + b'\0'
+        names.append(encoded)
+    table = 64 + 24 + 240
+    strings_offset = table + 40 * len(parts)
+    headers_size = -(-(strings_offset + 4 + len(strings)) // 512) * 512
+    image = bytearray(headers_size)
+    image[:2] = b'MZ'
+    struct.pack_into('<I', image, 60, 64)
+    struct.pack_into('<4sHHIIIHHH', image, 64, b'PE\0\0', 0x8664, len(parts),
+                     0, strings_offset, 0, 240, 0x22, 0x20b)
+    address = 4096
+    for number, (_, data) in enumerate(parts):
+        data = data + bytes(-len(data) % 512)
+        struct.pack_into('<8sIIII', image, table + 40 * number,
+                         names[number], len(data), address, len(data),
+                         len(image))
+        image += data
+        address += -(-len(data) // 4096) * 4096
+    struct.pack_into('<I12xI20xII4xH', image, 64 + 24 + 16, 4096, 4096,
+                     address, headers_size, 10)
+    struct.pack_into('<I', image, 64 + 24 + 108, 16)
+    image[strings_offset:strings_offset + 4] = struct.pack(
+        '<I', 4 + len(strings))
+    image[strings_offset + 4:strings_offset + 4 + len(strings)] = strings
+    return bytes(image)
+
+
+#: Types of lists of certificates and of hashes.
+X509 = 'a5c059a1-94e4-4aa7-87b5-ab155c2bf072'
+SHA256 = 'c1c41626-504c-4092-aca9-41f936934328'
+
+
+def signature_list(kind, *values):
+    """Encode a list of certificates or hashes of one size.
+
+    :param kind: a GUID as text
+    """
+    if not values:
+        return b''
+    size = 16 + len(values[0])
+    return uuid.UUID(kind).bytes_le + struct.pack(
+        '<III', 28 + size * len(values), 0, size) + b''.join(
+            bytes(16) + value for value in values)
+
+
+def vendor_cert(trusted, revoked=b''):
+    """Encode the section .vendor_cert of a shim.
+
+    :param trusted: a certificate, or lists
+    :param revoked: lists
+    """
+    return struct.pack('<IIII', len(trusted), len(revoked), 16,
+                       16 + len(trusted)) + trusted + revoked
+
+
+def sbat_levels(automatic, latest='sbat,1,2030010100\nshim,99\n'):
+    """Encode the section .sbatlevel of a shim."""
+    level = automatic.encode() + b'\0'
+    return struct.pack('<III', 0, 8, 8 + len(level)) + level + (
+        latest.encode() + b'\0')

@@ -8,7 +8,9 @@ names are never opened. The layers, from the file to the boot loader:
 gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
 by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
 :mod:`pe` and :mod:`uefi`, and :mod:`systems` looks behind the loader;
-:mod:`media` boots an ISO. :mod:`inspection` holds the result.
+:mod:`media` boots an ISO. :mod:`secure_boot` verifies the loaders, by
+:mod:`authenticode`, :mod:`certificates` and :mod:`templates`.
+:mod:`inspection` holds the result.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
 from hyperv_sched.disk.inspection import Inspection
 
+if typing.TYPE_CHECKING:
+    from hyperv_sched.disk import secure_boot
+
 __all__ = ['Defect', 'Format', 'Inspection', 'InspectionError', 'inspect',
            'inspect_file', 'inspect_source', 'open_file', 'read_format']
 
@@ -49,13 +54,14 @@ class Format(typing.NamedTuple):
     states it outside of its first bytes."""
 
 
-def inspect(path: str | os.PathLike[str]) -> Inspection:
-    """Inspect the file at a path.
+def inspect(path: str | os.PathLike[str],
+            policy: secure_boot.Policy | None = None) -> Inspection:
+    """Inspect the file at a path; see :func:`inspect_source`.
 
     :raises OSError: see :func:`open_file` and :func:`inspect_source`.
     """
     with open_file(path) as file:
-        return inspect_file(file)
+        return inspect_file(file, policy)
 
 
 def open_file(path: str | os.PathLike[str]) -> typing.BinaryIO:
@@ -94,18 +100,22 @@ def _open_nonblocking(path: str, flags: int) -> int:
                    | getattr(os, 'O_NOCTTY', 0))
 
 
-def inspect_file(file: typing.BinaryIO) -> Inspection:
+def inspect_file(file: typing.BinaryIO,
+                 policy: secure_boot.Policy | None = None) -> Inspection:
     """Inspect a seekable file, opened for reading in binary.
 
     :raises OSError: see :func:`inspect_source`.
     """
-    return inspect_source(reader.FileSource(file))
+    return inspect_source(reader.FileSource(file), policy)
 
 
-def inspect_source(source: reader.Source) -> Inspection:
+def inspect_source(source: reader.Source,
+                   policy: secure_boot.Policy | None = None) -> Inspection:
     """Inspect a source of ranges.
 
     Exceptions that the source raises are passed on.
+
+    :param policy: what to verify for Secure Boot; None for nothing
 
     :raises OSError: the source has fewer bytes than its size.
     :raises InspectionError: the reader has a bug; other files can still be
@@ -115,10 +125,15 @@ def inspect_source(source: reader.Source) -> Inspection:
     result = Inspection(file_size=image.size)
     try:
         disk = open_virtual_disk(image, result)
+        images = None
         if disk is not None and result.format == 'iso':
             media.inspect(disk, result)
         elif disk is not None:
-            boot.inspect(disk, result)
+            images = boot.inspect(disk, result)
+        if images is not None and policy is not None:
+            # Not imported, nor paid for, without Secure Boot.
+            from hyperv_sched.disk import secure_boot
+            secure_boot.judge(images, policy, result, image.allow)
     except inspection.DefectError as exc:
         result.add_defect(*exc.report)
     except reader.ExhaustedError as exc:

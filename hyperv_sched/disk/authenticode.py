@@ -33,6 +33,7 @@ Dates of certificates are ignored, and so are names: keys decide.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 import dataclasses
 import hashlib
 import struct
@@ -88,7 +89,7 @@ class Signature:
         """Return the first signer, its issuer and so on, by signatures."""
         return self._issuers(self.signers[0])
 
-    def anchors(self, trusted: Iterable[certificates.Certificate]
+    def anchors(self, trusted: Sequence[certificates.Certificate]
                 ) -> list[certificates.Certificate]:
         """Return the trusted certificates that the chains of signers reach.
 
@@ -98,6 +99,8 @@ class Signature:
         :raises certificates.UnsupportedError: see
             :meth:`certificates.Certificate.issued`.
         """
+        if not trusted:
+            return []
         chains = [self._issuers(signer) for signer in self.signers]
         return [anchor for anchor in trusted if all(
             any(part.encoded == anchor.encoded

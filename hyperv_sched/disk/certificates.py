@@ -20,7 +20,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 import dataclasses
-import functools
 import hashlib
 
 from hyperv_sched.disk import der
@@ -114,12 +113,12 @@ class Certificate:
     """The hash function of the signature; None for another algorithm."""
     signature: bytes
 
-    @functools.cached_property
+    @property
     def name(self) -> str:
         """The common name of the subject, else its first name."""
         return common_name(self.subject)
 
-    @functools.cached_property
+    @property
     def issuer_name(self) -> str:
         """The common name of the issuer."""
         return common_name(self.issuer)
