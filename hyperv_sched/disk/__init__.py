@@ -35,6 +35,7 @@ from hyperv_sched.disk.inspection import Inspection
 
 if typing.TYPE_CHECKING:
     from hyperv_sched.disk import secure_boot
+    from hyperv_sched.disk import uefi
 
 __all__ = ['Defect', 'Format', 'Inspection', 'InspectionError', 'inspect',
            'inspect_file', 'inspect_source', 'open_file', 'read_format']
@@ -125,11 +126,10 @@ def inspect_source(source: reader.Source,
     result = Inspection(file_size=image.size)
     try:
         disk = open_virtual_disk(image, result)
-        images = None
-        if disk is not None and result.format == 'iso':
-            media.inspect(disk, result)
-        elif disk is not None:
-            images = boot.inspect(disk, result)
+        images: list[uefi.LoadedImage] | None = None
+        if disk is not None:
+            images = (media if result.format == 'iso' else boot).inspect(
+                disk, result)
         if images is not None and policy is not None:
             # Not imported, nor paid for, without Secure Boot.
             from hyperv_sched.disk import secure_boot
