@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_config import types
 
 from hyperv_sched import inferred
+from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import versions
 from hyperv_sched.text import escape
@@ -150,6 +151,27 @@ Possible values:
 * A list of rule codes, for example ``HV108``.
 
 The default is an empty list: each rule has its own severity.
+"""),
+    cfg.ListOpt(
+        'secure_boot_certificates', default=[*names.CERTIFICATE_YEARS],
+        item_type=types.String(choices=[*names.CERTIFICATE_YEARS]),
+        help=f"""
+The years of Microsoft's certificates that hosts have for Secure Boot.
+
+A VM gets the certificates that its host has when the VM is created. A loader
+must be signed for one of them.
+{_CODES_READ_BY}
+Possible values:
+
+* ``2011,2023``: some hosts have no certificates of 2023 yet. A loader that
+  is signed for those of 2023 alone is a warning (HV337).
+* ``2011``: no host has certificates of 2023. Such a loader is an error
+  (HV336).
+* ``2023``: no host accepts the certificates of 2011 any more. A loader that
+  is signed for those of 2011 alone is an error (HV336).
+
+The default is ``2011,2023``, since no interface reports the certificates of a
+host.
 """),
 ]
 

@@ -165,6 +165,11 @@ def is_image(document: Mapping[str, Any]) -> bool:
     return not _text().isdisjoint(document) and 'Name' not in document
 
 
+def requires_secure_boot(record: Mapping[str, Any]) -> bool:
+    """Return whether a property requires Secure Boot."""
+    return record.get('os_secure_boot') == 'required'
+
+
 def label(document: Mapping[str, Any]) -> str:
     """Return the name of the image for findings, of bounded length."""
     name = document.get('id') or document.get('name') or '-'

@@ -113,6 +113,12 @@ def _operating_system(content: Mapping[str, Any]) -> dict[str, str]:
     loaders = content['loaders']
     if loaders and all(loader['machine'] == 'x64' for loader in loaders):
         properties['architecture'] = 'x86_64'
+    starting = [os_type for os_type, template
+                in (content.get('secure_boot') or {}).items()
+                if template['starts']]
     if content['operating_system']:
         properties['os_type'] = content['operating_system']
+    elif len(starting) == 1:
+        # A renamed loader: its signer tells the system that it is of.
+        properties['os_type'] = starting[0]
     return properties

@@ -19,6 +19,10 @@ HYPERV = 'hyperv'
 GENERATION_1 = 'hyperv-gen1'
 GENERATION_2 = 'hyperv-gen2'
 
+#: The years of Microsoft's certificates for Secure Boot. Templates of older
+#: hosts have those of 2011 alone.
+CERTIFICATE_YEARS = CERTIFICATES_2011, CERTIFICATES_2023 = '2011', '2023'
+
 #: Old names by Nova's own (``_legacy_property_map`` in
 #: ``nova/objects/image_meta.py``). Where both are set, Nova takes its own.
 LEGACY = {

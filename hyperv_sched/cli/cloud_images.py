@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import shutil
 import tempfile
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 from typing import cast
@@ -18,6 +20,9 @@ from hyperv_sched.cli import image_api
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
 from hyperv_sched.disk import ranges
+
+if TYPE_CHECKING:
+    from hyperv_sched.disk import secure_boot
 
 StartProgress = Callable[[int], progress.Progress]
 """Starts the progress line of a download of so many bytes."""
@@ -36,20 +41,24 @@ def find_images(api: image_api.ImageAPI, names: Iterable[str],
 def read_targets(api: image_api.ImageAPI, images: Iterable[dict[str, Any]],
                  overrides: Mapping[str, Any],
                  print_error: inputs.PrintError,
+                 certificate_years: Collection[str],
                  start_progress: StartProgress | None,
                  ) -> Iterator[inputs.LintTarget]:
     """Yield images with their content, which is read for Hyper-V only.
 
     :param overrides: properties that replace those of every image
+    :param certificate_years: see :func:`inputs.secure_boot_policy`
     :param start_progress: for a download of content that the store does not
-        return in ranges; None for no download
+        return in ranges, or of an image with Secure Boot; None for no
+        download
     """
     for image in images:
         for record in inputs.flatten_records(
                 [image], 'the cloud', overrides, print_error):
             label = image_document.label(record)
             try:
-                yield _read_target(api, image, record, start_progress)
+                yield _read_target(
+                    api, image, record, certificate_years, start_progress)
             except image_api.ImageChangedError:
                 print_error(f'{label}: was deleted or changed while it was '
                             'read, or its content is lost')
@@ -64,12 +73,16 @@ def read_targets(api: image_api.ImageAPI, images: Iterable[dict[str, Any]],
 
 def _read_target(api: image_api.ImageAPI, image: dict[str, Any],
                  record: image_document.Record,
+                 certificate_years: Collection[str],
                  start_progress: StartProgress | None) -> inputs.LintTarget:
     if not _has_disk(record):
         return inputs.LintTarget(record)
     try:
         return inputs.LintTarget(
-            record, content=_inspect(api, image, start_progress))
+            record, content=_inspect(
+                api, image, inputs.secure_boot_policy(
+                    record, certificate_years,
+                    whole=start_progress is not None), start_progress))
     except image_api.ContentUnavailableError as exc:
         return inputs.LintTarget(record, unread_reason=str(exc))
 
@@ -83,22 +96,26 @@ def _has_disk(record: image_document.Record) -> bool:
 
 
 def _inspect(api: image_api.ImageAPI, image: Mapping[str, Any],
+             policy: secure_boot.Policy | None,
              start_progress: StartProgress | None) -> dict[str, Any]:
     """Inspect the content of an image, in ranges if possible.
+
+    Whole loaders are too large to be read in ranges.
 
     :raises image_api.ContentUnavailableError: it cannot be read.
     """
     from hyperv_sched import disk
 
-    try:
-        return disk.inspect_source(api.source(image)).as_dict()
-    except (image_api.ContentUnavailableError,
-            ranges.BudgetExceededError) as exc:
-        if start_progress is None:
-            raise image_api.ContentUnavailableError(str(exc)) from None
+    if start_progress is None or policy is None:
+        try:
+            return disk.inspect_source(api.source(image), policy).as_dict()
+        except (image_api.ContentUnavailableError,
+                ranges.BudgetExceededError) as exc:
+            if start_progress is None:
+                raise image_api.ContentUnavailableError(str(exc)) from None
     with tempfile.TemporaryFile() as file:
         _download(api, image, cast(BinaryIO, file), start_progress)
-        return disk.inspect_file(cast(BinaryIO, file)).as_dict()
+        return disk.inspect_file(cast(BinaryIO, file), policy).as_dict()
 
 
 def _download(api: image_api.ImageAPI, image: Mapping[str, Any],

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import glob
 import os
 import re
 import stat
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 
@@ -23,6 +25,9 @@ from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import document_files
 from hyperv_sched.text import escape
+
+if TYPE_CHECKING:
+    from hyperv_sched.disk import secure_boot
 
 #: Files in directories, and levels of directories.
 MAX_FILES = 200_000
@@ -109,6 +114,7 @@ PrintError = Callable[[object], None]
 def read_targets(files: Sequence[str], json_file: str | None,
                  overrides: Mapping[str, Any], print_error: PrintError,
                  skipped: list[str],
+                 certificate_years: Collection[str],
                  ) -> tuple[int, Iterator[LintTarget]]:
     """Return the number of targets and an iterator that reads them.
 
@@ -117,6 +123,7 @@ def read_targets(files: Sequence[str], json_file: str | None,
     :param overrides: properties and members from options, which replace
         those of every document
     :param skipped: receives the files in directories that are not linted
+    :param certificate_years: see :func:`secure_boot_policy`
     :raises base.UsageError: there is no target, or several documents for a
         disk image.
     """
@@ -136,7 +143,8 @@ def read_targets(files: Sequence[str], json_file: str | None,
         allow_empty=json_file is None or bool(files))
     if files:
         paths = FileFinder(_is_disk, print_error, skipped).find(files)
-        return len(paths), _inspect_files(paths, records, print_error)
+        return len(paths), _inspect_files(
+            paths, records, print_error, certificate_years)
     source = None if json_file == '-' else json_file
     return len(documents), (
         _document_target(record, None, source) for record in records)
@@ -279,11 +287,13 @@ def flatten_records(documents: Sequence[object], source: str | None,
 
 def _inspect_files(files: Sequence[str],
                    records: Iterable[image_document.Record],
-                   print_error: PrintError) -> Iterator[LintTarget]:
+                   print_error: PrintError, certificate_years: Collection[str],
+                   ) -> Iterator[LintTarget]:
     for record in records:
         for file in files:
             try:
-                yield LintTarget(record, file, file, inspect_path(file))
+                yield LintTarget(record, file, file, inspect_path(
+                    file, secure_boot_policy(record, certificate_years)))
             except base.UsageError as exc:
                 print_error(exc)
 
@@ -326,13 +336,28 @@ def expand_single(name: str, system: str = os.name) -> str:
     return files[0]
 
 
-def inspect_path(path: str) -> dict[str, Any]:
+def secure_boot_policy(record: Mapping[str, Any], years: Collection[str],
+                       whole: bool = True) -> secure_boot.Policy | None:
+    """Return what to verify of an image; None without Secure Boot.
+
+    :param years: those of the certificates that hosts have
+    :param whole: see :class:`hyperv_sched.disk.secure_boot.Policy`
+    """
+    if not image_document.requires_secure_boot(record):
+        return None
+    from hyperv_sched.disk import secure_boot
+
+    return secure_boot.Policy.of_years(years, whole)
+
+
+def inspect_path(path: str, policy: secure_boot.Policy | None = None,
+                 ) -> dict[str, Any]:
     """Inspect a disk image.
 
     :raises base.UsageError: the file cannot be read.
     """
     with open_disk(path) as file:
-        return inspect_file(file, path)
+        return inspect_file(file, path, policy)
 
 
 def open_disk(path: str) -> BinaryIO:
@@ -348,7 +373,8 @@ def open_disk(path: str) -> BinaryIO:
         raise read_error(exc, path) from None
 
 
-def inspect_file(file: BinaryIO, path: str) -> dict[str, Any]:
+def inspect_file(file: BinaryIO, path: str,
+                 policy: secure_boot.Policy | None = None) -> dict[str, Any]:
     """Inspect an open disk image.
 
     :raises base.UsageError: the file cannot be read.
@@ -356,7 +382,7 @@ def inspect_file(file: BinaryIO, path: str) -> dict[str, Any]:
     from hyperv_sched import disk
 
     try:
-        return disk.inspect_file(file).as_dict()
+        return disk.inspect_file(file, policy).as_dict()
     except OSError as exc:
         raise read_error(exc, path) from None
 

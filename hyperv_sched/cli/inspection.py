@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from hyperv_sched import names
 from hyperv_sched.cli import base
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import units
@@ -31,7 +33,11 @@ class Inspect(base.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         """Return the names and values of the properties of the disk."""
-        content = inputs.inspect_path(inputs.expand_single(parsed_args.file))
+        from hyperv_sched.disk import secure_boot
+
+        content = inputs.inspect_path(
+            inputs.expand_single(parsed_args.file),
+            secure_boot.Policy.of_years(names.CERTIFICATE_YEARS))
         if parsed_args.formatter == 'table':
             content = {name: _to_lines(name, value, units.annotate)
                        for name, value in content.items()}
@@ -39,6 +45,12 @@ class Inspect(base.ShowOne):
             content = {name: _to_lines(name, value, _unchanged)
                        for name, value in content.items()}
         return tuple(content), tuple(content.values())
+
+
+#: Characters of a line for a loader, with its path and signers.
+_MAX_LINE = 1000
+
+_ANSWERS = {True: 'yes', False: 'no', None: 'not verified'}
 
 
 def _unchanged(_name: str, value: Any) -> Any:
@@ -51,6 +63,10 @@ def _to_lines(name: str, value: Any,
 
     :param format_value: called with the name and the value of a member
     """
+    if name == 'secure_boot' and value is not None:
+        return _format_secure_boot(value)
+    if name == 'loaders' and isinstance(value, list):
+        value = [_format_loader(loader) for loader in value]
     if isinstance(value, dict):
         lines = [f'{key}: {text}' for key, text in value.items()]
     elif isinstance(value, list):
@@ -58,4 +74,27 @@ def _to_lines(name: str, value: Any,
                           for key, text in item.items()) for item in value]
     else:
         return base.escape_if_text(format_value(name, value))
-    return '\n'.join(escape(line) for line in lines)
+    return '\n'.join(escape(line, _MAX_LINE) for line in lines)
+
+
+def _format_loader(loader: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a loader with its signers in one text each."""
+    members = {name: value for name, value in loader.items()
+               if name not in ('signatures', 'trusted_by')}
+    if loader['signatures']:
+        members['signers'] = ', '.join(dict.fromkeys(
+            f'{signature["signer"]} ({signature["issuer"]})'
+            + ('' if signature['valid'] is not False else ' (invalid)')
+            for signature in loader['signatures']))
+    if loader['trusted_by']:
+        members['trusted_by'] = ', '.join(loader['trusted_by'])
+    return members
+
+
+def _format_secure_boot(templates: Mapping[str, Any]) -> str:
+    """Return which templates start the disk, and by which certificates."""
+    return ', '.join(
+        f'{os_type} {_ANSWERS[template["starts"]]}'
+        + (f' ({", ".join(template["certificates"])})'
+           if template['certificates'] else '')
+        for os_type, template in templates.items())

@@ -188,8 +188,9 @@ class Lint(base.ExitCodes, lister.Lister):
         if args.images or args.all_images:
             return self._read_cloud_images(args, overrides)
         if not args.documents:
-            return inputs.read_targets(args.files, args.image_json, overrides,
-                                       self.print_error, self._skipped)
+            return inputs.read_targets(
+                args.files, args.image_json, overrides, self.print_error,
+                self._skipped, options.certificate_years(args))
         if args.image_json or not args.files:
             raise base.UsageError(
                 '--documents requires FILE, and excludes --image-json')
@@ -210,6 +211,7 @@ class Lint(base.ExitCodes, lister.Lister):
                       api, args.images, self.print_error))
         return len(args.images) or None, cloud_images.read_targets(
             api, images, overrides, self.print_error,
+            options.certificate_years(args),
             self._start_download if args.download else None)
 
     def _start_download(self, size: int) -> progress.Progress:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 import re
 from typing import Any
 from typing import NamedTuple
 
+from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
@@ -69,7 +71,14 @@ def add_severity_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--config-file', metavar='<file>',
         help='read more such codes from the options ignored_rules and '
-             'error_rules in the group [hyperv_sched] of this file')
+             'error_rules in the group [hyperv_sched] of this file, and '
+             'secure_boot_certificates')
+    parser.add_argument(
+        '--secure-boot-certificate', metavar='<year>', action='append',
+        default=[], choices=names.CERTIFICATE_YEARS,
+        dest='certificate_years',
+        help="a year of Microsoft's certificates that hosts have for Secure "
+             'Boot, 2011 or 2023 (repeat for both, the default)')
 
 
 def severity_overrides(args: argparse.Namespace) -> SeverityOverrides:
@@ -90,8 +99,19 @@ def severity_overrides(args: argparse.Namespace) -> SeverityOverrides:
     return overrides
 
 
+def certificate_years(args: argparse.Namespace) -> Sequence[str]:
+    """Return the years of the certificates that hosts have.
+
+    :raises base.UsageError: the configuration file cannot be read.
+    """
+    years: Sequence[str] | None = args.certificate_years
+    if not years and args.config_file:
+        years = _read_config(args.config_file).get('secure_boot_certificates')
+    return years or ()
+
+
 def _read_config(path: str) -> dict[str, list[str]]:
-    """Read the lists of rule codes in a configuration file.
+    """Read the options of the linter in a configuration file.
 
     oslo.config would read the file in the encoding of the locale, which is
     not UTF-8 on Windows.

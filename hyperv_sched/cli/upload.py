@@ -115,13 +115,17 @@ class Upload(base.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         """Check and upload the image; return its columns and values."""
+        from hyperv_sched.disk import secure_boot
+
         path = inputs.expand_single(parsed_args.file)
         overrides = options.severity_overrides(parsed_args)
         # The path may name another file after the check, so that the file
         # stays open.
         with inputs.open_disk(path) as file:
             before = _file_state(file)
-            content = inputs.inspect_file(file, path)
+            content = inputs.inspect_file(
+                file, path, secure_boot.Policy.of_years(
+                    options.certificate_years(parsed_args)))
             document = self._prepare(parsed_args, path, content, overrides)
             if document is None:
                 self._has_output = False

@@ -4,11 +4,13 @@
 Uses the standard library only and runs on any system. Files that an image
 names are never opened. The layers, from the file to the boot loader:
 :mod:`reader` reads bytes of the file within a budget; :mod:`vhdx`,
-:mod:`vhd` and :mod:`signatures` read the container; :mod:`virtual_disk`
+:mod:`vhd` and :mod:`formats` read the container; :mod:`virtual_disk`
 gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
 by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
 :mod:`pe` and :mod:`uefi`, and :mod:`systems` looks behind the loader;
-:mod:`media` boots an ISO. :mod:`inspection` holds the result.
+:mod:`media` boots an ISO. :mod:`secure_boot` verifies the loaders, by
+:mod:`authenticode`, :mod:`certificates` and :mod:`templates`.
+:mod:`inspection` holds the result.
 """
 
 from __future__ import annotations
@@ -20,16 +22,20 @@ import typing
 
 from hyperv_sched import text
 from hyperv_sched.disk import boot
+from hyperv_sched.disk import formats
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import media
 from hyperv_sched.disk import reader
-from hyperv_sched.disk import signatures
 from hyperv_sched.disk import vhd
 from hyperv_sched.disk import vhdx
 from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
 from hyperv_sched.disk.inspection import Inspection
+
+if typing.TYPE_CHECKING:
+    from hyperv_sched.disk import secure_boot
+    from hyperv_sched.disk import uefi
 
 __all__ = ['Defect', 'Format', 'Inspection', 'InspectionError', 'inspect',
            'inspect_file', 'inspect_source', 'open_file', 'read_format']
@@ -49,13 +55,14 @@ class Format(typing.NamedTuple):
     states it outside of its first bytes."""
 
 
-def inspect(path: str | os.PathLike[str]) -> Inspection:
-    """Inspect the file at a path.
+def inspect(path: str | os.PathLike[str],
+            policy: secure_boot.Policy | None = None) -> Inspection:
+    """Inspect the file at a path; see :func:`inspect_source`.
 
     :raises OSError: see :func:`open_file` and :func:`inspect_source`.
     """
     with open_file(path) as file:
-        return inspect_file(file)
+        return inspect_file(file, policy)
 
 
 def open_file(path: str | os.PathLike[str]) -> typing.BinaryIO:
@@ -94,18 +101,22 @@ def _open_nonblocking(path: str, flags: int) -> int:
                    | getattr(os, 'O_NOCTTY', 0))
 
 
-def inspect_file(file: typing.BinaryIO) -> Inspection:
+def inspect_file(file: typing.BinaryIO,
+                 policy: secure_boot.Policy | None = None) -> Inspection:
     """Inspect a seekable file, opened for reading in binary.
 
     :raises OSError: see :func:`inspect_source`.
     """
-    return inspect_source(reader.FileSource(file))
+    return inspect_source(reader.FileSource(file), policy)
 
 
-def inspect_source(source: reader.Source) -> Inspection:
+def inspect_source(source: reader.Source,
+                   policy: secure_boot.Policy | None = None) -> Inspection:
     """Inspect a source of ranges.
 
     Exceptions that the source raises are passed on.
+
+    :param policy: what to verify for Secure Boot; None for nothing
 
     :raises OSError: the source has fewer bytes than its size.
     :raises InspectionError: the reader has a bug; other files can still be
@@ -115,10 +126,14 @@ def inspect_source(source: reader.Source) -> Inspection:
     result = Inspection(file_size=image.size)
     try:
         disk = open_virtual_disk(image, result)
-        if disk is not None and result.format == 'iso':
-            media.inspect(disk, result)
-        elif disk is not None:
-            boot.inspect(disk, result)
+        images: list[uefi.LoadedImage] | None = None
+        if disk is not None:
+            images = (media if result.format == 'iso' else boot).inspect(
+                disk, result)
+        if images is not None and policy is not None:
+            # Not imported, nor paid for, without Secure Boot.
+            from hyperv_sched.disk import secure_boot
+            secure_boot.judge(images, policy, result, image.allow)
     except inspection.DefectError as exc:
         result.add_defect(*exc.report)
     except reader.ExhaustedError as exc:
@@ -163,7 +178,7 @@ def open_virtual_disk(image: reader.Reader,
         return virtual_disk.RawDisk(image, iso.SECTOR_SIZE)
     if result.format != 'raw':
         return None
-    result.logical_sector_size = signatures.sector_size(image)
+    result.logical_sector_size = formats.sector_size(image)
     return virtual_disk.RawDisk(image, result.logical_sector_size or 512)
 
 
@@ -173,4 +188,4 @@ def _recognize(image: reader.Reader) -> tuple[str, int | None]:
         return 'vhdx', None
     if vhd.has_footer(image) or vhd.has_footer_copy(image):
         return 'vhd', None
-    return signatures.recognize(image)
+    return formats.recognize(image)

@@ -56,10 +56,16 @@ class _UEFIBoot(typing.NamedTuple):
     boots: bool
     loaders: list[inspection.Loader]
     """Those that lead to the operating system, or all if none does."""
+    images: list[uefi.LoadedImage]
+    """The programs of these loaders, if the disk boots."""
 
 
-def inspect(disk: virtual_disk.Disk, result: inspection.Inspection) -> None:
-    """Add the partitions, loaders, firmware and defects of a disk."""
+def inspect(disk: virtual_disk.Disk, result: inspection.Inspection,
+            ) -> list[uefi.LoadedImage]:
+    """Add the partitions, loaders, firmware and defects of a disk.
+
+    :returns: the programs by which UEFI boots the disk
+    """
     record = mbr.read(disk)
     layout = partitions.read(disk, record, result)
     _check_iso(disk, layout, result)
@@ -77,6 +83,7 @@ def inspect(disk: virtual_disk.Disk, result: inspection.Inspection) -> None:
     elif by_bios is not None:
         result.firmware = 'bios' if by_bios else 'none'
         result.generation = names.GENERATION_1 if by_bios else None
+    return by_uefi.images
 
 
 def _check_iso(disk: virtual_disk.Disk, layout: partitions.Layout,
@@ -123,13 +130,13 @@ def _boot_by_uefi(disk: virtual_disk.Disk, layout: partitions.Layout,
             if candidate.number and layout.defect.defect not in _DAMAGED:
                 boot_configuration.check(
                     disk, layout.candidates, volume, loaded, result)
-            return _UEFIBoot(True, _loaders(candidate, loaded))
+            return _UEFIBoot(True, _loaders(candidate, loaded), loaded)
     reason = layout.defect
     if reports and reason.defect in _GENERAL:
         reason = max(
             reports, key=lambda report: _BOOT_STAGES.index(report.defect))
     result.add_defect(*reason)
-    return _UEFIBoot(False, loaders)
+    return _UEFIBoot(False, loaders, [])
 
 
 def _loaders(candidate: partitions.BootCandidate,

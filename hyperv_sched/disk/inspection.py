@@ -46,6 +46,35 @@ FIRMWARE = 'firmware'
 
 
 @dataclasses.dataclass(frozen=True)
+class Signature:
+    """A signature of a loader."""
+
+    signer: str
+    """The common name in the certificate of the signer, as of the issuer."""
+    issuer: str
+    hash: str
+    """The hash function, for example sha256."""
+    valid: bool | None
+    """Whether the signer signed this file; None if not all of the file was
+    read. A valid signature need not be trusted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SecureBoot:
+    """Whether the loaders start under a Secure Boot template."""
+
+    template: str
+    """The name of the template, for example MicrosoftWindows."""
+    starts: bool | None
+    """None if it was not verified."""
+    certificates: list[str]
+    """The years of the certificates in the template that each start all
+    loaders, for example 2023; empty if it does not start them."""
+    problems: dict[str, str]
+    """Details, with the loader and its signer, by the names of rules."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Loader:
     """An EFI program that firmware or another loader starts.
 
@@ -62,9 +91,13 @@ class Loader:
     subsystem: str
     """For example application."""
     signed: bool
-    """Whether it has a signature; the signer is not checked."""
+    """Whether it has a certificate table, whatever is in it."""
     started_by: str
     """``firmware``, or the path of the loader that starts it, or empty."""
+    signatures: list[Signature] | None = None
+    """None if they were not read, as is the next one."""
+    trusted_by: list[str] | None = None
+    """The templates, with the years of their certificates, and shim."""
 
 
 @dataclasses.dataclass
@@ -100,6 +133,9 @@ class Inspection:
     generation: str | None = None
     """hyperv-gen1 or hyperv-gen2: the only generation that boots the disk;
     None if both may."""
+    secure_boot: dict[str, SecureBoot] | None = None
+    """By the operating system that selects the template, windows and linux;
+    None if no signatures were verified, and empty if nothing starts."""
     defects: dict[Defect, str] = dataclasses.field(default_factory=dict)
     """Details of each defect. Structures that depend on a defective one are
     not read, and their defects not reported."""

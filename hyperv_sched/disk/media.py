@@ -10,17 +10,20 @@ from __future__ import annotations
 from hyperv_sched.disk import boot
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
+from hyperv_sched.disk import uefi
 from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
 
 
-def inspect(disk: virtual_disk.Disk, result: inspection.Inspection) -> None:
+def inspect(disk: virtual_disk.Disk, result: inspection.Inspection,
+            ) -> list[uefi.LoadedImage]:
     """Add the loaders and the firmware of an ISO, and its defect.
 
     :param disk: with sectors of 2048 bytes
+    :returns: the programs by which UEFI boots it
     """
     as_disk = inspection.Inspection()
-    boot.inspect(disk, as_disk)
+    images = boot.inspect(disk, as_disk)
     result.loaders = as_disk.loaders
     result.operating_system = as_disk.operating_system
     by_uefi = as_disk.firmware in ('uefi', 'both')
@@ -36,6 +39,7 @@ def inspect(disk: virtual_disk.Disk, result: inspection.Inspection) -> None:
         result.firmware = 'none'
     if not by_uefi:
         result.add_defect(Defect.ISO_WITHOUT_UEFI, _reason(disk, as_disk))
+    return images
 
 
 def _reason(disk: virtual_disk.Disk, as_disk: inspection.Inspection) -> str:

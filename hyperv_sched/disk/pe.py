@@ -22,6 +22,7 @@ offset size
     56    4 alignment of sections
     80    4 size in memory
     84    4 size of the headers
+    88    4 checksum
     92    2 subsystem
    132    4 number of data directories
    136  128 data directories
@@ -118,7 +119,11 @@ _SECTION_STEPS = 4
 #: Bytes that are searched for strings in a step of work.
 _STRING_BYTES = 64
 #: Only a shim has it: the certificate of its vendor.
-_SHIM_SECTION = b'.vendor_cert'
+SHIM_SECTION = b'.vendor_cert'
+_CHECKSUM = slice(88, 92)
+_SIGNATURES_ENTRY = slice(
+    _DIRECTORIES_OFFSET + _SIGNATURES * _DIRECTORY.size,
+    _DIRECTORIES_OFFSET + (_SIGNATURES + 1) * _DIRECTORY.size)
 #: The section with the strings of a shim.
 _DATA_SECTION = b'.data'
 
@@ -191,6 +196,8 @@ class _Headers:
     coff: _COFFHeader
     optional: _OptionalHeader
     directories: list[_DataDirectory]
+    offset: int
+    """That of the PE header."""
     sections_offset: int
 
     @property
@@ -283,6 +290,11 @@ class Contents:
     _headers: _Headers
     _sections: list[_Section]
 
+    @property
+    def certificate_table(self) -> tuple[int, int]:
+        """The file offset and the size of the certificate table."""
+        return self._headers.directory(_SIGNATURES)
+
     def section(self, name: bytes, limit: int, start: int = 0
                 ) -> bytes | None:
         """Return bytes of a section; None if there is none.
@@ -297,6 +309,29 @@ class Contents:
                     section.offset + start,
                     max(0, min(section.size - start, limit)))
         return None
+
+    def signed_ranges(self) -> list[tuple[int, int]]:
+        """Return the start and the end of the ranges that are hashed.
+
+        These are all bytes of most files, without the checksum, the entry of
+        the certificate table and the table itself. Where sections do not
+        follow each other, firmware hashes some bytes twice and others not
+        (EDK II, DxeImageVerificationLib.c, HashPeImage), and does not start
+        a program whose sections are longer than the file.
+        """
+        start = self._headers.offset
+        checksum, entry = _CHECKSUM, _SIGNATURES_ENTRY
+        ranges = [
+            (0, start + checksum.start),
+            (start + checksum.stop, start + entry.start),
+            (start + entry.stop, self._headers.optional.headers_size)]
+        total = self._headers.optional.headers_size
+        for section in sorted(self._sections, key=lambda s: s.offset):
+            if section.size:
+                ranges.append((section.offset, section.offset + section.size))
+                total += section.size
+        ranges.append((total, self.file.size - self.certificate_table[1]))
+        return ranges
 
 
 @dataclasses.dataclass(frozen=True)
@@ -380,6 +415,7 @@ def _read_headers(file: ProgramFile) -> _Headers:
         coff, _OptionalHeader(*_OPTIONAL.unpack_from(data, _OPTIONAL_OFFSET)),
         [_DataDirectory(*fields) for fields in _DIRECTORY.iter_unpack(
             data[_DIRECTORIES_OFFSET:directories_end])],
+        offset=offset,
         sections_offset=offset + _OPTIONAL_OFFSET + coff.optional_size)
 
 
@@ -535,7 +571,7 @@ def _check_signatures(file: ProgramFile, directory: _DataDirectory) -> None:
 def _read_shim(file: ProgramFile, headers: _Headers,
                sections: list[_Section]) -> Shim | None:
     """Return what a shim starts; None if the program is no shim."""
-    if not any(_full_name(file, section, headers) == _SHIM_SECTION
+    if not any(_full_name(file, section, headers) == SHIM_SECTION
                for section in sections):
         return None
     data = next((section for section in sections
@@ -554,4 +590,4 @@ def _full_name(file: ProgramFile, section: _Section,
     if not name.startswith(b'/') or not name[1:].isdigit():
         return name
     return file.read(headers.strings_offset + int(name[1:]),
-                     len(_SHIM_SECTION) + 1).partition(b'\0')[0]
+                     len(SHIM_SECTION) + 1).partition(b'\0')[0]

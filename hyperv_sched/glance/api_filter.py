@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 import contextlib
 import io
@@ -26,11 +27,14 @@ from oslo_utils import strutils
 import webob
 import webob.exc
 
+from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched import metrics
+from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import validators
+from hyperv_sched.disk import secure_boot
 from hyperv_sched.glance import patch
 from hyperv_sched.glance import stored
 from hyperv_sched.glance import verdict
@@ -62,6 +66,11 @@ _OPERATIONS = {
 #: before the change, content.
 _CHANGED = 'hyperv_sched.changed'
 
+#: Code and severity of a finding for which no change is refused. Stored
+#: content is read in ranges, and only a whole loader could show that its
+#: signature is valid.
+_NOT_VERIFIED = 'HV340', 'unknown'
+
 
 class _BodyTooLargeError(Exception):
     """The body of a request is larger than the filter validates."""
@@ -89,18 +98,23 @@ class HyperVGeneration(wsgi.Middleware):
     :param read_active: read the content of an active image if a change of
         its properties requires other content
     :param overrides: severity overrides of the configuration
+    :param certificate_years: those of the certificates that hosts have for
+        Secure Boot
     """
 
     def __init__(self, application: Any, report_only: bool = True,
                  max_body: int = _MAX_BODY, refuse_oversized: bool = False,
                  read_active: bool = True,
-                 overrides: verdict.SeverityOverrides = ((), ())) -> None:
+                 overrides: verdict.SeverityOverrides = ((), ()),
+                 certificate_years: Collection[str] = names.CERTIFICATE_YEARS,
+                 ) -> None:
         super().__init__(application)
         self._report_only = report_only
         self._max_body = max_body
         self._refuse_oversized = refuse_oversized
         self._read_active = read_active
         self._overrides = overrides
+        self._certificate_years = certificate_years
 
     @classmethod
     def factory(cls, global_conf: Any, report_only: str = 'true',
@@ -113,6 +127,7 @@ class HyperVGeneration(wsgi.Middleware):
             glance-api does not start
         """
         overrides = verdict.severity_overrides()
+        years, = conf.read(verdict.CONF, 'secure_boot_certificates')
         if oversized not in ('pass', 'refuse'):
             raise ValueError(
                 f'oversized is {oversized!r}. Valid values: pass, refuse')
@@ -122,7 +137,7 @@ class HyperVGeneration(wsgi.Middleware):
         options = (strutils.bool_from_string(report_only, strict=True),
                    limit, oversized == 'refuse',
                    strutils.bool_from_string(read_active, strict=True),
-                   overrides)
+                   overrides, years)
         return lambda application: cls(application, *options)
 
     def process_request(self, req: webob.Request) -> Any:
@@ -212,7 +227,8 @@ class HyperVGeneration(wsgi.Middleware):
             changed = patch.apply(record, changes, req.content_type)
             if content is None and self._read_active and (
                     _requires_other_content(record, changed)):
-                content = _content(image, record.get('size'))
+                content = _content(
+                    image, record.get('size'), self._policy(changed))
             before = self._findings(record, content)
             introduced = _introduced(before, self._findings(changed, content))
             previous.extend((*before, *introduced))
@@ -279,7 +295,21 @@ class HyperVGeneration(wsgi.Middleware):
         document = verdict.to_document(record)
         if content is not None:
             document['content'] = content
-        return verdict.blocking_findings(document, self._overrides)
+        findings = []
+        for finding in verdict.blocking_findings(document, self._overrides):
+            if (finding.code, finding.severity) == _NOT_VERIFIED:
+                LOG.warning('Image %(image)s: %(finding)s',
+                            {'image': escape(finding.image),
+                             'finding': finding})
+            else:
+                findings.append(finding)
+        return findings
+
+    def _policy(self, record: dict[str, Any]) -> secure_boot.Policy | None:
+        if not image_document.requires_secure_boot(record):
+            return None
+        return secure_boot.Policy.of_years(
+            self._certificate_years, whole=False)
 
     def _body(self, req: webob.Request) -> Any:
         """Return the JSON document in a body, which Glance can read again.
@@ -384,11 +414,11 @@ def _requires_other_content(before: dict[str, Any],
         for member in validators.content_members())
 
 
-def _content(image: stored.StoredImage,
-             size: object) -> dict[str, Any] | None:
+def _content(image: stored.StoredImage, size: object,
+             policy: secure_boot.Policy | None) -> dict[str, Any] | None:
     """Return the stored content of an image, or None if that fails."""
     try:
-        return image.content(size)
+        return image.content(size, policy)
     except stored.UnreadContentError as exc:
         LOG.warning('The content of an image is not validated with its new '
                     'properties: %s', escape(exc))

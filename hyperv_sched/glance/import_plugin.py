@@ -9,6 +9,7 @@ uploads (``glance/async_/flows/api_image_import.py``).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from collections.abc import Container
 import os
 from typing import Any
@@ -29,6 +30,7 @@ from hyperv_sched import inferred
 from hyperv_sched import metrics
 from hyperv_sched import rules
 from hyperv_sched import validators
+from hyperv_sched.disk import secure_boot
 from hyperv_sched.glance import verdict
 from hyperv_sched.text import internal_error
 
@@ -90,7 +92,8 @@ class ValidateImage(task.Task):
         """
         try:
             overrides = verdict.severity_overrides()
-            allowed, = conf.read(CONF, 'import_sets_properties')
+            allowed, years = conf.read(
+                CONF, 'import_sets_properties', 'secure_boot_certificates')
         except conf.InvalidOptionError as exc:
             # Users do not need the path of the file.
             raise exception.UploadException(
@@ -103,7 +106,8 @@ class ValidateImage(task.Task):
                     record = {**readable, **action.image_extra_properties}
             _check_order(record)
             inferred_properties = _validate(
-                record, readable, _to_path(file_path), allowed, overrides)
+                record, readable, _to_path(file_path), allowed, years,
+                overrides)
         except exception.UploadException:
             raise
         except Exception as exc:
@@ -183,17 +187,20 @@ def _check_order(record: dict[str, Any]) -> None:
 
 
 def _validate(record: dict[str, Any], readable: dict[str, Any], path: str,
-              allowed: Container[str],
+              allowed: Container[str], years: Collection[str],
               overrides: verdict.SeverityOverrides) -> dict[str, Any]:
     """Validate an image and return its inferred properties.
 
     :param record: record of the image
     :param readable: the part of the record that its owner can read
     :param allowed: names of properties that may be set
+    :param years: those of the certificates that hosts have for Secure Boot
     :raises UploadException: see :meth:`ValidateImage.execute`.
     """
     try:
-        content = disk.inspect(path).as_dict()
+        policy = secure_boot.Policy.of_years(years) if (
+            image_document.requires_secure_boot(record)) else None
+        content = disk.inspect(path, policy).as_dict()
     except OSError as exc:
         raise exception.UploadException(
             'The staged file cannot be read: '

@@ -13,6 +13,7 @@ import webob
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
 from hyperv_sched.disk import ranges
+from hyperv_sched.disk import secure_boot
 
 #: Seconds for reading the content of an image. A request in progress is not
 #: interrupted.
@@ -77,10 +78,12 @@ class StoredImage:
         record: dict[str, Any] = response.json
         return record
 
-    def content(self, size: object) -> dict[str, Any]:
+    def content(self, size: object,
+                policy: secure_boot.Policy | None = None) -> dict[str, Any]:
         """Inspect the stored content, which is read in ranges.
 
         :param size: size in bytes in the record
+        :param policy: what to verify for Secure Boot, without whole loaders
         :returns: from :meth:`hyperv_sched.disk.Inspection.as_dict`
         :raises UnreadContentError: the store does not support ranges, the
             caller may not download the image, or a limit is exceeded:
@@ -106,7 +109,7 @@ class StoredImage:
 
         try:
             return disk.inspect_source(
-                ranges.RangeSource(size, fetch)).as_dict()
+                ranges.RangeSource(size, fetch), policy).as_dict()
         except (OSError, ranges.BudgetExceededError) as exc:
             raise UnreadContentError(str(exc)) from exc
 

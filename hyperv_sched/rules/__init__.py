@@ -17,6 +17,7 @@ from hyperv_sched.rules import definitions
 from hyperv_sched.rules import disk
 from hyperv_sched.rules import hosts
 from hyperv_sched.rules import properties
+from hyperv_sched.rules import secure_boot
 from hyperv_sched.rules import windows
 from hyperv_sched.rules.model import COMMAND
 from hyperv_sched.rules.model import Clause
@@ -37,7 +38,8 @@ class UnknownRuleError(ValueError):
 
 #: Every rule by its code, in the order of the codes.
 CATALOGUE = {rule.code: rule for rule in sorted(
-    (*properties.RULES, *disk.RULES, *windows.RULES, *hosts.RULES),
+    (*properties.RULES, *disk.RULES, *secure_boot.RULES, *windows.RULES,
+     *hosts.RULES),
     key=lambda rule: rule.code)}
 
 

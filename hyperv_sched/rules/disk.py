@@ -54,20 +54,11 @@ _UEFI_ONLY = (
     'A disk that has a loader for UEFI, and nothing that a BIOS starts, does '
     'not start as generation 1, which is the default.')
 
-_SECURE = {'os_secure_boot': 'required', 'os_type': 'linux',
-           'hypervisor_version_requires': '>=10.0'}
-
 
 def _file(**facts: Any) -> dict[str, Any]:
     """Return the content of an example, a VHDX unless facts say otherwise."""
     return {'content': {'format': 'vhdx', 'file_size': 4194304,
                         'virtual_size': 1073741824, **facts}}
-
-
-def _loader(signed: bool, started_by: str = 'firmware') -> dict[str, Any]:
-    return {'partition': 1, 'path': '\\EFI\\BOOT\\BOOTX64.EFI',
-            'machine': 'x64', 'subsystem': 'application', 'signed': signed,
-            'started_by': started_by}
 
 
 #: The directory of a vendor holds a shim and all that the shim starts.
@@ -877,25 +868,6 @@ RULES = (
                  'or by options.csv. Each shim is searched for the names of '
                  'the files that it opens.',
              example='no \\EFI\\BOOT\\grubx64.efi')]),
-    Rule('HV335', 'loader-unsigned', 'error',
-         'os_secure_boot=required, but a loader carries no signature',
-         'signed loaders',
-         'Install the signed packages (shim-signed, grub-efi-amd64-signed), '
-         'or set os_secure_boot=disabled', references.SECURE_BOOT,
-         scope='generation-2',
-         clauses=[Clause(
-             why='With Secure Boot firmware starts signed programs alone. Who '
-                 'signed them is not checked.',
-             path='content.firmware',
-             then=optional('content.loaders', {
-                 'items': any_of(required('started_by', equal('')),
-                                 optional('signed', equal(True)))}),
-             when=all_of(ref('starts-by-uefi'), ref('secure-boot')),
-             wrong=[{**_SECURE, **_file(firmware='uefi', loaders=[
-                 _loader(signed=True), _loader(signed=False)])}],
-             right=[{**_SECURE, **_file(firmware='uefi', loaders=[
-                 _loader(signed=True),
-                 _loader(signed=False, started_by='')])}])]),
     Rule('HV341', 'generation-mismatch', 'error',
          'the image is generation 1 (hw_machine_type: {actual}), the disk '
          'starts by UEFI only',

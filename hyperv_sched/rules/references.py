@@ -41,3 +41,13 @@ BITLOCKER = (
     'data-protection/bitlocker/')
 SHIM = 'https://github.com/rhboot/shim'
 GRUB = 'https://www.gnu.org/software/grub/manual/grub/grub.html'
+SBAT = 'https://github.com/rhboot/shim/blob/main/SBAT.md'
+SECURE_BOOT_TEMPLATES = (
+    'https://learn.microsoft.com/windows-server/virtualization/hyper-v/'
+    'learn-more/generation-2-virtual-machine-security-settings-for-hyper-v')
+CERTIFICATES_2023 = (
+    'https://support.microsoft.com/topic/windows-secure-boot-certificate-'
+    'expiration-and-ca-updates-7ff40d33-95dc-4c3c-8725-a9b95457578e')
+AUTHENTICODE = (
+    'https://uefi.org/specs/UEFI/2.10/'
+    '32_Secure_Boot_and_Driver_Signing.html')

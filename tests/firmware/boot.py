@@ -5,14 +5,20 @@ A loader that runs prints a marker on the serial line. Firmware that finds
 none says so there as well: no verdict is drawn from silence.
 """
 
+from collections.abc import Callable
 import dataclasses
+import functools
 import os
 import pathlib
 import re
+import shutil
 import subprocess
+import tempfile
 import threading
 
+from hyperv_sched.disk import templates
 from tests.firmware import images
+from tests.firmware import keys
 from tests.firmware import loaders
 
 #: Seconds; many times the slowest boot on a busy computer.
@@ -22,6 +28,10 @@ TIME_LIMIT = 240
 _CURSOR = re.compile(r'\x1b\[[0-9;?=]*[A-Za-z]')
 _DISK = 'if=none,id=disk'
 _OVMF = pathlib.Path('/usr/share/OVMF')
+_FLASH = 'if=pflash,format=raw,file='
+
+#: Writes a file with the variables of firmware.
+Variables = Callable[[pathlib.Path], None]
 
 
 class UndecidedError(Exception):
@@ -34,15 +44,12 @@ class Machine:
 
     arguments: tuple[str, ...]
     gives_up: tuple[str, ...]
+    variables: Variables | None = None
 
 
-def _uefi(code: str, variables: str, *extra: str) -> Machine:
-    flash = f'if=pflash,format=raw,file={_OVMF}'
+def _uefi(code: str, variables: Variables, *extra: str) -> Machine:
     return Machine(
-        (*extra,
-         '-drive', f'{flash}/{code},unit=0,readonly=on',
-         # With snapshot=on, each boot is the first of a new machine.
-         '-drive', f'{flash}/{variables},unit=1,snapshot=on'),
+        (*extra, '-drive', f'{_FLASH}{_OVMF}/{code},unit=0,readonly=on'),
         ('EFI Internal Shell', 'No bootable option or device was found',
          # shim with its fallback, and with an unsigned second stage.
          'LoadImage failed', 'Security Violation',
@@ -53,16 +60,27 @@ def _uefi(code: str, variables: str, *extra: str) -> Machine:
          # shim that started itself until memory was full.
          'start_image() returned Out of Resources',
          # The program crashed.
-         'X64 Exception'))
+         'X64 Exception'), variables)
 
 
-UEFI = _uefi('OVMF_CODE_4M.fd', 'OVMF_VARS_4M.fd')
-#: With Microsoft's keys in it.
-SECURE_BOOT = _uefi(
-    'OVMF_CODE_4M.secboot.fd', 'OVMF_VARS_4M.ms.fd',
-    '-machine', 'smm=on',
-    '-global', 'driver=cfi.pflash01,property=secure,value=on',
-    '-global', 'ICH9-LPC.disable_s3=1')
+def _copy_variables(target: pathlib.Path) -> None:
+    """Write the variables of a new machine without keys."""
+    shutil.copy(_OVMF / 'OVMF_VARS_4M.fd', target)
+
+
+UEFI = _uefi('OVMF_CODE_4M.fd', _copy_variables)
+
+
+def secure_boot(template: templates.Template) -> Machine:
+    """Return a machine with the keys of a template and no others."""
+    return _uefi(
+        'OVMF_CODE_4M.secboot.fd',
+        functools.partial(keys.write_variables, template),
+        '-machine', 'smm=on',
+        '-global', 'driver=cfi.pflash01,property=secure,value=on',
+        '-global', 'ICH9-LPC.disable_s3=1')
+
+
 #: Without a display, SeaBIOS has its console on the serial line as well.
 BIOS = Machine(('-machine', 'graphics=off'),
                ('No bootable device.',
@@ -81,12 +99,25 @@ def starts(machine: Machine, image: images.Image,
     """
     path, image_format = (
         (image.path, image.format) if in_container else (image.disk, 'raw'))
+    with tempfile.TemporaryDirectory() as directory:
+        variables = pathlib.Path(directory, 'variables.fd')
+        flash = []
+        if machine.variables:
+            machine.variables(variables)
+            flash = ['-drive', f'{_FLASH}{variables},unit=1']
+        return _run(machine, image, [
+            *flash,
+            '-drive', f'{_DISK},file={path},format={image_format},'
+                      'snapshot=on'])
+
+
+def _run(machine: Machine, image: images.Image, drives: list[str]) -> bool:
     command = [
         'qemu-system-x86_64', '-machine', 'q35,accel=tcg', '-m', '256',
         '-nodefaults', '-display', 'none', '-no-reboot',
         '-serial', 'stdio', *machine.arguments,
         '-device', 'virtio-scsi-pci',
-        '-drive', f'{_DISK},file={path},format={image_format},snapshot=on',
+        *drives,
         '-device', f'scsi-{image.medium},drive=disk,'
                    f'logical_block_size={image.sector_size},'
                    f'physical_block_size={image.sector_size}']

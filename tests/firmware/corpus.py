@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import dataclasses
 import struct
 
+from hyperv_sched.disk import templates
 from tests import hostile
 from tests.firmware import boot
 from tests.firmware import gpt_edit
@@ -35,6 +36,8 @@ class Record:
     properties: Mapping[str, object] = dataclasses.field(
         default_factory=dict)
     """Properties in addition to those of generation 2."""
+    keys: Mapping[str, templates.Template] | None = None
+    """The Secure Boot templates of the linter; None for those of Hyper-V."""
     unlike: str = ''
     """The reader that differs from QEMU, if the linter follows it."""
     bare: str = ''
@@ -77,7 +80,7 @@ GENERATION_1 = {
     'machine': boot.BIOS,
     'properties': {'hw_machine_type': 'hyperv-gen1'}}
 SECURE_BOOT = {
-    'machine': boot.SECURE_BOOT,
+    'machine': boot.secure_boot(templates.load()[templates.LINUX]),
     'properties': {'os_secure_boot': 'required', 'os_type': 'linux',
                    'hypervisor_version_requires': '>=10.0'}}
 

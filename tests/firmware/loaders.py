@@ -18,6 +18,7 @@ _ROOT = pathlib.Path(__file__).parents[2]
 #: The directory where tools/common.sh unpacks packages that would install
 #: themselves as the loader of this computer.
 _UNPACKED = _ROOT / '.venv' / 'loaders' / 'usr' / 'lib'
+_GRUB_SIGNED = 'grub/x86_64-efi-signed/grubx64.efi.signed'
 
 GRUB_CONFIG = f'echo {MARKER}\n'
 #: Text that a BIOS prints on a serial line may be incomplete.
@@ -42,14 +43,39 @@ def _installed(path: pathlib.Path) -> bytes:
             'it') from None
 
 
-def _grub(platform: str, config: str, *modules: str) -> bytes:
+def released(release: str, name: str) -> Loader:
+    """Return a loader of a release of Debian or Ubuntu.
+
+    :param name: its path below /usr/lib
+    """
+    return lambda: _installed(
+        _ROOT / '.venv' / f'loaders-{release}' / 'usr' / 'lib' / name)
+
+
+def shim_of(release: str, name: str = 'shimx64.efi.signed') -> Loader:
+    """Return the shim of a release."""
+    return released(release, f'shim/{name}')
+
+
+def grub_of(release: str) -> Loader:
+    """Return the GRUB that the vendor of a release has signed."""
+    return released(release, _GRUB_SIGNED)
+
+
+def _grub(platform: str, config: str, *modules: str,
+          sbat: str = '') -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         early = pathlib.Path(directory, 'early.cfg')
         early.write_text(config)
         core = pathlib.Path(directory, 'core')
+        options = []
+        if sbat:
+            components = pathlib.Path(directory, 'sbat.csv')
+            components.write_text(sbat)
+            options = ['--sbat', components]
         subprocess.run(
             ['grub-mkimage', '-O', platform, '-o', core, '-p', '/nowhere',
-             '-c', early, 'echo', *modules], check=True)
+             '-c', early, *options, 'echo', *modules], check=True)
         return core.read_bytes()
 
 
@@ -57,6 +83,13 @@ def _grub(platform: str, config: str, *modules: str) -> bytes:
 def grub() -> bytes:
     """Return an unsigned GRUB for x64 UEFI that prints the marker."""
     return _grub('x86_64-efi', GRUB_CONFIG)
+
+
+def grub_with_sbat(*components: str) -> Loader:
+    """Return such a GRUB with components in its section ``.sbat``."""
+    return lambda: _grub('x86_64-efi', GRUB_CONFIG, sbat=''.join(
+        f'{component},test,test,1,https://example.org/\n'
+        for component in ('sbat,1', *components)))
 
 
 @functools.cache

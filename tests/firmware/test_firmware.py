@@ -14,17 +14,21 @@ import testtools
 from hyperv_sched import disk
 from hyperv_sched import rules
 from hyperv_sched import validators
+from hyperv_sched.disk import secure_boot
+from hyperv_sched.disk import templates
 from tests.firmware import boot
 from tests.firmware import corpus
 from tests.firmware import images
+from tests.firmware import signed
 
 GENERATION_2 = {
     'hw_machine_type': 'hyperv-gen2',
     'hypervisor_type': 'hyperv',
     'hypervisor_version_requires': '>=6.3',
 }
-TELLING = [record for record in corpus.CORPUS if record.telling]
-OTHERS = [record for record in corpus.CORPUS if not record.telling]
+RECORDS = [*corpus.CORPUS, *signed.CORPUS]
+TELLING = [record for record in RECORDS if record.telling]
+OTHERS = [record for record in RECORDS if not record.telling]
 
 
 def each(records):
@@ -39,6 +43,13 @@ def each(records):
     return decorate
 
 
+def policy(record):
+    """Return what the linter verifies for Secure Boot."""
+    if record.properties.get('os_secure_boot') != 'required':
+        return None
+    return secure_boot.Policy(record.keys or templates.load(), True)
+
+
 class ImageTestCase(testtools.TestCase):
 
     def build(self, record):
@@ -46,7 +57,7 @@ class ImageTestCase(testtools.TestCase):
         return images.build(record.steps, pathlib.Path(directory))
 
 
-@each(corpus.CORPUS)
+@each(RECORDS)
 class LinterTestCase(ImageTestCase):
     """The table against the linter."""
 
@@ -54,7 +65,8 @@ class LinterTestCase(ImageTestCase):
         found = collections.defaultdict(set)
         for finding in validators.validate({
                 **GENERATION_2, **record.properties,
-                'content': disk.inspect(image.path).as_dict()}):
+                'content': disk.inspect(
+                    image.path, policy(record)).as_dict()}):
             found[finding.severity].add(finding.code)
         self.assertEqual(record.errors, found['error'] | found['unknown'])
         self.assertLessEqual(record.warnings, found['warning'])
@@ -65,6 +77,15 @@ class FirmwareTestCase(ImageTestCase):
     def check(self, record, image):
         self.assertEqual(record.boots, boot.starts(
             record.machine, image, in_container=not record.bare))
+
+
+@each(signed.CORPUS)
+class OtherFirmwareWithoutSecureBootTestCase(ImageTestCase):
+    """Without Secure Boot, firmware starts all but damaged programs."""
+
+    def check(self, record, image):
+        self.assertEqual(record.name not in signed.DAMAGED, boot.starts(
+            boot.UEFI, image))
 
 
 @each(TELLING)
@@ -81,7 +102,7 @@ class CorpusTestCase(testtools.TestCase):
 
     def test_each_rule_on_files_has_an_image(self):
         shown = frozenset().union(*(
-            record.errors | record.warnings for record in corpus.CORPUS))
+            record.errors | record.warnings for record in RECORDS))
         # HV226 is about images in a cloud, whose content was not read.
         self.assertEqual(
             {code for code in rules.CATALOGUE
@@ -89,5 +110,5 @@ class CorpusTestCase(testtools.TestCase):
             {code for code in shown if code[:3] in ('HV2', 'HV3')})
 
     def test_each_name_is_given_once(self):
-        names = [record.name for record in corpus.CORPUS]
+        names = [record.name for record in RECORDS]
         self.assertCountEqual(set(names), names)

@@ -98,6 +98,11 @@ HV332 loader-wrong-arch           error         gen2        -
 HV333 loader-not-efi-app          error         gen2        -
 HV334 shim-second-stage-missing   error         gen2        -
 HV335 loader-unsigned             error         gen2        -
+HV336 loader-not-trusted          error         gen2        -
+HV337 loader-2023-only            warning       gen2        -
+HV338 loader-revoked              error         gen2        -
+HV339 second-stage-not-trusted    error         gen2        -
+HV340 signature-invalid           error/unknown gen2        -
 HV341 generation-mismatch         error/warning gen1        -
 HV342 boot-configuration-missing  warning       gen2        -
 HV343 boot-target-missing         warning       gen2        -
@@ -129,9 +134,10 @@ class CatalogueTestCase(base.TestCase):
 
     def test_second_severities(self):
         self.assertEqual(
-            {'HV229': ('warning', 'error'), **dict.fromkeys(
-                ('HV301', 'HV302', 'HV303', 'HV304', 'HV341'),
-                ('error', 'warning'))},
+            {'HV229': ('warning', 'error'), 'HV340': ('error', 'unknown'),
+             **dict.fromkeys(
+                 ('HV301', 'HV302', 'HV303', 'HV304', 'HV341'),
+                 ('error', 'warning'))},
             {rule.code: rule.severities for rule in rules.CATALOGUE.values()
              if len(rule.severities) > 1})
 

@@ -44,6 +44,7 @@ class ReadTestCase(base.TestCase):
         'ignored_rules': 'HV106,HV999',
         'error_rules': 'hv106',
         'import_sets_properties': 'hw_machine_typ',
+        'secure_boot_certificates': '2011,2012',
     }
 
     def load(self, text):

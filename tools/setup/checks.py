@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from collections.abc import Sequence
 import configparser
 import contextlib
@@ -55,6 +56,23 @@ _LOADERS = ('grub-efi-amd64-signed', 'shim-helpers-amd64-signed',
 #: Unpacked, not installed: prometheus is a service.
 _PROGRAMS = ('prometheus', 'shellcheck')
 
+#: Signed loaders by the release of Debian or Ubuntu, for Secure Boot. They
+#: differ in what they trust and refuse, and some are revoked.
+_SIGNED = ('grub-efi-amd64-signed', 'shim-signed')
+_RELEASES = {
+    'bullseye': (*_SIGNED, 'shim-helpers-amd64-signed'),
+    'bookworm': (*_SIGNED, 'shim-helpers-amd64-signed'),
+    'trixie': (*_SIGNED, 'shim-helpers-amd64-signed'),
+    'focal': _SIGNED,
+    'noble': _SIGNED,
+}
+_UBUNTU = ('focal', 'noble')
+_UBUNTU_URI = 'http://archive.ubuntu.com/ubuntu'
+_DEBIAN_URI = 'http://deb.debian.org/debian'
+#: Has the keys of Ubuntu, and is in Debian.
+_UBUNTU_KEYRING = 'ubuntu-keyring'
+_UBUNTU_KEYRING_FILE = 'usr/share/keyrings/ubuntu-archive-keyring.gpg'
+
 #: Environments of releases that know no Python newer than 3.11.
 _OLD = re.compile(r'(nova|glance)\d+')
 
@@ -66,7 +84,7 @@ _KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 #: MiB that an environment and its downloads take where uv cannot link them.
 _ENVIRONMENT_SIZE = 250
 #: MiB for a cloud of processes, and for disk images.
-_SIZES = {'e2e': 1200, 'soak': 1200, 'firmware': 800}
+_SIZES = {'e2e': 1200, 'soak': 1200, 'firmware': 1000}
 
 #: The line of a log that tells most about a failure.
 _CAUSE = re.compile(
@@ -199,9 +217,10 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         progress.finish()
 
     loaders = venvs.TOP / '.venv/loaders'
-    if any(name.startswith('firmware') for name in names) and (
-            not loaders.exists()):
-        unpack(_LOADERS, loaders)
+    if any(name.startswith('firmware') for name in names):
+        if not loaders.exists():
+            unpack(_LOADERS, loaders)
+        _unpack_releases(unpack)
     programs = venvs.TOP / '.venv/programs'
     if 'functional' in names and not programs.exists():
         unpack(_PROGRAMS, programs)
@@ -227,6 +246,24 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         return env, []
     print(f'{", ".join(old)}: left out. {_NO_OLD_PYTHON}.', flush=True)
     return env, old
+
+
+def _unpack_releases(unpack: Callable[..., None]) -> None:
+    """Unpack the signed loaders of other releases."""
+    debian_uri = debian.mirror() or _DEBIAN_URI
+    keyring = venvs.TOP / '.venv/ubuntu-keyring'
+    for release, wanted in _RELEASES.items():
+        home = venvs.TOP / f'.venv/loaders-{release}'
+        if home.exists():
+            continue
+        signed_by, uri = pathlib.Path(_KEYRING), debian_uri
+        if release in _UBUNTU:
+            if not keyring.exists():
+                unpack([_UBUNTU_KEYRING], keyring,
+                       f'deb [signed-by={_KEYRING}] {debian_uri} trixie main')
+            signed_by, uri = keyring / _UBUNTU_KEYRING_FILE, _UBUNTU_URI
+        unpack(wanted, home,
+               f'deb [signed-by={signed_by}] {uri} {release} main')
 
 
 def _has_old_python(env: dict[str, str]) -> bool:

@@ -46,12 +46,14 @@ class ReadTargetsTestCase(base.TestCase):
         super().setUp()
         self.errors = []
 
-    def read_targets(self, api, *images, start_progress=None):
+    def read_targets(self, api, *images, start_progress=None,
+                     overrides=None):
         return list(cloud_images.read_targets(
             api, [{'id': str(number), 'status': 'active',
                    'size': len(GOOD), **image}
                   for number, image in enumerate(images)],
-            {}, self.errors.append, start_progress))
+            overrides or {}, self.errors.append, ['2011', '2023'],
+            start_progress))
 
     def test_content_is_read_for_hyperv_only(self):
         for image, is_read in (

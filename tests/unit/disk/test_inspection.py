@@ -37,8 +37,10 @@ class InspectionTestCase(base.TestCase):
             'loaders': [{'partition': 1,
                          'path': '\\EFI\\BOOT\\BOOTX64.EFI',
                          'machine': 'x64', 'subsystem': 'application',
-                         'signed': False, 'started_by': 'firmware'}],
+                         'signed': False, 'started_by': 'firmware',
+                         'signatures': None, 'trusted_by': None}],
             'operating_system': None,
-            'firmware': 'uefi', 'generation': 'hyperv-gen2', 'defects': {},
+            'firmware': 'uefi', 'generation': 'hyperv-gen2',
+            'secure_boot': None, 'defects': {},
             'bytes_read': content['bytes_read']}, content)
         self.assertEqual(content, json.loads(json.dumps(content)))

@@ -22,7 +22,8 @@ class LoaderTestCase(base.TestCase):
         self.assertEqual(
             [{'partition': 1, 'path': '\\EFI\\BOOT\\BOOTX64.EFI',
               'machine': 'x64', 'subsystem': 'application', 'signed': True,
-              'started_by': 'firmware'}],
+              'started_by': 'firmware', 'signatures': None,
+              'trusted_by': None}],
             result.as_dict()['loaders'])
 
     def test_windows_boot_manager_is_listed(self):
