@@ -50,3 +50,11 @@ class OpenStackClientTestCase(testtools.TestCase):
             'upload', self.path, '--name', 'server', '--dry-run')
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertIn('hw_machine_type=hyperv-gen2', done.stdout)
+
+    def test_start_of_the_client_imports_nothing(self):
+        """Only the help of all commands imports the commands."""
+        done = subprocess.run(
+            [sys.executable, '-X', 'importtime', OPENSTACK, '--version'],
+            text=True, check=True, capture_output=True)
+        self.assertIn('openstackclient.shell', done.stderr)
+        self.assertNotIn('hyperv_sched', done.stderr)
