@@ -97,7 +97,8 @@ class TrafficTestCase(cloud.CloudTestCase):
         program = guests.program(size=2 * samples.MIB, signed=True)
         esp = guests.fat({
             'EFI/BOOT/BOOTX64.EFI': program,
-            'EFI/Microsoft/Boot/bootmgfw.efi': program},
+            'EFI/Microsoft/Boot/bootmgfw.efi': program,
+            'EFI/Microsoft/Boot/BCD': b'regf' + bytes(4092)},
             clusters=66000, bits=32)
         self.check(cloud.large_disk(
             self.directory, 40 * samples.GIB, samples.MIB, esp),
