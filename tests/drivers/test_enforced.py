@@ -427,7 +427,7 @@ class EnforcementMixin:
                 ('migrate_disk_and_power_off', 6003, NEW),
                 ('finish_migration', 10000, '6.3.9600')):
             for call in calls_of(method):
-                self.assert_refused(REFUSALS[method], 'RemoteFX', release,
+                self.assert_refused(REFUSALS[method], 'HV404', release,
                                     server, call, going_to=going_to)
 
     def test_refused_rescue_only_starts_the_guest_again(self):
