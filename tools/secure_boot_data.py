@@ -30,7 +30,10 @@ from hyperv_sched.disk import signature_lists  # noqa: E402
 
 _PATH = (pathlib.Path(__file__).resolve().parents[1] / 'hyperv_sched' / 'disk'
          / 'templates.json')
-_TEMPLATES = {'windows': 'MicrosoftWindows', 'linux': 'MicrosoftUEFI'}
+#: The file and the name in Hyper-V, by os_type.
+_TEMPLATES = {
+    'windows': ('MicrosoftWindows', 'MicrosoftWindows'),
+    'linux': ('MicrosoftUEFI', 'MicrosoftUEFICertificateAuthority')}
 _LICENSE = 'MIT, Copyright (c) Microsoft Corporation'
 _DBX_LICENSE = 'BSD-2-Clause-Patent, Copyright (c) Microsoft Corporation'
 #: An authenticated variable begins with a time of 16 bytes and a certificate
@@ -72,8 +75,8 @@ def read_templates(directory: pathlib.Path,
     """Return the data of the templates, whose lists of hashes are equal."""
     templates = {}
     revoked = set()
-    for os_type, name in _TEMPLATES.items():
-        keys = json.loads((directory / f'{name}_Template.json').read_text())[
+    for os_type, (file, name) in _TEMPLATES.items():
+        keys = json.loads((directory / f'{file}_Template.json').read_text())[
             'properties']['uefiSettings']['signatures']
         templates[os_type] = {'name': name, 'db': [
             _certificate(value) for group in keys['db']

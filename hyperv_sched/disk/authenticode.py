@@ -110,9 +110,13 @@ class Signature:
     def _issuers(self, signer: certificates.Certificate
                  ) -> list[certificates.Certificate]:
         chain = [signer]
+        seen = {signer.encoded}
         for part in chain:
-            chain += (other for other in self.others
-                      if other not in chain and other.issued(part, self.spend))
+            for other in self.others:
+                if other.encoded not in seen and other.issued(
+                        part, self.spend):
+                    seen.add(other.encoded)
+                    chain.append(other)
         return chain
 
 

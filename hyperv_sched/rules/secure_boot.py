@@ -48,7 +48,7 @@ _SYSTEMS = (
     _System('windows', 'windows', equal('windows'), 'MicrosoftWindows',
             'linux'),
     _System('linux', 'linux', {'minLength': 1, **none_of('windows')},
-            'MicrosoftUEFI', 'windows'))
+            'MicrosoftUEFICertificateAuthority', 'windows'))
 
 
 def _example(system: _System, problems: dict[str, str],

@@ -15,19 +15,22 @@ import tempfile
 import atheris
 
 with atheris.instrument_imports(include=['hyperv_sched.disk']):
+    from hyperv_sched import names
+    from hyperv_sched.disk import secure_boot
     from tests.fuzz import promises
 
 from tests.fuzz import repair
 from tests.fuzz import seeds
 from tests.fuzz import sparse
 
+_POLICY = secure_boot.Policy.of_years(names.CERTIFICATE_YEARS)
 _MAX_LENGTH = 64 * 1024
 _WIDTHS = (1, 2, 4, 8)
 
 
 def run_input(data):
     """Check the promises for one input."""
-    promises.check(sparse.Sparse.decode(data))
+    promises.check(sparse.Sparse.decode(data), _POLICY)
 
 
 def mutate(data, max_size, seed):

@@ -4,6 +4,7 @@
 from tests import guests
 from tests import hostile
 from tests import samples
+from tests import signing
 from tests.fuzz import sparse
 
 _LOADER = 'EFI/BOOT/BOOTX64.EFI'
@@ -34,7 +35,24 @@ def _vhdx(disk, **options):
                         guest=disk, **options)
 
 
+def _signed():
+    """Return the files of a shim and of what it starts, with signatures."""
+    ca = signing.signer('CA', ca=True)
+    leaf = signing.signer('Signer', ca)
+    sbat = b'sbat,1,x\ngrub,5,x\n'
+    return {
+        _LOADER: signing.sign(signing.program(
+            vendor_cert=signing.vendor_cert(
+                ca.encoded, signing.signature_list(
+                    signing.SHA256, b'1' * 32)),
+            sbatlevel=signing.sbat_levels('sbat,1,2025021800\ngrub,5\n'),
+            sbat=sbat), leaf, ca),
+        'EFI/BOOT/grubx64.efi': signing.sign(
+            signing.program(sbat=sbat), leaf)}
+
+
 def _disks():
+    yield guests.gpt([(guests.ESP, 64, guests.fat(_signed(), clusters=300))])
     yield guests.bootable()
     yield guests.bios_bootable()
     for files in _FILES:

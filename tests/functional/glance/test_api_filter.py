@@ -12,6 +12,7 @@ import testtools
 from hyperv_sched.glance import api_filter
 from tests import guests
 from tests import samples
+from tests import signing
 from tests.functional.glance import api
 
 GENERATION_2 = {
@@ -398,6 +399,21 @@ class ActiveTestCase(APIFilterTestCase):
         self.assertAccepted(200, self.generation_2(image_id))
         self.assertRefused('HV341', self.glance.patch(
             image_id, hw_machine_type='hyperv-gen1'))
+
+    def test_secure_boot_needs_a_signer_that_the_template_trusts(self):
+        loader = signing.sign(signing.program(), signing.signer('Anybody'))
+        guest = guests.gpt([(guests.ESP, 64, guests.fat(
+            {'EFI/BOOT/BOOTX64.EFI': loader}, clusters=400))])
+        image_id = self.active(
+            samples.vhdx(len(guest), samples.MIB, guest=guest),
+            disk_format='vhdx')
+        self.assertAccepted(200, self.generation_2(image_id))
+        self.assertRefused('HV336', self.glance.patch(
+            image_id, os_secure_boot='required', os_type='linux',
+            hypervisor_version_requires='>=10.0'))
+        self.assertAccepted(200, self.glance.patch(
+            image_id, os_secure_boot='disabled', os_type='linux',
+            hypervisor_version_requires='>=10.0'))
 
     def test_existing_errors_can_be_corrected_step_by_step(self):
         loose = self.useFixture(api.GlanceAPI())

@@ -16,6 +16,7 @@ from hyperv_sched.glance import import_plugin
 from tests import guests
 from tests import hostile
 from tests import samples
+from tests import signing
 from tests.functional.glance import api
 
 GENERATION_2 = {
@@ -79,6 +80,20 @@ class GlanceDirectTestCase(ImportTestCase):
             image_id = self.staged(
                 data, **{**GENERATION_2, **members})
             self.assertRefused(image_id, code)
+
+    def test_signatures_are_verified_for_secure_boot(self):
+        """No template trusts the signer of this loader."""
+        loader = signing.sign(signing.program(), signing.signer('Anybody'))
+        guest = guests.gpt([(guests.ESP, 64, guests.fat(
+            {'EFI/BOOT/BOOTX64.EFI': loader}, clusters=400))])
+        data = samples.vhdx(len(guest), samples.MIB, guest=guest)
+        secure = {**GENERATION_2, 'os_type': 'linux',
+                  'hypervisor_version_requires': '>=10.0'}
+        self.assertActive(self.staged(data, **secure))
+        image_id = self.staged(data, **secure, os_secure_boot='required')
+        self.assertRefused(image_id, 'HV336')
+        self.assertIn('is signed by Anybody',
+                      self.glance.task(image_id)['message'])
 
     def test_image_over_the_budget_is_refused_for_any_generation(
             self):

@@ -90,6 +90,31 @@ class ValidTestCase(SignatureTestCase):
         signature, = self.read(signing.sign(PROGRAM, leaf)).signatures
         self.assertEqual([], signature.anchors([self.anchor]))
 
+    def test_certificates_that_issue_each_other(self):
+        circle = signing.signer('Circle', ca=True)
+        cross = signing.signer(
+            'Circle', circle, key_name='Circle', ca=True)
+        leaf = signing.signer('Leaf of Circle', circle)
+        signature, = self.read(signing.sign(
+            PROGRAM, leaf, circle, cross, cross)).signatures
+        self.assertEqual(3, len(signature.chain()))
+        self.assertEqual([], signature.anchors([self.anchor]))
+
+    def test_the_work_on_a_chain_is_charged(self):
+        charged = []
+
+        class File(test_pe.ProgramFile):
+            def spend(self, steps):
+                charged.append(steps)
+
+        contents = pe.read(File(signing.sign(
+            PROGRAM, self.leaf, self.ca))).contents
+        signature, = authenticode.read(contents).signatures
+        charged.clear()
+        signature.anchors([self.anchor])
+        # Once for the chain, once for the anchor.
+        self.assertEqual([400, 400], charged)
+
     def test_the_certificate_of_the_signer_can_be_the_anchor(self):
         leaf = certificates.read(self.leaf.encoded)
         signature, = self.read(signing.sign(PROGRAM, self.leaf)).signatures

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The seeds and the checks of the fuzzer, without the fuzzer."""
 
+from hyperv_sched.disk import secure_boot
 from tests.fuzz import promises
 from tests.fuzz import repair
 from tests.fuzz import seeds
@@ -25,6 +26,12 @@ class PromisesTestCase(base.TestCase):
     def test_each_seed_keeps_the_promises(self):
         formats = {promises.check(file).format for file in self.files()}
         self.assertEqual({'vhdx', 'vhd', 'raw', 'qcow2', 'unknown'}, formats)
+
+    def test_each_seed_keeps_them_with_secure_boot(self):
+        policy = secure_boot.Policy.of_years(())
+        signed = [file for file in self.files()
+                  if promises.check(file, policy).secure_boot]
+        self.assertGreater(len(signed), 1)
 
     def test_valid_checksums_are_kept(self):
         for file in self.files():

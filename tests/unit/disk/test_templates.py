@@ -19,7 +19,7 @@ class TemplatesTestCase(base.TestCase):
             'windows': ('MicrosoftWindows', [
                 ('Microsoft Windows Production PCA 2011', '2011', 'e8e95f07'),
                 ('Windows UEFI CA 2023', '2023', '076f1fea')]),
-            'linux': ('MicrosoftUEFI', [
+            'linux': ('MicrosoftUEFICertificateAuthority', [
                 ('Microsoft Corporation UEFI CA 2011', '2011', '48e99b99'),
                 ('Microsoft UEFI CA 2023', '2023', 'f6124e34'),
                 ('Azure Services Linux Kmod PCA', '2023', 'ca400f91')]),
