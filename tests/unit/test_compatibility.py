@@ -190,6 +190,23 @@ class SummarizeTestCase(base.TestCase):
             self.assertEqual(whole, text == scope + words)
             self.assertLessEqual(len(text.encode()), 230)
 
+    def test_message_of_another_reason_needs_room_for_24_bytes(self):
+        cut = '; HV403 host-version-unknown (1 host): the host has not repo...'
+        for size, shown in ((32, True), (33, False)):
+            # Ten characters of three bytes, so that characters are fewer.
+            for scope in ('x' * size, '漢' * 10 + 'x' * (size - 30)):
+                text = self.summary({'hw_machine_type': 'hyperv-gen2'},
+                                    UNKNOWN, WS2012, WS2012, scope=scope)
+                self.assertEqual(shown, cut in text)
+                self.assertLessEqual(len(text.encode()), 230)
+
+    def test_name_gives_way_to_a_message_that_has_too_many_bytes(self):
+        for length, head in ((17, 'HV405 request-invalid (1 host): '),
+                             (18, 'HV405 (1 host): ')):
+            text = self.summary(
+                {'hw_machine_type': 'hyperv-' + '漢' * length}, WS2012)
+            self.assertEqual(head, text[:len(head)])
+
     def test_every_code_is_named(self):
         text = self.summary(
             {'hw_machine_type': 'hyperv-gen2',
