@@ -253,7 +253,7 @@ def main() -> int:
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--minutes', type=float, default=20,
                         help='begin no mutant after that')
-    parser.add_argument('--score', type=float, default=85,
+    parser.add_argument('--score', type=float, default=75,
                         help='percent of killed mutants below which to fail')
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 1)
     parser.add_argument('modules', nargs='*', default=core_modules(),

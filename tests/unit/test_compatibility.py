@@ -28,6 +28,17 @@ def codes(properties, policy=STRICT, hosts=(
     return [finding and finding.code for finding in found]
 
 
+class CacheTestCase(base.TestCase):
+
+    def test_number_of_kinds_of_host_is_limited(self):
+        matcher = compatibility.HostMatcher(
+            objects.ImageRequirement.from_document(
+                {'hw_machine_type': 'hyperv-gen2'}), STRICT)
+        for version in range(10000, 11002):
+            self.assertIsNone(matcher.match('hyperv', version))
+        self.assertEqual(1000, len(matcher._decisions))
+
+
 class DecisionTableTestCase(base.TestCase):
     """The hosts are WS2012, WS2012R2, WS2022, UNKNOWN, KVM and SILENT."""
 
