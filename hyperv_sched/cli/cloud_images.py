@@ -19,6 +19,7 @@ from hyperv_sched import document as image_document
 from hyperv_sched.cli import image_api
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
+from hyperv_sched.cli import rest
 from hyperv_sched.disk import ranges
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def find_images(api: image_api.ImageAPI, names: Iterable[str],
     for name in names:
         try:
             yield api.find(name)
-        except image_api.CloudError as exc:
+        except rest.CloudError as exc:
             print_error(exc)
 
 
@@ -62,7 +63,7 @@ def read_targets(api: image_api.ImageAPI, images: Iterable[dict[str, Any]],
             except image_api.ImageChangedError:
                 print_error(f'{label}: was deleted or changed while it was '
                             'read, or its content is lost')
-            except image_api.CloudError as exc:
+            except rest.CloudError as exc:
                 if exc.status is None:
                     # All further requests would fail as well.
                     raise

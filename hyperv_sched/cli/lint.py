@@ -27,6 +27,7 @@ from hyperv_sched.cli import image_api
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
+from hyperv_sched.cli import rest
 from hyperv_sched.text import escape
 from hyperv_sched.text import internal_error
 
@@ -130,7 +131,7 @@ class Lint(base.ExitCodes, lister.Lister):
             '--download', action='store_true',
             help='download an image of a cloud whose store does not return '
                  'parts of it; without this option its content is unknown')
-        image_api.add_options(parser)
+        rest.add_options(parser)
         options.add_severity_options(parser)
         parser.add_argument(
             '--fix', action='store_true',

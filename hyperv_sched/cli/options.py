@@ -13,6 +13,7 @@ from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
+from hyperv_sched.cli import rest
 from hyperv_sched.text import escape
 
 #: Bytes of a configuration file. The sample of Nova has a tenth of that.
@@ -55,6 +56,29 @@ def image_overrides(args: argparse.Namespace) -> dict[str, Any]:
     return {**dict(args.image_properties),
             **{name: getattr(args, name) for name in _MEMBERS
                if getattr(args, name) is not None}}
+
+
+def add_host_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for hosts and for the policy of the scheduler."""
+    rest.add_options(parser)
+    parser.add_argument(
+        '--hosts', metavar='<file>',
+        help='read the hosts from a file in JSON or YAML, as GET '
+             '/os-hypervisors/detail returns them; - reads standard input')
+    parser.add_argument(
+        '--skip-traits', action='store_true',
+        help='do not read the traits of hosts from placement, which needs '
+             'the right placement:resource_providers:list')
+    parser.add_argument(
+        '--gen2-minimum-version', metavar='<version>', default='6.3',
+        choices=('6.3', '10.0'),
+        help='the option gen2_minimum_version of the scheduler; the default '
+             'is 6.3')
+    parser.add_argument(
+        '--unknown-host-version', default='reject',
+        choices=('reject', 'accept'),
+        help='the option unknown_host_version of the scheduler; the default '
+             'is reject')
 
 
 def add_severity_options(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,7 @@ from hyperv_sched.cli import image_api
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
+from hyperv_sched.cli import rest
 from hyperv_sched.cli import signals
 from hyperv_sched.text import escape
 
@@ -104,7 +105,7 @@ class Upload(base.ShowOne):
             help='upload in spite of findings')
         options.add_shell_option(parser)
         options.add_severity_options(parser)
-        image_api.add_options(parser)
+        rest.add_options(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -226,7 +227,7 @@ class Upload(base.ShowOne):
             # The one signal that raises may arrive before the hold() above.
             guard.hold()
             body.progress.clear()
-            if (isinstance(exc, image_api.CloudError)
+            if (isinstance(exc, rest.CloudError)
                     and exc.status is not None):
                 no_response = False
             self._delete(api, image_id, no_response,

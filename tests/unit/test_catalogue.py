@@ -114,11 +114,18 @@ HV402 host-too-old                error         host        -
 HV403 host-version-unknown        error         host        -
 HV404 version-requirement-unmet   error         host        -
 HV405 request-invalid             error         host        scheduling
+HV406 host-trait-missing          error         host        -
+HV407 host-unavailable            warning       host        -
+HV408 host-without-generation-2-trait warning       host        -
+HV409 image-without-host          error         host        -
+HV410 image-with-few-hosts        info          host        -
 HV501 generation-unsupported-here error         server      build
 HV502 image-unusable              error         server      build
 HV503 device-bus-ide              error         server      build
 HV504 rescue-generation           error         server      build
 HV505 rebuild-generation          error         server      build
+HV507 server-without-destination  warning       server      -
+HV508 server-on-unsuitable-host   warning       server      -
 """
 
 

@@ -44,7 +44,8 @@ PACKAGES = {
         'grub-common', 'grub-efi-amd64-bin', 'grub-efi-ia32-bin',
         'grub-pc-bin', 'mtools', 'ovmf', 'qemu-system-x86', *_QEMU,
         'systemd-boot-efi', 'xorriso'),
-    'functional': _QEMU,
+    # Chromium opens the page of "cloud audit".
+    'functional': (*_QEMU, 'chromium'),
     'packaging': (*_QEMU, 'python3-venv'),
 }
 
@@ -166,6 +167,8 @@ def packages(names: Sequence[str]) -> list[str]:
     if shutil.which('qemu-img'):
         # The command does, wherever it is from.
         needed -= {*_QEMU}
+    if shutil.which('chromium'):
+        needed.discard('chromium')
     if importlib.util.find_spec('ensurepip'):
         needed.discard('python3-venv')
     return sorted(needed)

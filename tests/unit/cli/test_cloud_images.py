@@ -6,6 +6,7 @@ from unittest import mock
 from hyperv_sched.cli import cloud_images
 from hyperv_sched.cli import image_api
 from hyperv_sched.cli import progress
+from hyperv_sched.cli import rest
 from hyperv_sched.disk import ranges
 from tests import guests
 from tests import samples
@@ -131,7 +132,7 @@ class ReadTargetsTestCase(base.TestCase):
 
     def test_error_of_one_image_does_not_hide_the_others(self):
         for error in (image_api.ImageChangedError(), OSError('too short'),
-                      image_api.CloudError('500', 500)):
+                      rest.CloudError('500', 500)):
             self.errors.clear()
             targets = self.read_targets(
                 FakeAPI(error=error, successes=2),
@@ -142,6 +143,6 @@ class ReadTargetsTestCase(base.TestCase):
 
     def test_error_without_a_response_ends_the_run(self):
         self.assertRaises(
-            image_api.CloudError, self.read_targets,
-            FakeAPI(error=image_api.CloudError('gone'), successes=0),
+            rest.CloudError, self.read_targets,
+            FakeAPI(error=rest.CloudError('gone'), successes=0),
             {'disk_format': 'vhdx'}, {'disk_format': 'vhdx'})

@@ -11,6 +11,7 @@ import requests
 from hyperv_sched.cli import base as cli_base
 from hyperv_sched.cli import document_files
 from hyperv_sched.cli import image_api
+from hyperv_sched.cli import rest
 from tests.unit import base
 
 MIB = 1024 ** 2
@@ -73,7 +74,7 @@ class ImageAPITestCase(base.TestCase):
     def error(self, call, *responses):
         """Return the message of the error that a call ends with."""
         error = self.assertRaises(
-            image_api.CloudError, lambda: call(client(*responses)))
+            rest.CloudError, lambda: call(client(*responses)))
         self.assertLess(len(str(error)), 4000)
         self.assertIsInstance(error, cli_base.UsageError)
         return str(error)
@@ -216,7 +217,7 @@ class ImageAPITestCase(base.TestCase):
     def test_id_is_quoted_in_the_path(self):
         server = Server(Response(404))
         api = image_api.ImageAPI(server)
-        self.assertRaises(image_api.CloudError, api.get, '../../v3/users?x')
+        self.assertRaises(rest.CloudError, api.get, '../../v3/users?x')
         self.assertEqual(['/images/..%2F..%2Fv3%2Fusers%3Fx'], server.paths)
 
     def test_content_range_other_than_requested_is_a_changed_image(self):

@@ -8,6 +8,7 @@ import os
 from unittest import mock
 
 from hyperv_sched.cli import image_api
+from hyperv_sched.cli import rest
 from tests import guests
 from tests import samples
 from tests.unit.cli import base
@@ -38,7 +39,7 @@ class FakeAPI:
 
     def delete(self, image_id):
         if not self.deletes:
-            raise image_api.CloudError('the cloud answers 403: no')
+            raise rest.CloudError('the cloud answers 403: no')
         return self.images.pop(image_id, None) is not None
 
 

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audit a cloud: all images, all hosts, all servers.
+
+The decision is made for each kind of image and each group of equal hosts, not
+for each image and each host. The result is plain data for any output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import functools
+import typing
+from typing import Any
+
+from hyperv_sched import compatibility
+from hyperv_sched import document as image_document
+from hyperv_sched import explanation
+from hyperv_sched import inventory
+from hyperv_sched import names
+from hyperv_sched import objects
+from hyperv_sched import rules
+from hyperv_sched.text import escape
+
+#: Kinds of images for which changes are tried. A kind costs some dozens of
+#: decisions.
+MAX_CHANGED = 30
+
+Subject = typing.Literal['image', 'host', 'server']
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """A server that exists."""
+
+    id: str
+    name: str
+    image: str
+    """The id of its image; empty for a server that boots from a volume."""
+    host: str
+    """The host of its nova-compute."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditedImage:
+    """An image and the findings on it alone."""
+
+    id: str
+    name: str
+    findings: tuple[rules.Finding, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageGroup:
+    """Images that no host tells apart."""
+
+    images: tuple[AuditedImage, ...]
+    requirement: objects.ImageRequirement
+    verdicts: tuple[explanation.Verdict, ...]
+    """One for each group of hosts."""
+    accepted: int
+    """The number of hosts that can run the images."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A finding on an image, a host or a server."""
+
+    subject: Subject
+    id: str
+    name: str
+    finding: rules.Finding
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """The result of an audit."""
+
+    host_groups: tuple[inventory.HostGroup, ...]
+    image_groups: tuple[ImageGroup, ...]
+    """Of the images for Hyper-V."""
+    other_images: int
+    """The number of images that ask nothing of Hyper-V."""
+    servers: int
+    unknown_servers: int
+    """Servers whose image is not known: they boot from a volume, or the image
+    is deleted."""
+    entries: tuple[Entry, ...]
+
+    @functools.cached_property
+    def totals(self) -> dict[str, int]:
+        """Numbers of images, hosts, servers and findings, by name."""
+        codes = dict.fromkeys(
+            ('HV403', 'HV408', 'HV409', 'HV410', 'HV507', 'HV508'), 0)
+        severities = dict.fromkeys(
+            ('error', 'unknown', 'warning', 'info'), 0)
+        for entry in self.entries:
+            severities[entry.finding.severity] += 1
+            if entry.finding.code in codes:
+                codes[entry.finding.code] += 1
+        images = sum(len(group.images) for group in self.image_groups)
+        return {
+            'images': images + self.other_images,
+            'images_for_hyperv': images,
+            'images_without_host': codes['HV409'],
+            'images_with_few_hosts': codes['HV410'],
+            'hosts': sum(len(group.hosts) for group in self.host_groups),
+            'hyperv_hosts': sum(
+                len(group.hosts) for group in self.host_groups
+                if group.example.capability.is_hyperv),
+            'hosts_without_version': codes['HV403'],
+            'hosts_without_trait': codes['HV408'],
+            'servers': self.servers,
+            'servers_of_unknown_image': self.unknown_servers,
+            'servers_without_destination': codes['HV507'],
+            'servers_on_unsuitable_host': codes['HV508'],
+            **severities,
+        }
+
+
+class _Kind:
+    """Images of one kind while they are collected."""
+
+    def __init__(self, image: explanation.Image) -> None:
+        self.image = image
+        self.members: list[AuditedImage] = []
+
+
+def audit(images: Iterable[tuple[image_document.Record,
+                                 Mapping[str, Any] | None,
+                                 Sequence[rules.Finding]]],
+          hosts: Sequence[inventory.Host], servers: Sequence[Server],
+          policy: compatibility.Policy) -> Audit:
+    """Compare all images with all hosts.
+
+    :param images: the record, the content (None if it was not read) and the
+        findings of each
+    """
+    kinds: dict[tuple[object, ...], _Kind] = {}
+    by_image: dict[str, _Kind] = {}
+    entries: list[Entry] = []
+    others = 0
+    for record, content, findings in images:
+        image = explanation.read_image(record, policy, content, findings)
+        if not image.requirement.is_for_hyperv:
+            others += 1
+        kind = kinds.setdefault(image.kind, _Kind(image))
+        audited = AuditedImage(
+            image_document.label(record), str(record.get('name') or ''),
+            tuple(findings))
+        kind.members.append(audited)
+        by_image[audited.id] = kind
+        entries += (Entry('image', audited.id, audited.name, finding)
+                    for finding in findings)
+    groups = inventory.group(hosts, explanation.relevant_traits(
+        kind.image for kind in kinds.values()))
+    judged: dict[int, ImageGroup] = {}
+    for kind in kinds.values():
+        if kind.image.requirement.is_for_hyperv:
+            verdicts = tuple(
+                kind.image.judge(group.example) for group in groups)
+            judged[id(kind)] = ImageGroup(
+                tuple(kind.members), kind.image.requirement, verdicts,
+                explanation.count_accepted(groups, verdicts))
+    entries += _image_entries(kinds.values(), judged, groups)
+    entries += _host_entries(groups, policy)
+    located = [(server, judged.get(id(by_image.get(server.image))))
+               for server in servers]
+    entries += _server_entries(located, groups)
+    return Audit(
+        tuple(groups), tuple(judged.values()), others, len(servers),
+        sum(server.image not in by_image for server in servers),
+        tuple(entries))
+
+
+def _hosts(count: int) -> str:
+    return f'{count} {"host" if count == 1 else "hosts"}'
+
+
+def _image_entries(kinds: Iterable[_Kind], judged: Mapping[int, ImageGroup],
+                   groups: Sequence[inventory.HostGroup]) -> Iterator[Entry]:
+    total = sum(len(group.hosts) for group in groups)
+    hyperv = sum(len(group.hosts) for group in groups
+                 if group.example.capability.is_hyperv)
+    tried = 0
+    for kind in kinds:
+        group = judged.get(id(kind))
+        if group is None or not total:
+            continue
+        if not group.accepted:
+            fix = None
+            if tried < MAX_CHANGED:
+                tried += 1
+                changes = explanation.find_changes(
+                    kind.image, groups, group.verdicts)
+                if changes:
+                    fix = (f'{str(changes[0])[:1].upper()}'
+                           f'{str(changes[0])[1:]}: '
+                           f'{changes[0].admitted} of {_hosts(total)} more')
+            finding = _finding(
+                'HV409', _reasons(groups, group.verdicts), _hosts(total), fix)
+        elif group.accepted < hyperv:
+            finding = rules.CATALOGUE['HV410'].finding(
+                actual=group.accepted,
+                required=f'{hyperv} Hyper-V '
+                         f'{"host" if hyperv == 1 else "hosts"}')
+        else:
+            continue
+        for image in group.images:
+            yield Entry('image', image.id, image.name,
+                        dataclasses.replace(finding, image=image.id))
+
+
+def _finding(code: str, reasons: str, required: str | None = None,
+             fix: str | None = None) -> rules.Finding:
+    """Return a finding whose message has all reasons, which are codes."""
+    rule = rules.CATALOGUE[code]
+    return rule.finding(
+        actual=reasons, required=required, fix=fix,
+        message=rule.message.format(actual=reasons, required=required))
+
+
+def _reasons(groups: Sequence[inventory.HostGroup],
+             verdicts: Sequence[explanation.Verdict]) -> str:
+    """Return the codes that reject hosts, the most frequent first."""
+    counts: dict[str, int] = {}
+    for finding, count in explanation.count_rejected(
+            groups, verdicts).items():
+        key = f'{finding.code} {finding.name}'
+        if finding.cause is not None:
+            key += f' ({finding.cause.code} {finding.cause.name})'
+        counts[key] = counts.get(key, 0) + count
+    return ', '.join(
+        f'{key}: {_hosts(count)}' for key, count
+        in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _host_entries(groups: Sequence[inventory.HostGroup],
+                  policy: compatibility.Policy) -> Iterator[Entry]:
+    generation_2 = objects.ImageRequirement(
+        generation=names.GENERATION_2, version_requires=None,
+        needs_2016=None, invalid=None)
+    for group in groups:
+        host, findings = group.example, []
+        cause = compatibility.check_host(
+            generation_2, host.capability, policy)
+        if cause is not None and cause.code == 'HV403':
+            findings.append(cause)
+        if cause is None and host.traits is not None and (
+                explanation.GENERATION_2_TRAIT not in host.traits):
+            findings.append(rules.CATALOGUE['HV408'].finding())
+        if host.capability.is_hyperv and not host.is_available:
+            findings += explanation.host_warnings(host)
+        for member in group.hosts:
+            for finding in findings:
+                yield Entry('host', member.name, member.name,
+                            dataclasses.replace(finding, image='-'))
+
+
+def _server_entries(
+        servers: Iterable[tuple[Server, ImageGroup | None]],
+        groups: Sequence[inventory.HostGroup]) -> Iterator[Entry]:
+    """Yield findings on servers of generation 2."""
+    group_of = {host.service_host: index
+                for index, group in enumerate(groups) for host in group.hosts}
+    available = [group.example.is_available for group in groups]
+    targets: dict[int, int] = {}
+    for server, image in servers:
+        if image is None or not server.host or (
+                image.requirement.generation != names.GENERATION_2
+                and image.requirement.invalid is None):
+            continue
+        verdicts = image.verdicts
+        if id(image) not in targets:
+            targets[id(image)] = sum(
+                len(group.hosts) for group, verdict, usable in zip(
+                    groups, verdicts, available, strict=True)
+                if usable and verdict.accepted)
+        count = targets[id(image)]
+        own = group_of.get(server.host)
+        verdict = None if own is None else verdicts[own]
+        if verdict and own is not None and verdict.accepted and (
+                available[own]):
+            count -= 1
+        if verdict and verdict.errors:
+            yield Entry('server', server.id, server.name,
+                        rules.CATALOGUE['HV508'].finding(
+                            '-', cause=verdict.errors[0]))
+        if count < 1:
+            yield Entry('server', server.id, server.name,
+                        _finding('HV507', _other_hosts(
+                            groups, verdicts, available, own)))
+
+
+def _other_hosts(groups: Sequence[inventory.HostGroup],
+                 verdicts: Sequence[explanation.Verdict],
+                 available: Sequence[bool], own: int | None) -> str:
+    """Say what prevents the other hosts."""
+    refused = _reasons(groups, verdicts)
+    down = sum(len(group.hosts) - (index == own)
+               for index, (group, verdict, usable) in enumerate(zip(
+                   groups, verdicts, available, strict=True))
+               if verdict.accepted and not usable)
+    parts = [refused] if refused else []
+    if down:
+        parts.append(f'{_hosts(down)} down or disabled')
+    return ', '.join(parts) or 'there is no other host'
+
+
+def title(subject: AuditedImage | Entry) -> str:
+    """Return the id of a subject, with its name next to it, escaped."""
+    if not subject.name or subject.name == subject.id:
+        return escape(subject.id, None)
+    return f'{escape(subject.id, None)} ({escape(subject.name)})'

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts from a file: the answer of Nova, or the same written by hand.
+
+The shape is that of ``GET /os-hypervisors/detail``, in JSON or YAML, with two
+members more; ``etc/hyperv-sched/hosts.schema.json`` describes it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from hyperv_sched import inventory
+from hyperv_sched.cli import base
+from hyperv_sched.cli import inputs
+from hyperv_sched.text import escape
+
+#: Bytes of a file. Nova describes 5,000 hosts in some 10 MB.
+MAX_SIZE = 64 * 1024 * 1024
+MAX_HOSTS = 100_000
+#: Events of a YAML file, which are scalars and the ends of collections.
+MAX_EVENTS = 5_000_000
+MAX_DEPTH = 20
+
+
+def read(path: str, print_error: inputs.PrintError) -> list[inventory.Host]:
+    """Read hosts from a file; - is standard input.
+
+    :raises base.UsageError: the file cannot be read, or a host is described
+        wrongly.
+    """
+    document = _parse(_read_bytes(path), path)
+    raw = document.get('hypervisors') if isinstance(document, dict) else None
+    if not isinstance(raw, list):
+        raise base.UsageError(
+            f'{path}: must be an object with the list "hypervisors", as in '
+            'the response to GET /os-hypervisors/detail')
+    if len(raw) > MAX_HOSTS:
+        raise base.UsageError(f'{path}: holds more than {MAX_HOSTS} hosts')
+    if not raw:
+        raise base.UsageError(f'{path}: holds no host')
+    return unique(_hosts(raw, path), print_error)
+
+
+def _hosts(raw: list[Any], path: str) -> list[inventory.Host]:
+    hosts = []
+    for number, member in enumerate(raw, 1):
+        try:
+            hosts.append(inventory.from_document(member))
+        except inventory.InvalidHostError as exc:
+            raise base.UsageError(f'{path}: host {number}: {exc}') from None
+    return hosts
+
+
+def unique(hosts: list[inventory.Host],
+           print_error: inputs.PrintError) -> list[inventory.Host]:
+    """Drop hosts that are listed twice; report those that contradict."""
+    found: dict[tuple[str, str], inventory.Host] = {}
+    for host in hosts:
+        first = found.setdefault((host.name, host.service_host), host)
+        if first is not host and first != host:
+            print_error(f'the host {host.name} is listed twice, with '
+                        'different values. The first ones are used')
+    return [*found.values()]
+
+
+def _read_bytes(path: str) -> bytes:
+    try:
+        if path != '-':
+            with open(path, 'rb') as source:
+                data = source.read(MAX_SIZE + 1)
+        elif sys.stdin is None:
+            raise base.UsageError('-: standard input is closed')
+        else:
+            data = sys.stdin.buffer.read(MAX_SIZE + 1)
+    except OSError as exc:
+        raise inputs.read_error(exc, path) from None
+    if len(data) > MAX_SIZE:
+        raise base.UsageError(f'{path}: is larger than {MAX_SIZE} bytes')
+    return data
+
+
+def _parse(data: bytes, path: str) -> Any:
+    try:
+        if data.lstrip()[:1] in (b'{', b'['):
+            return json.loads(data)
+        return _parse_yaml(data)
+    except (ValueError, RecursionError) as exc:
+        raise base.UsageError(
+            f'{path}: is neither JSON nor YAML: {escape(exc, 300)}') from None
+
+
+def _parse_yaml(data: bytes) -> Any:
+    """Parse YAML without aliases, of bounded depth and size.
+
+    A few lines of aliases can stand for any number of values.
+
+    :raises ValueError: the text is not such YAML.
+    """
+    import yaml
+
+    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    depth = 0
+    try:
+        for count, event in enumerate(yaml.parse(data, Loader=loader)):
+            if isinstance(event, yaml.AliasEvent):
+                raise ValueError('aliases are not read')
+            depth += (isinstance(event, yaml.CollectionStartEvent)
+                      - isinstance(event, yaml.CollectionEndEvent))
+            if depth > MAX_DEPTH or count > MAX_EVENTS:
+                raise ValueError('it is too deep or too large')
+        return yaml.load(data, Loader=loader)  # noqa: S506 (a safe loader)
+    except yaml.YAMLError as exc:
+        raise ValueError(str(exc)) from None

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import csv
+import io
+import json
+import pathlib
+
+import jsonschema
+
+from hyperv_sched import inventory
+from hyperv_sched.cli import host_files
+from tests.unit.cli import base
+
+ETC = pathlib.Path(__file__).parents[3] / 'etc/hyperv-sched'
+
+HOSTS = '''
+hypervisors:
+  - hypervisor_hostname: old
+    hypervisor_type: hyperv
+    hypervisor_version: 6002
+  - {hypervisor_hostname: new, hypervisor_type: hyperv,
+     hypervisor_version: 10000, traits: [CUSTOM_HYPERV_GEN2]}
+'''
+IMAGE = {'id': 'i', 'name': 'n', 'hw_machine_type': 'hyperv-gen2',
+         'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
+#: HTML, an escape sequence, a right-to-left override, a formula.
+HOSTILE = '=<script>alert(1)</script>\x1b[2J\u202e'
+
+
+def schema(name):
+    return json.loads((ETC / f'{name}.schema.json').read_text())
+
+
+class ExplainTestCase(base.CommandTestCase):
+
+    def explain(self, *argv, hosts=HOSTS, image=IMAGE, stdin=''):
+        return self.run_command(
+            'host', 'explain', '--hosts',
+            self.file('hosts.yaml', hosts.encode()), '--image-json',
+            self.file('image.json', json.dumps(image).encode()), *argv,
+            stdin=stdin)
+
+    def test_text(self):
+        code, out, err = self.explain()
+        self.assertEqual((1, ''), (code, err))
+        self.assertEqual('Image i (n): 1 of 2 hosts can run it\n'
+                         '  Nova alone would let 1 host pass\n'
+                         '\n'
+                         '1 host cannot run it: hyperv 6.2\n'
+                         '  old\n'
+                         '  error    HV402  host-too-old\n'
+                         '    the host runs Hyper-V 6.2, generation 2 needs '
+                         '>=6.3\n'
+                         '    Fix: Use a host of version >=6.3, or a '
+                         'generation 1 image\n'
+                         '\n'
+                         '1 host can run it: hyperv 10.0\n'
+                         '  new\n'
+                         '\n'
+                         'Not considered:', out[:out.index(' other filters')])
+
+    def test_no_rejected_host_exits_0(self):
+        code, _, _ = self.explain(hosts=HOSTS.replace('6002', '6003'))
+        self.assertEqual(0, code)
+
+    def test_json_follows_its_schema(self):
+        _, out, _ = self.explain('-f', 'json')
+        document = json.loads(out)
+        jsonschema.validate(document, schema('explanation'))
+        self.assertEqual('1.0', document['version'])
+        self.assertEqual(
+            [('old', False, False, ['HV402']), ('new', True, True, [])],
+            sorted(((row['host'], row['accepted'], row['stock_nova'],
+                     [f['code'] for f in row['errors']])
+                    for row in document['results']), reverse=True))
+
+    def test_csv(self):
+        _, out, _ = self.explain('-f', 'csv')
+        self.assertEqual(
+            {('old', 'False', 'HV402'), ('new', 'True', '')},
+            {(row['host'], row['accepted'], row['code'])
+             for row in csv.DictReader(io.StringIO(out))})
+
+    def test_hosts_from_standard_input(self):
+        code, out, _ = self.run_command(
+            'host', 'explain', '--hosts', '-', '-f', 'json', '--property',
+            'hw_machine_type=hyperv-gen2', stdin=HOSTS)
+        self.assertEqual((1, 2), (code, len(json.loads(out)['results'])))
+
+    def test_disk_is_explained_with_the_properties_of_an_upload(self):
+        path = self.file('disk.vhdx', base.BOOTABLE)
+        code, out, _ = self.run_command(
+            'host', 'explain', '--hosts', self.file(
+                'hosts.yaml', HOSTS.encode()), '-f', 'json', path)
+        self.assertEqual((1, {'old': False, 'new': True}), (code, {
+            row['host']: row['accepted']
+            for row in json.loads(out)['results']}))
+
+    def test_wrong_usage_exits_2(self):
+        hosts = self.file('hosts.yaml', HOSTS.encode())
+        for argv in ((), ('--image', 'a', '--server', 'b'),
+                     ('--image-json', '-', '--hosts', '-'),
+                     ('--image-json', '/nonexistent', '--hosts', hosts),
+                     ('-f', 'xml', '--hosts', hosts)):
+            code, _, err = self.run_command('host', 'explain', *argv)
+            self.assertEqual(2, code, argv)
+            self.assertTrue(err, argv)
+
+    def test_several_images_are_refused(self):
+        code, _, err = self.explain(image=[IMAGE, IMAGE])
+        self.assertEqual(2, code)
+        self.assertIn('holds 2 images. Give one', err)
+
+    def test_hostile_names_are_harmless(self):
+        hosts = json.dumps({'hypervisors': [
+            {'hypervisor_hostname': HOSTILE, 'hypervisor_type': HOSTILE}]})
+        for argv in ((), ('-f', 'csv'), ('-f', 'json')):
+            code, out, err = self.explain(
+                *argv, hosts=hosts, image={**IMAGE, 'id': HOSTILE,
+                                           'name': HOSTILE})
+            self.assertEqual((1, ''), (code, err))
+            self.assertTrue(all(c == '\n' or c.isprintable() for c in out))
+        self.assertTrue(all(
+            cell[:1] != '=' for row in csv.reader(io.StringIO(
+                self.explain('-f', 'csv', hosts=hosts, image={
+                    **IMAGE, 'id': HOSTILE})[1])) for cell in row))
+
+
+class HostFileTestCase(base.CommandTestCase):
+
+    def read(self, text):
+        errors = []
+        try:
+            hosts = host_files.read(
+                self.file('hosts', text.encode()), errors.append)
+        except host_files.base.UsageError as exc:
+            return str(exc).partition(': ')[2]
+        return hosts, errors
+
+    def test_json_and_yaml_are_read(self):
+        expected = ([inventory.Host('a', service_host='a')], [])
+        self.assertEqual(expected, self.read(
+            '{"hypervisors": [{"hypervisor_hostname": "a"}]}'))
+        self.assertEqual(expected, self.read(
+            'hypervisors:\n- hypervisor_hostname: a\n'))
+
+    def test_equal_host_that_is_listed_twice_counts_once(self):
+        hosts, errors = self.read('hypervisors:\n' + 2 * (
+            '- hypervisor_hostname: a\n'))
+        self.assertEqual((1, []), (len(hosts), errors))
+
+    def test_contradiction_is_an_error(self):
+        hosts, errors = self.read(
+            'hypervisors:\n- hypervisor_hostname: a\n'
+            '- {hypervisor_hostname: a, hypervisor_type: hyperv}\n')
+        self.assertEqual(
+            ([None], ['the host a is listed twice, with different values. '
+                      'The first ones are used']),
+            ([host.hypervisor_type for host in hosts], errors))
+
+    def test_what_is_refused(self):
+        for text, reason in (
+                ('[]', 'must be an object with the list "hypervisors"'),
+                ('hypervisors: []', 'holds no host'),
+                ('hypervisors: [{}]', 'host 1: hypervisor_hostname must be'),
+                ('{', 'is neither JSON nor YAML'),
+                ('a: &a [x]\nhypervisors: [*a, *a]', 'aliases are not read'),
+                ('a: ' + '[' * 30 + ']' * 30, 'too deep'),
+                ('[' * 100000, 'is neither JSON nor YAML'),
+                ('!!python/object:os.system {}', 'is neither JSON nor YAML'),
+                ('\x00', 'is neither JSON nor YAML')):
+            self.assertIn(reason, self.read(text), text[:40])
+
+    def test_schema_and_reader_agree(self):
+        validator = jsonschema.Draft202012Validator(schema('hosts'))
+        good = {'hypervisor_hostname': 'a'}
+        for members, is_valid in (
+                ({}, True), ({'hypervisor_version': None}, True),
+                ({'hypervisor_version': 10000}, True),
+                ({'hypervisor_version': '10.0'}, False),
+                ({'state': 'down'}, True), ({'state': 'gone'}, False),
+                ({'traits': ['A']}, True), ({'traits': [1]}, False),
+                ({'supported_instances': [['a', 'b', 'c']]}, True),
+                ({'supported_instances': [['a', 'b']]}, False),
+                ({'hypervisor_hostname': ''}, False),
+                ({'cpu_info': {}}, True)):
+            document = {'hypervisors': [{**good, **members}]}
+            self.assertEqual(is_valid, validator.is_valid(document), members)
+            read = self.read(json.dumps(document))
+            self.assertEqual(is_valid, not isinstance(read, str), members)
