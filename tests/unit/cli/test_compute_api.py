@@ -61,7 +61,7 @@ class ComputeTestCase(base.TestCase):
         self.assertEqual((1, 2), (len(hosts), len(errors)))
 
     def test_page_that_fails_fails_the_list(self):
-        """A part of the hosts would make wrong what is said of images."""
+        """A part of the hosts would make statements on images wrong."""
         self.assertIn('500', self.refused(
             self.hosts, response(hypervisors=[RAW], **link(
                 'hypervisors', 'marker=u')), api.Response(500)))
