@@ -45,9 +45,11 @@ class HyperVSched(app.App):
 
     def configure_logging(self) -> None:
         """Configure logging; exit with 2 if the log file cannot be opened."""
-        # stevedore logs each plug-in that it loads at INFO.
-        logging.getLogger('stevedore').setLevel(
-            logging.DEBUG if self.options.debug else logging.WARNING)
+        # They log what they load at INFO: plug-ins, and a backend that
+        # oslo.versionedobjects brings.
+        for name in ('oslo_service', 'stevedore'):
+            logging.getLogger(name).setLevel(
+                logging.DEBUG if self.options.debug else logging.WARNING)
         try:
             super().configure_logging()
         except OSError as exc:

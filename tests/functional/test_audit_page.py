@@ -81,7 +81,7 @@ class PageTestCase(files.FilesMixin, testtools.TestCase):
         self.browser.click('[data-sort=code]')
         self.assertEqual(sorted(codes, reverse=True),
                          self.texts('#findings tbody td:nth-child(2)'))
-        self.browser.fill('#filter', 'image 7')
+        self.browser.fill('#filter', 'id-7')
         self.browser.wait('document.querySelectorAll("#matrix tbody tr")'
                           '.length === 1')
         self.assertIn('id-7 (image 7)', self.texts('#matrix tbody th')[0])

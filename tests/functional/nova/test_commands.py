@@ -67,7 +67,8 @@ class CommandTestCase(cloud.SharedCloudTestCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.placement_url = cls._serve(deploy.loadapp(
-            cls.cloud.placement.fixture.conf_fixture.conf)).url
+            cls.cloud.placement.fixture.conf_fixture.conf),
+            HTTP_X_ROLES='admin,member,reader').url
         cls.glance = glance_api.GlanceAPI(
             anonymous=True, policy='"context_is_admin": "@"\n')
         cls.addClassCleanup(cls.glance.cleanUp)
@@ -103,8 +104,8 @@ class CommandTestCase(cloud.SharedCloudTestCase):
         uuid = uuidutils.generate_uuid()
         with context.target_cell(admin, cell) as target:
             objects.Service(
-                target, host=name, binary='nova-compute', topic='compute',
-                version=objects.service.SERVICE_VERSION).create()
+                target, host=name, binary='nova-compute',
+                topic='compute').create()
             objects.ComputeNode(
                 target, uuid=uuid, host=name, hypervisor_hostname=name,
                 hypervisor_type=hypervisor, hypervisor_version=version,
