@@ -2,8 +2,8 @@
 r"""Where a GRUB finds its configuration, and what that names.
 
 Each vendor builds other places into its signed GRUB. They are known here for
-those of Debian (12 and 13 observed in firmware) and Ubuntu: ``grub.cfg`` in the
-prefix, ``/EFI/debian`` or ``/EFI/ubuntu``, in the directory of GRUB itself, or
+Debian (12 and 13 observed in firmware) and Ubuntu: ``grub.cfg`` in the prefix,
+``/EFI/debian`` or ``/EFI/ubuntu``, in the directory of GRUB itself, or
 in ``/boot/grub``. Some builds do not look in all of them; a configuration in
 any is taken as found. Nothing is known of others, as of a GRUB that
 grub-install made, which has the UUID of a file system in it.
