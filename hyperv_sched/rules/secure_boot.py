@@ -206,7 +206,7 @@ RULES = (
          f'Install the loader again from its package, {_DISABLE}',
          references.AUTHENTICODE, {
              'not-verified': Variant(
-                 'Lint the file itself, or the image with --download',
+                 'Lint the file itself, or use "image lint --download"',
                  'whether the Secure Boot template {required} starts the '
                  'loaders is not known: {actual}')},
          scope='generation-2',
