@@ -4,17 +4,20 @@
 from __future__ import annotations
 
 import argparse
+import collections
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import datetime
+import io
 from typing import Any
 from typing import TextIO
 
 from hyperv_sched import audit
 from hyperv_sched import document as image_document
 from hyperv_sched import explanation
+from hyperv_sched import metrics
 from hyperv_sched import rules
 from hyperv_sched.cli import audit_output
 from hyperv_sched.cli import base
@@ -57,6 +60,8 @@ def run(app: Any, args: argparse.Namespace, stream: TextIO,
         for finding in overrides.apply([entry.finding])))
     if args.output:
         _write_page(args.output, result, print_error)
+    if args.prometheus:
+        _write_metrics(args.prometheus, result, print_error)
     {'json': audit_output.write_json, 'csv': audit_output.write_csv,
      'table': audit_output.write_text}[args.formatter](result, stream)
     fatal = ['error', 'unknown'] + (
@@ -99,13 +104,27 @@ def _read_servers(args: argparse.Namespace, source: cloud.Source,
 
 def _write_page(path: str, result: audit.Audit,
                 print_error: inputs.PrintError) -> None:
-    now = datetime.datetime.now(datetime.timezone.utc)
+    page = io.StringIO()
+    audit_output.write_html(
+        result, page, datetime.datetime.now(datetime.timezone.utc))
     try:
         with open(path, 'w', encoding='utf-8') as stream:
-            audit_output.write_html(result, stream, now)
+            stream.write(page.getvalue())
     except OSError as exc:
         print_error(f'{path}: cannot be written: '
                     f'{exc.strerror or exc}')
+
+
+def _write_metrics(path: str, result: audit.Audit,
+                   print_error: inputs.PrintError) -> None:
+    counts = collections.Counter(
+        entry.finding.code for entry in result.entries)
+    try:
+        metrics.write_audit(path, counts)
+    except OSError as exc:
+        print_error(f'{path}: cannot be written: {exc.strerror or exc}')
+    except ValueError as exc:
+        print_error(str(exc))
 
 
 def _targets(args: argparse.Namespace, source: cloud.Source,

@@ -63,6 +63,10 @@ class Audit(base.ExitCodes, command.Command):
             '--output', metavar='<file>',
             help='write a page of HTML into this file, too')
         parser.add_argument(
+            '--prometheus', metavar='<file>',
+            help='write the number of findings of each rule into this file, '
+                 'too, for the textfile collector of node-exporter')
+        parser.add_argument(
             '--fail-on', default='error', choices=('error', 'warning'),
             help='exit with 1 for findings of this severity; unknown counts '
                  'as error; the default is error')

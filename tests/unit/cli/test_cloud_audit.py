@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import jsonschema
+from prometheus_client import parser
 
 from tests.unit.cli import base
 
@@ -90,6 +91,26 @@ class AuditTestCase(base.CommandTestCase):
         self.assertIn("content=\"default-src 'none'; base-uri 'none'; "
                       "form-action 'none'; script-src 'sha256-", text)
         self.assertIsNone(re.search(r'\b(?:src|href)=|url\(|@import', text))
+
+    def test_findings_are_counted_for_prometheus(self):
+        path = self.directory / 'audit.prom'
+        self.audit([IMAGE, {**IMAGE, 'id': 'j'}], [host('a'), host('b', 0)],
+                   '--prometheus', str(path))
+        values = {
+            sample.labels['code']: sample.value for family
+            in parser.text_string_to_metric_families(path.read_text())
+            for sample in family.samples
+            if sample.name == 'hyperv_sched_audit_findings'
+            and sample.labels['moment'] == 'audit'}
+        self.assertEqual((1, 2), (values['HV403'], values['HV410']))
+
+    def test_file_of_metrics_of_others_is_kept(self):
+        path = self.directory / 'other.prom'
+        path.write_text('load 1\n')
+        code, _, err = self.audit([IMAGE], [host('a')],
+                                  '--prometheus', str(path))
+        self.assertEqual((2, 'load 1\n'), (code, path.read_text()))
+        self.assertIn('other.prom has other content', err)
 
     def test_page_that_cannot_be_written_exits_2(self):
         code, out, err = self.audit([IMAGE], [host('a')], '--output',
