@@ -388,7 +388,7 @@ PREPARE = pathlib.Path(__file__).parents[2] / 'doc/source/prepare.rst'
 ELSEWHERE = (
     'create vdisk', 'dism', 'dir S:', r'C:\Windows', 'mbr2gpt', 'ls /boot',
     'cd /boot', 'grub-install', "echo 'add_drivers", 'printf', '--property',
-    'hyperv-sched')
+    'hyperv-sched', 'tools/')
 
 
 class PageTestCase(testtools.TestCase):
