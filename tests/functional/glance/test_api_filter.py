@@ -400,17 +400,22 @@ class ActiveTestCase(APIFilterTestCase):
         self.assertRefused('HV341', self.glance.patch(
             image_id, hw_machine_type='hyperv-gen1'))
 
-    def test_secure_boot_needs_a_signer_that_the_template_trusts(self):
+    def disk_of_anybody(self):
+        """Return a disk whose loader no template trusts."""
         loader = signing.sign(signing.program(), signing.signer('Anybody'))
         guest = guests.gpt([(guests.ESP, 64, guests.fat(
             {'EFI/BOOT/BOOTX64.EFI': loader}, clusters=400))])
-        image_id = self.active(
-            samples.vhdx(len(guest), samples.MIB, guest=guest),
-            disk_format='vhdx')
-        self.assertAccepted(200, self.generation_2(image_id))
-        self.assertRefused('HV336', self.glance.patch(
+        return samples.vhdx(len(guest), samples.MIB, guest=guest)
+
+    def require_secure_boot(self, image_id):
+        return self.glance.patch(
             image_id, os_secure_boot='required', os_type='linux',
-            hypervisor_version_requires='>=10.0'))
+            hypervisor_version_requires='>=10.0')
+
+    def test_secure_boot_needs_a_signer_that_the_template_trusts(self):
+        image_id = self.active(self.disk_of_anybody(), disk_format='vhdx')
+        self.assertAccepted(200, self.generation_2(image_id))
+        self.assertRefused('HV336', self.require_secure_boot(image_id))
         self.assertAccepted(200, self.glance.patch(
             image_id, os_secure_boot='disabled', os_type='linux',
             hypervisor_version_requires='>=10.0'))
@@ -454,6 +459,11 @@ class UnreadActiveTestCase(ActiveTestCase):
     def test_generation_2_disk_does(self):
         image_id = self.active(VHDX, disk_format='vhdx')
         self.assertAccepted(200, self.generation_2(image_id))
+
+    def test_secure_boot_needs_a_signer_that_the_template_trusts(self):
+        image_id = self.active(self.disk_of_anybody(), disk_format='vhdx')
+        self.assertAccepted(200, self.generation_2(image_id))
+        self.assertAccepted(200, self.require_secure_boot(image_id))
 
 
 class NoDownloadTestCase(UnreadActiveTestCase):
