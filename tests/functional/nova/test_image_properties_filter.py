@@ -16,7 +16,7 @@ from hyperv_sched import inventory
 VALUES = {
     'hypervisor_type': (None, 'hyperv', 'HyperV', 'kvm', 'qemu', 'vmware'),
     'hypervisor_version_requires': (
-        None, '>=6.3', '>=10.0', '<6.3', '>=6.3,<10', '>=10.0.14393',
+        None, '>=6.3', '>=10.0', '<6.3', '>=6.3,<10.0', '>=10.0.14393',
         '!=6.3'),
     'architecture': (None, 'x86_64', 'amd64', 'i386', 'aarch64'),
     'vm_mode': (None, 'hvm', 'xen'),
