@@ -49,12 +49,13 @@ class Source:
     @functools.cached_property
     def images(self) -> image_api.ImageAPI:
         """The Image API of the cloud."""
-        return image_api.ImageAPI(self._connection.image)
+        return image_api.ImageAPI(rest.service(self._connection, 'image'))
 
     @functools.cached_property
     def compute(self) -> compute_api.Compute:
         """The Compute API of the cloud."""
-        return compute_api.Compute(self._connection.compute)
+        return compute_api.Compute(
+            rest.service(self._connection, 'compute'))
 
     def progress(self, unit: str, total: int | None = None
                  ) -> progress.Progress:
@@ -84,8 +85,9 @@ class Source:
         if self._args.hosts or self._args.skip_traits:
             return hosts
         try:
-            return compute_api.Placement(
-                self._connection.placement).read_traits(hosts, traits)
+            placement = compute_api.Placement(
+                rest.service(self._connection, 'placement'))
+            return placement.read_traits(hosts, traits)
         except rest.CloudError as exc:
             self._print_error(
                 f'the traits of hosts are unknown: {exc}. --skip-traits does '

@@ -34,7 +34,7 @@ class ImageChangedError(Exception):
 
 def connect(app: Any, name: str | None) -> ImageAPI:
     """Connect to the Image API of a cloud; see :func:`rest.connect`."""
-    return ImageAPI(rest.connect(app, name).image)
+    return ImageAPI(rest.service(rest.connect(app, name), 'image'))
 
 
 class ImageAPI(rest.API):

@@ -41,6 +41,9 @@ _CHUNK_SIZE = 64 * 1024
 _MAX_REASON_SIZE = 64 * 1024
 
 
+_SELECT = '. Select a cloud with --os-cloud, or set OS_CLOUD'
+
+
 class CloudError(base.UsageError):
     """A request to the cloud failed.
 
@@ -82,7 +85,7 @@ def connect(app: Any, name: str | None) -> Any:
         ) from None
     from hyperv_sched.cli import transport
 
-    with cloud_errors('. Select a cloud with --os-cloud, or set OS_CLOUD'):
+    with cloud_errors(_SELECT):
         client = getattr(app, 'cloud_config', None)
         if client is None:
             connection = openstack.connect(cloud=name)
@@ -95,6 +98,15 @@ def connect(app: Any, name: str | None) -> Any:
         # Before the first request.
         transport.mount(connection.session)
         return connection
+
+
+def service(connection: Any, name: str) -> Any:
+    """Return the adapter of openstacksdk for a service, such as ``image``.
+
+    :raises CloudError: the login fails, or the cloud has no such service.
+    """
+    with cloud_errors(_SELECT):
+        return getattr(connection, name)
 
 
 @contextlib.contextmanager
