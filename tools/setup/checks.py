@@ -45,7 +45,7 @@ PACKAGES = {
         'grub-pc-bin', 'mtools', 'ovmf', 'qemu-system-x86', *_QEMU,
         'systemd-boot-efi', 'xorriso'),
     # Chromium opens the page of "cloud audit".
-    'functional': (*_QEMU, 'chromium'),
+    'functional': _QEMU,
     'packaging': (*_QEMU, 'python3-venv'),
 }
 
@@ -167,8 +167,6 @@ def packages(names: Sequence[str]) -> list[str]:
     if shutil.which('qemu-img'):
         # The command does, wherever it is from.
         needed -= {*_QEMU}
-    if shutil.which('chromium'):
-        needed.discard('chromium')
     if importlib.util.find_spec('ensurepip'):
         needed.discard('python3-venv')
     return sorted(needed)

@@ -10,7 +10,7 @@ import testtools
 
 from hyperv_sched.cli import main
 from tests import files
-from tests.functional import browser
+from tests.browser import browser
 
 HOSTILE = ('<img src=x onerror=alert(1)>', '</script><script>alert(2)',
            '\u202egnp.exe', '=1+1', "'\"><svg onload=alert(3)>", '\x1b[2J',
