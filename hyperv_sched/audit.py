@@ -157,21 +157,21 @@ def audit(images: Iterable[tuple[image_document.Record,
                     for finding in findings)
     groups = inventory.group(hosts, explanation.relevant_traits(
         kind.image for kind in kinds.values()))
-    judged: dict[int, ImageGroup] = {}
+    compared: dict[int, ImageGroup] = {}
     for kind in kinds.values():
         if kind.image.requirement.is_for_hyperv:
             verdicts = tuple(
-                kind.image.judge(group.example) for group in groups)
-            judged[id(kind)] = ImageGroup(
+                kind.image.compare(group.example) for group in groups)
+            compared[id(kind)] = ImageGroup(
                 tuple(kind.members), kind.image.requirement, verdicts,
                 explanation.count_accepted(groups, verdicts))
-    entries += _image_entries(kinds.values(), judged, groups)
+    entries += _image_entries(kinds.values(), compared, groups)
     entries += _host_entries(groups, policy)
-    located = [(server, judged.get(id(by_image.get(server.image))))
+    located = [(server, compared.get(id(by_image.get(server.image))))
                for server in servers]
     entries += _server_entries(located, groups)
     return Audit(
-        tuple(groups), tuple(judged.values()), others, len(servers),
+        tuple(groups), tuple(compared.values()), others, len(servers),
         sum(server.image not in by_image for server in servers),
         tuple(entries))
 
@@ -180,14 +180,14 @@ def _hosts(count: int) -> str:
     return f'{count} {"host" if count == 1 else "hosts"}'
 
 
-def _image_entries(kinds: Iterable[_Kind], judged: Mapping[int, ImageGroup],
+def _image_entries(kinds: Iterable[_Kind], compared: Mapping[int, ImageGroup],
                    groups: Sequence[inventory.HostGroup]) -> Iterator[Entry]:
     total = sum(len(group.hosts) for group in groups)
     hyperv = sum(len(group.hosts) for group in groups
                  if group.example.capability.is_hyperv)
     tried = 0
     for kind in kinds:
-        group = judged.get(id(kind))
+        group = compared.get(id(kind))
         if group is None or not total:
             continue
         if not group.accepted:
@@ -240,17 +240,14 @@ def _reasons(groups: Sequence[inventory.HostGroup],
 
 def _host_entries(groups: Sequence[inventory.HostGroup],
                   policy: compatibility.Policy) -> Iterator[Entry]:
-    generation_2 = objects.ImageRequirement(
-        generation=names.GENERATION_2, version_requires=None,
-        needs_2016=None, invalid=None)
     for group in groups:
         host, findings = group.example, []
         cause = compatibility.check_host(
-            generation_2, host.capability, policy)
+            compatibility.generation_2(), host.capability, policy)
         if cause is not None and cause.code == 'HV403':
             findings.append(cause)
         if cause is None and host.traits is not None and (
-                explanation.GENERATION_2_TRAIT not in host.traits):
+                names.GENERATION_2_TRAIT not in host.traits):
             findings.append(rules.CATALOGUE['HV408'].finding())
         if host.capability.is_hyperv and not host.is_available:
             findings += explanation.host_warnings(host)

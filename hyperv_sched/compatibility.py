@@ -59,6 +59,12 @@ def _requirement(*values: str | None) -> objects.ImageRequirement:
         if value is not None}))
 
 
+def generation_2() -> objects.ImageRequirement:
+    """Return the requirement of an image that only has a generation."""
+    return requirement(image_document.Document(
+        {'hw_machine_type': names.GENERATION_2}))
+
+
 def check_host(requirement: objects.ImageRequirement,
                host: objects.HostCapability,
                policy: Policy) -> rules.Finding | None:

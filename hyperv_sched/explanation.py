@@ -35,9 +35,6 @@ _MEMBERS = tuple(sorted(
 
 _TRAIT = 'trait:'
 
-#: The trait that image lint advises for images of generation 2.
-GENERATION_2_TRAIT = 'CUSTOM_HYPERV_GEN2'
-
 #: Traits of one image that are compared.
 MAX_TRAITS = 50
 
@@ -136,7 +133,7 @@ class Image:
     def _matcher(self) -> compatibility.HostMatcher:
         return compatibility.HostMatcher(self.requirement, self.policy)
 
-    def judge(self, host: inventory.Host) -> Verdict:
+    def compare(self, host: inventory.Host) -> Verdict:
         """Compare the image with a host."""
         return Verdict(
             tuple(self._errors(host)), tuple(host_warnings(host)),
@@ -271,7 +268,7 @@ def count_rejected(groups: Sequence[inventory.HostGroup],
 def explain(image: Image,
             groups: Sequence[inventory.HostGroup]) -> Explanation:
     """Compare an image with groups of hosts."""
-    verdicts = [image.judge(group.example) for group in groups]
+    verdicts = [image.compare(group.example) for group in groups]
     return Explanation(image, groups, verdicts,
                        find_changes(image, groups, verdicts))
 
@@ -291,7 +288,7 @@ def find_changes(image: Image, groups: Sequence[inventory.HostGroup],
         other = image.changed(name, value)
         if other is None:
             continue
-        after = [other.judge(group.example) for group in groups]
+        after = [other.compare(group.example) for group in groups]
         if any(old.accepted and not new.accepted
                for old, new in zip(verdicts, after, strict=True)):
             continue
@@ -345,9 +342,9 @@ def _own_name(image: Image, name: str) -> str:
 
 
 def relevant_traits(images: Iterable[Image]) -> frozenset[str]:
-    """Return the traits to read of hosts, of bounded number."""
-    found = {trait for image in images for trait in image.traits}
-    return frozenset((GENERATION_2_TRAIT, *sorted(found)[:MAX_TRAITS]))
+    """Return the traits that decide between hosts."""
+    return frozenset((names.GENERATION_2_TRAIT, *(
+        trait for image in images for trait in image.traits)))
 
 
 def name_hosts(hosts: Collection[inventory.Host], limit: int) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 from hyperv_sched import names
 from hyperv_sched import versions
 
+_TRAIT = f'trait:{names.GENERATION_2_TRAIT}'
+
 #: Properties that :func:`infer_properties` infers, in this order.
 NAMES = ('hw_machine_type', 'hypervisor_type', 'hypervisor_version_requires',
-         'trait:CUSTOM_HYPERV_GEN2')
+         _TRAIT)
 
 _HYPERV_FORMATS = ('vhd', 'vhdx')
 #: Formats that have the same name in Glance.
@@ -40,7 +42,7 @@ def properties_of_generation(generation: str) -> dict[str, str]:
     if generation == names.GENERATION_2:
         values['hypervisor_version_requires'] = (
             f'>={versions.GENERATION_2_MINIMUM}')
-        values['trait:CUSTOM_HYPERV_GEN2'] = 'required'
+        values[_TRAIT] = 'required'
     return values
 
 
@@ -78,7 +80,7 @@ def infer_members(content: Mapping[str, Any],
     if generation:
         members.update(properties_of_generation(generation))
         # Only hosts with the enforced driver report the trait.
-        members.pop('trait:CUSTOM_HYPERV_GEN2', None)
+        members.pop(_TRAIT, None)
     members.update(_operating_system(content))
     return {name: value for name, value in members.items()
             if name not in document}

@@ -19,6 +19,9 @@ HYPERV = 'hyperv'
 GENERATION_1 = 'hyperv-gen1'
 GENERATION_2 = 'hyperv-gen2'
 
+#: The trait of hosts that run generation 2, if their driver is enforced.
+GENERATION_2_TRAIT = 'CUSTOM_HYPERV_GEN2'
+
 #: The years of Microsoft's certificates for Secure Boot. Templates of older
 #: hosts have those of 2011 alone.
 CERTIFICATE_YEARS = CERTIFICATES_2011, CERTIFICATES_2023 = '2011', '2023'

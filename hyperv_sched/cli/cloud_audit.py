@@ -70,10 +70,7 @@ class Audit(base.ExitCodes, command.Command):
             '--fail-on', default='error', choices=('error', 'warning'),
             help='exit with 1 for findings of this severity; unknown counts '
                  'as error; the default is error')
-        parser.add_argument(
-            '-f', '--format', dest='formatter', default='table',
-            choices=('table', 'json', 'csv'),
-            help='the output format; the default is table')
+        options.add_report_options(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

@@ -164,16 +164,30 @@ class Placement(rest.API):
                     traits: Collection[str]) -> list[inventory.Host]:
         """Return the hosts with those of some traits that they have.
 
-        One request a trait, whatever the number of hosts.
+        Sends a request for each of these traits that any host has, whatever
+        the number of hosts and of traits that images name.
 
         :raises rest.CloudError: the traits cannot be read.
         """
         found: dict[str, set[str]] = {}
-        for trait in sorted(traits):
+        for trait in sorted(self._associated().intersection(traits)):
             for provider in self._providers(trait):
                 found.setdefault(provider, set()).add(trait)
         return [dataclasses.replace(host, traits=frozenset(
             found.get(host.uuid, ()))) for host in hosts]
+
+    def _associated(self) -> set[str]:
+        """Return the traits that resource providers have."""
+        try:
+            document = self.request_object(
+                'GET', '/traits?associated=true',
+                microversion=PLACEMENT_VERSION)
+        except rest.CloudError as exc:
+            raise _name_right(exc, 'placement:traits:list') from None
+        traits = document.get('traits')
+        if not isinstance(traits, list):
+            raise rest.CloudError('the response has no list of traits')
+        return {trait for trait in traits if isinstance(trait, str)}
 
     def _providers(self, trait: str) -> Iterator[str]:
         query = urllib.parse.urlencode({'required': trait})
@@ -182,9 +196,6 @@ class Placement(rest.API):
                 'GET', f'/resource_providers?{query}',
                 microversion=PLACEMENT_VERSION)
         except rest.CloudError as exc:
-            if exc.status == 400:
-                # Placement does not know the trait: no host has it.
-                return
             raise _name_right(
                 exc, 'placement:resource_providers:list') from None
         providers = document.get('resource_providers')

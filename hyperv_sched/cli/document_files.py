@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import json
-import sys
 from typing import Any
 
 from hyperv_sched.cli import base
+from hyperv_sched.cli import input_files
 from hyperv_sched.text import escape
 
 #: Bytes of a JSON file. A document of the Image API has a few kilobytes.
@@ -37,20 +37,7 @@ def read(path: str) -> list[Any]:
 
     :raises base.UsageError: the file cannot be read, or has other content.
     """
-    from hyperv_sched.cli import inputs
-
-    try:
-        if path != '-':
-            with open(path, 'rb') as source:
-                data = source.read(MAX_JSON_SIZE + 1)
-        elif sys.stdin is None:
-            raise base.UsageError('-: standard input is closed')
-        else:
-            data = sys.stdin.buffer.read(MAX_JSON_SIZE + 1)
-    except OSError as exc:
-        raise inputs.read_error(exc, path) from None
-    if len(data) > MAX_JSON_SIZE:
-        raise base.UsageError(f'{path}: is larger than {MAX_JSON_SIZE} bytes')
+    data = input_files.read(path, MAX_JSON_SIZE)
     documents = _split(_parse(data, path))
     if len(documents) > MAX_DOCUMENTS:
         raise base.UsageError(
@@ -82,11 +69,8 @@ def _load_yaml(data: bytes) -> Any:
     import yaml
 
     loader: Any = getattr(yaml, 'CBaseLoader', yaml.BaseLoader)
-    # Aliases can multiply the size of a file.
     try:
-        for event in yaml.parse(data, Loader=loader):
-            if isinstance(event, yaml.AliasEvent):
-                raise ValueError('aliases (*name) are not supported')
+        input_files.check_yaml(data, loader)
         root = yaml.compose(data, Loader=loader)
         return None if root is None else _construct(root)
     except yaml.YAMLError as exc:

@@ -57,10 +57,7 @@ class Explain(base.ExitCodes, command.Command):
                  '-f json"; - reads standard input')
         options.add_host_options(parser)
         options.add_image_options(parser)
-        parser.add_argument(
-            '-f', '--format', dest='formatter', default='table',
-            choices=('table', 'json', 'csv'),
-            help='the output format; the default is table')
+        options.add_report_options(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

@@ -8,20 +8,17 @@ members more; ``etc/hyperv-sched/hosts.schema.json`` describes it.
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 from hyperv_sched import inventory
 from hyperv_sched.cli import base
+from hyperv_sched.cli import input_files
 from hyperv_sched.cli import inputs
 from hyperv_sched.text import escape
 
 #: Bytes of a file. Nova describes 5,000 hosts in some 10 MB.
 MAX_SIZE = 64 * 1024 * 1024
 MAX_HOSTS = 100_000
-#: Events of a YAML file, which are scalars and the ends of collections.
-MAX_EVENTS = 5_000_000
-MAX_DEPTH = 20
 
 
 def read(path: str, print_error: inputs.PrintError) -> list[inventory.Host]:
@@ -30,7 +27,7 @@ def read(path: str, print_error: inputs.PrintError) -> list[inventory.Host]:
     :raises base.UsageError: the file cannot be read, or a host is described
         wrongly.
     """
-    document = _parse(_read_bytes(path), path)
+    document = _parse(input_files.read(path, MAX_SIZE), path)
     raw = document.get('hypervisors') if isinstance(document, dict) else None
     if not isinstance(raw, list):
         raise base.UsageError(
@@ -65,22 +62,6 @@ def unique(hosts: list[inventory.Host],
     return [*found.values()]
 
 
-def _read_bytes(path: str) -> bytes:
-    try:
-        if path != '-':
-            with open(path, 'rb') as source:
-                data = source.read(MAX_SIZE + 1)
-        elif sys.stdin is None:
-            raise base.UsageError('-: standard input is closed')
-        else:
-            data = sys.stdin.buffer.read(MAX_SIZE + 1)
-    except OSError as exc:
-        raise inputs.read_error(exc, path) from None
-    if len(data) > MAX_SIZE:
-        raise base.UsageError(f'{path}: is larger than {MAX_SIZE} bytes')
-    return data
-
-
 def _parse(data: bytes, path: str) -> Any:
     try:
         if data.lstrip()[:1] in (b'{', b'['):
@@ -92,24 +73,15 @@ def _parse(data: bytes, path: str) -> Any:
 
 
 def _parse_yaml(data: bytes) -> Any:
-    """Parse YAML without aliases, of bounded depth and size.
+    """Parse YAML.
 
-    A few lines of aliases can stand for any number of values.
-
-    :raises ValueError: the text is not such YAML.
+    :raises ValueError: it is not YAML, or has aliases, or is too large.
     """
     import yaml
 
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-    depth = 0
     try:
-        for count, event in enumerate(yaml.parse(data, Loader=loader)):
-            if isinstance(event, yaml.AliasEvent):
-                raise ValueError('aliases are not read')
-            depth += (isinstance(event, yaml.CollectionStartEvent)
-                      - isinstance(event, yaml.CollectionEndEvent))
-            if depth > MAX_DEPTH or count > MAX_EVENTS:
-                raise ValueError('it is too deep or too large')
+        input_files.check_yaml(data, loader)
         return yaml.load(data, Loader=loader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError as exc:
         raise ValueError(str(exc)) from None

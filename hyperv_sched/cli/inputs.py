@@ -24,6 +24,7 @@ from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import document_files
+from hyperv_sched.cli import input_files
 from hyperv_sched.text import escape
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class FileFinder:
                 else:
                     self._skipped.append(path)
             except OSError as exc:
-                self._print_error(read_error(exc, path))
+                self._print_error(input_files.read_error(exc, path))
 
 
 def _is_disk(path: str) -> bool:
@@ -370,7 +371,7 @@ def open_disk(path: str) -> BinaryIO:
     try:
         return disk.open_file(path)
     except (OSError, ValueError) as exc:
-        raise read_error(exc, path) from None
+        raise input_files.read_error(exc, path) from None
 
 
 def inspect_file(file: BinaryIO, path: str,
@@ -384,22 +385,4 @@ def inspect_file(file: BinaryIO, path: str,
     try:
         return disk.inspect_file(file, policy).as_dict()
     except OSError as exc:
-        raise read_error(exc, path) from None
-
-
-def read_error(exc: Exception, path: str) -> base.UsageError:
-    """Return the error for a file that cannot be opened or read."""
-    if os.path.isdir(path):
-        return base.UsageError(
-            f'{path}: is a directory. Name the files in it, for example '
-            f'{os.path.join(path, "*.vhdx")}')
-    if path == '-':
-        return base.UsageError(
-            '-: disk images are not read from standard input. Save the image '
-            'to a file')
-    if re.match('[A-Za-z][A-Za-z0-9+.-]+://', path):
-        return base.UsageError(
-            f'{path}: URLs are not opened. Download the image to a file')
-    reason = (text.file_error(exc, path) if isinstance(exc, OSError)
-              else exc)
-    return base.UsageError(f'{path}: cannot be read: {reason}')
+        raise input_files.read_error(exc, path) from None

@@ -68,7 +68,8 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--skip-traits', action='store_true',
         help='do not read the traits of hosts from placement, which needs '
-             'the right placement:resource_providers:list')
+             'the rights placement:traits:list and '
+             'placement:resource_providers:list')
     parser.add_argument(
         '--gen2-minimum-version', metavar='<version>', default='6.3',
         choices=('6.3', '10.0'),
@@ -79,6 +80,14 @@ def add_host_options(parser: argparse.ArgumentParser) -> None:
         choices=('reject', 'accept'),
         help='the option unknown_host_version of the scheduler; the default '
              'is reject')
+
+
+def add_report_options(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the format of a report."""
+    parser.add_argument(
+        '-f', '--format', dest='formatter', default='table',
+        choices=('table', 'json', 'csv'),
+        help='the output format; the default is table')
 
 
 def add_severity_options(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import abc
 import argparse
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -45,10 +46,10 @@ class _ReportFormatter(formatters.ListFormatter):
         self.write([dict(zip(column_names, row, strict=True))
                     for row in data], stdout)
 
+    @abc.abstractmethod
     def write(self, findings: Sequence[Mapping[str, Any]],
               stdout: TextIO) -> None:
         """Write the findings."""
-        raise NotImplementedError
 
 
 class JUnitFormatter(_ReportFormatter):

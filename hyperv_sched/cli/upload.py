@@ -24,6 +24,7 @@ from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import findings as findings_output
 from hyperv_sched.cli import image_api
+from hyperv_sched.cli import input_files
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
@@ -332,7 +333,7 @@ class _Body:
         try:
             return self._file.read(length)
         except OSError as exc:
-            raise inputs.read_error(exc, self._path) from None
+            raise input_files.read_error(exc, self._path) from None
 
 
 def _file_state(file: BinaryIO) -> tuple[int, ...]:

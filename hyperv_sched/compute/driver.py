@@ -20,6 +20,7 @@ from oslo_utils import excutils
 
 from hyperv_sched import compatibility
 from hyperv_sched import conf
+from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import versions
 from hyperv_sched.compute import checks
@@ -256,7 +257,7 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
             # class is shared with drivers that are not enforced.
             self.capabilities = {
                 **self.capabilities,
-                'supports_secure_boot': traits.GENERATION_2 in present}
+                'supports_secure_boot': names.GENERATION_2_TRAIT in present}
         return result
 
     def _enforce(self, operation: str, context: Any, instance: Any,

@@ -6,12 +6,9 @@ from __future__ import annotations
 from packaging import version as packaging_version
 
 from hyperv_sched import compatibility
-from hyperv_sched import document as image_document
 from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import versions
-
-GENERATION_2 = 'CUSTOM_HYPERV_GEN2'
 
 #: "At least this release", and the first build of the release.
 _RELEASES = {
@@ -23,7 +20,7 @@ _RELEASES = {
 }
 
 #: The traits that are added and removed here.
-OWNED = frozenset((GENERATION_2, *_RELEASES))
+OWNED = frozenset((names.GENERATION_2_TRAIT, *_RELEASES))
 
 
 def host_traits(host: objects.HostCapability, windows_version: object,
@@ -35,11 +32,10 @@ def host_traits(host: objects.HostCapability, windows_version: object,
     """
     if not host.is_hyperv:
         return frozenset()
-    requirement = objects.ImageRequirement.from_document(
-        image_document.Document({'hw_machine_type': names.GENERATION_2}))
     traits = set()
-    if compatibility.check_host(requirement, host, policy) is None:
-        traits.add(GENERATION_2)
+    if compatibility.check_host(
+            compatibility.generation_2(), host, policy) is None:
+        traits.add(names.GENERATION_2_TRAIT)
     version = _build(windows_version) or _oldest_build(
         host.hypervisor_version)
     if version is not None:

@@ -133,7 +133,7 @@ def inspect_source(source: reader.Source,
         if images is not None and policy is not None:
             # Not imported, nor paid for, without Secure Boot.
             from hyperv_sched.disk import secure_boot
-            secure_boot.judge(images, policy, result, image.allow)
+            secure_boot.verify(images, policy, result, image.allow)
     except inspection.DefectError as exc:
         result.add_defect(*exc.report)
     except reader.ExhaustedError as exc:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""Whether the last loader that starts goes on to an operating system.
+r"""Whether the last loader that starts finds an operating system.
 
 What is not certain is no defect: another GRUB than those of
 :mod:`hyperv_sched.disk.grub`, a configuration with other commands than a stub

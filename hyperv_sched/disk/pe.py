@@ -107,6 +107,9 @@ _LOWEST_BASE = 1024 ** 2
 _SECTION = struct.Struct('<8sIIII16x')
 _RELOCATION_SECTION = b'.reloc'
 _DEBUG_ENTRY = struct.Struct('<12xI4xI4x')
+#: RSDS, a GUID, a number, and the path of the file of symbols up to a zero.
+_SYMBOLS = slice(24, 24 + 260)
+_SYMBOLS_SIGNATURE = b'RSDS'
 _CODEVIEW = 2
 #: Programs have a handful of entries.
 _MAX_DEBUG = 1024 * _DEBUG_ENTRY.size
@@ -309,6 +312,29 @@ class Contents:
                     section.offset + start,
                     max(0, min(section.size - start, limit)))
         return None
+
+    def symbols_path(self) -> bytes:
+        """Return the path of the file of symbols in the CodeView data.
+
+        :returns: empty without one
+        """
+        image = _MemoryImage(
+            self.file, self._headers.optional.headers_size,
+            self._headers.optional.memory, self._sections)
+        directory = self._headers.directory(_DEBUG)
+        offset = image.file_offset(directory.address)
+        count = min(directory.size, _MAX_DEBUG) // _DEBUG_ENTRY.size
+        data = self.file.read(offset, count * _DEBUG_ENTRY.size)
+        if not offset or len(data) < count * _DEBUG_ENTRY.size:
+            return b''
+        self.file.spend(count)
+        for kind, address in _DEBUG_ENTRY.iter_unpack(data):
+            if kind == _CODEVIEW:
+                record = image.read(address, _SYMBOLS.stop)
+                if record.startswith(_SYMBOLS_SIGNATURE):
+                    return record[_SYMBOLS].partition(b'\0')[0]
+                return b''
+        return b''
 
     def signed_ranges(self) -> list[tuple[int, int]]:
         """Return the start and the end of the ranges that are hashed.

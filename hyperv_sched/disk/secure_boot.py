@@ -143,9 +143,9 @@ class _Trust:
     verified: bool
 
 
-def judge(steps: Sequence[uefi.LoadedImage], policy: Policy,
-          result: inspection.Inspection,
-          allow: Callable[[int], None]) -> None:
+def verify(steps: Sequence[uefi.LoadedImage], policy: Policy,
+           result: inspection.Inspection,
+           allow: Callable[[int], None]) -> None:
     """Add who signed each loader, and which templates start all of them.
 
     :param steps: the loaders, in the order of :attr:`Inspection.loaders`

@@ -82,7 +82,7 @@ def boot_options(data: bytes) -> Iterator[BootOption]:
         ends = []
         start = line.start()
         for _ in range(3):
-            # A line with too few fields goes on behind its end.
+            # The last fields of a line with too few are in the next line.
             ends.append(_field_end(
                 text, start, line.end() if start <= line.end() else None))
             start = ends[-1] + 1

@@ -6,15 +6,6 @@ Manager names its file of symbols (CodeView) in its debug data, bootmgfw.pdb.
 It is \EFI\Microsoft\Boot\bootmgfw.efi, and its copy \EFI\BOOT\BOOTX64.EFI.
 Both read the registry hive \EFI\Microsoft\Boot\BCD of their partition.
 
-CodeView data, little endian:
-
-====== ==== ==========================================================
-offset size
-====== ==== ==========================================================
-     0    4 ``RSDS``
-    24      path of the file of symbols, up to a zero
-====== ==== ==========================================================
-
 Volume that BitLocker encrypts (Windows 7 and newer), little endian:
 
 ====== ==== ==========================================================
@@ -47,13 +38,13 @@ offset size
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Iterator
 import struct
 
 from hyperv_sched.disk import fat
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import partitions
+from hyperv_sched.disk import pe
 from hyperv_sched.disk import uefi
 from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
@@ -66,22 +57,11 @@ _BCD = '\\EFI\\Microsoft\\Boot\\BCD'
 _HIVE = b'regf'
 
 #: Of GRUB, of systemd-boot and of a unified kernel image.
-_LINUX_SECTIONS = frozenset((b'mods', b'.sdmagic', b'.linux'))
+_LINUX_SECTIONS = (b'mods', b'.sdmagic', b'.linux')
 #: Of the boot protocol of Linux on x86.
 _KERNEL = b'HdrS'
 _KERNEL_OFFSET = 0x202
 _HEADERS_SIZE = 4096
-_PE_OFFSET = 60
-_SECTION_COUNT_OFFSET, _OPTIONAL_SIZE_OFFSET = 6, 20
-_OPTIONAL_OFFSET = 24
-_DEBUG_DIRECTORY_OFFSET = 184
-_SECTION = struct.Struct('<8sIIII16x')
-_DEBUG_ENTRY = struct.Struct('<12xIIII')
-#: Programs have a handful of entries.
-_MAX_DEBUG = 16 * _DEBUG_ENTRY.size
-_CODEVIEW = 2
-_CODEVIEW_SIGNATURE = b'RSDS'
-_CODEVIEW_NAME = slice(24, 24 + 260)
 _WINDOWS_SYMBOLS = b'bootmgfw.pdb'
 
 _BASIC_DATA = 'ebd0a0a2-b9e5-4433-87c0-68b6b72699c7'
@@ -111,7 +91,7 @@ def inspect(disk: virtual_disk.Disk, layout: partitions.Layout,
     """
     volume = fat.Volume(virtual_disk.Slice(
         disk, candidate.offset, candidate.size))
-    systems = [_identify(volume, image) for image in loaded]
+    systems = [_identify(image.program) for image in loaded]
     is_manager = [image.path.lower() == _BOOT_MANAGER.lower()
                   for image in loaded]
     found = {*systems, *(WINDOWS for _ in filter(None, is_manager))} - {None}
@@ -144,60 +124,19 @@ def _open(volume: fat.Volume, path: str) -> fat.FATFile | None:
             else volume.open(entry))
 
 
-def _identify(volume: fat.Volume, image: uefi.LoadedImage) -> str | None:
+def _identify(program: pe.Program) -> str | None:
     """Return the system that a program belongs to; None if unknown."""
-    file = _open(volume, image.path)
-    if image.program.shim or file is None:
-        return LINUX if image.program.shim else None
-    headers = file.read(0, _HEADERS_SIZE)
-    sections = list(_sections(headers))
-    file.spend(len(sections))
-    if headers.startswith(_KERNEL, _KERNEL_OFFSET) or any(
-            name.rstrip(b'\0') in _LINUX_SECTIONS
-            for name, _, _, _, _ in sections):
+    contents = program.contents
+    if program.shim:
         return LINUX
-    return WINDOWS if _names_symbols(file, headers, sections) else None
-
-
-def _sections(headers: bytes) -> Iterator[tuple[bytes, int, int, int, int]]:
-    """Yield name, size, address, size in the file and offset of sections."""
-    start = _pe_offset(headers)
-    if len(headers) < start + _OPTIONAL_OFFSET:
-        return
-    count, = struct.unpack_from('<H', headers, start + _SECTION_COUNT_OFFSET)
-    size, = struct.unpack_from('<H', headers, start + _OPTIONAL_SIZE_OFFSET)
-    table = headers[start + _OPTIONAL_OFFSET + size:]
-    table = table[:count * _SECTION.size]
-    yield from _SECTION.iter_unpack(
-        table[:len(table) // _SECTION.size * _SECTION.size])
-
-
-def _pe_offset(headers: bytes) -> int:
-    return int.from_bytes(headers[_PE_OFFSET:_PE_OFFSET + 4], 'little')
-
-
-def _names_symbols(file: fat.FATFile, headers: bytes, sections: Iterable[
-        tuple[bytes, int, int, int, int]]) -> bool:
-    """Return whether the debug data name the symbols of Windows."""
-    start = _pe_offset(headers) + _DEBUG_DIRECTORY_OFFSET
-    if len(headers) < start + 8:
-        return False
-    address, size = struct.unpack_from('<II', headers, start)
-    offset = next((
-        offset + address - first
-        for _, memory, first, _, offset in sections
-        if 0 <= address - first < memory), None)
-    if not size or offset is None:
-        return False
-    data = file.read(offset, min(size, _MAX_DEBUG))
-    for kind, _, _, place in _DEBUG_ENTRY.iter_unpack(
-            data[:len(data) // _DEBUG_ENTRY.size * _DEBUG_ENTRY.size]):
-        if kind == _CODEVIEW:
-            record = file.read(place, _CODEVIEW_NAME.stop)
-            name = record[_CODEVIEW_NAME].partition(b'\0')[0].lower()
-            return (record.startswith(_CODEVIEW_SIGNATURE)
-                    and name.rpartition(b'\\')[2] == _WINDOWS_SYMBOLS)
-    return False
+    if contents is None:
+        return None
+    if contents.file.read(_KERNEL_OFFSET, len(_KERNEL)) == _KERNEL or any(
+            contents.section(name, 0) is not None
+            for name in _LINUX_SECTIONS):
+        return LINUX
+    _, _, name = contents.symbols_path().lower().rpartition(b'\\')
+    return WINDOWS if name == _WINDOWS_SYMBOLS else None
 
 
 def _is_copy(volume: fat.Volume, path: str, other: str) -> bool:

@@ -116,7 +116,7 @@ def _generation_of_disk(document: Document) -> dict[str, str]:
     if not usable or generation == document.get('hw_machine_type'):
         return {}
     # Hosts have the trait only where the compute side is enforced.
-    values.pop('trait:CUSTOM_HYPERV_GEN2', None)
+    values.pop(f'trait:{names.GENERATION_2_TRAIT}', None)
     return {name: value for name, value in values.items()
             if name == 'hw_machine_type' or name not in document}
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from hyperv_sched import names
 from hyperv_sched.rules import references
 from hyperv_sched.rules.model import Rule
 
@@ -65,7 +66,7 @@ RULES = (
     Rule('HV408', 'host-without-generation-2-trait', 'warning',
          'the host can run generation 2 and does not have the trait '
          '{required}',
-         'CUSTOM_HYPERV_GEN2',
+         names.GENERATION_2_TRAIT,
          'Use hyperv_sched.EnforcedDriver on the host, which reports it',
          references.SCHEDULING,
          scope='host',

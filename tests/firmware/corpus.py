@@ -991,7 +991,7 @@ def stub(*commands: str) -> images.Step:
         'configfile $prefix/grub.cfg', ''))))
 
 
-#: The last loader, and what it goes on to.
+#: The last loader, and what it starts.
 BOOT_CONFIGURATIONS = (
     fails('grub-no-configuration', '', *with_files(SHIM, SIGNED_GRUB),
           warns='HV342', telling=True),

@@ -14,7 +14,7 @@ from oslo_utils import uuidutils
 from placement import deploy
 import yaml
 
-from hyperv_sched.compute import traits as host_traits
+from hyperv_sched import names
 from tests.functional.glance import api as glance_api
 from tests.functional.nova import cloud
 from tests.functional.nova import served
@@ -119,11 +119,11 @@ class CommandTestCase(cloud.SharedCloudTestCase):
         api.post('/resource_providers', {'uuid': uuid, 'name': name},
                  version='1.20')
         if has_trait:
-            api.put(f'/traits/{host_traits.GENERATION_2}', {},
+            api.put(f'/traits/{names.GENERATION_2_TRAIT}', {},
                     version='1.6')
             api.put(f'/resource_providers/{uuid}/traits', {
                 'resource_provider_generation': 0,
-                'traits': [host_traits.GENERATION_2]}, version='1.6')
+                'traits': [names.GENERATION_2_TRAIT]}, version='1.6')
 
     def run_command(self, *argv, user='admin', roles='reader,member,admin'):
         compute = self.useFixture(served.compute_api(

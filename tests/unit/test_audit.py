@@ -69,12 +69,23 @@ class ImageTestCase(base.TestCase):
             result.other_images, result.totals['images_for_hyperv'],
             result.image_groups))
 
-    def test_equal_images_are_judged_once(self):
+    def test_equal_images_are_compared_once(self):
         result = run([{'id': str(number), **GENERATION_2}
                       for number in range(9)], [host('x'), host('y')])
         group, = result.image_groups
         self.assertEqual((9, 1, 2), (
             len(group.images), len(group.verdicts), group.accepted))
+
+    def test_traits_of_other_images_hide_no_trait_of_a_host(self):
+        others = [{'id': str(number), **GENERATION_2,
+                   f'trait:CUSTOM_A{number:03}': 'required'}
+                  for number in range(60)]
+        result = run([*others, {'id': 'z', **GENERATION_2,
+                                'trait:CUSTOM_Z': 'required'}],
+                     [host('x', traits=frozenset(('CUSTOM_Z',)))])
+        self.assertEqual(
+            [1], [group.accepted for group in result.image_groups
+                  if group.images[0].id == 'z'])
 
 
 class HostTestCase(base.TestCase):
@@ -132,7 +143,7 @@ class ServerTestCase(base.TestCase):
         self.assertEqual([], self.servers(
             [host('x', state='down'), host('y')], 'x'))
 
-    def test_server_of_generation_1_is_not_judged(self):
+    def test_server_of_generation_1_is_left_out(self):
         self.assertEqual([], self.servers(
             [host('x')], 'x', hw_machine_type='hyperv-gen1'))
 

@@ -83,7 +83,7 @@ class ExplainTestCase(base.TestCase):
                                  (frozenset('B'), ['HV406'])):
             host = inventory.Host('h', 'hyperv', 10000, traits=traits)
             self.assertEqual(expected, [
-                finding.code for finding in wanted.judge(host).errors])
+                finding.code for finding in wanted.compare(host).errors])
 
 
 class ChangesTestCase(base.TestCase):

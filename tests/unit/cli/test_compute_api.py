@@ -115,15 +115,20 @@ class PlacementTestCase(base.TestCase):
         self.assertEqual(
             [frozenset('S'), frozenset(('S', 'T'))],
             self.read(
+                response(traits=['S', 'T', 'U', 7]),
                 response(resource_providers=[{'uuid': 'u'}, {'uuid': 'v'}]),
                 response(resource_providers=[{'uuid': 'v'}, 7])))
 
     def test_unknown_trait_is_a_trait_of_no_host(self):
+        # No more requests than hosts have traits, whatever images name.
         self.assertEqual([frozenset(), frozenset()],
-                         self.read(api.Response(400)))
+                         self.read(response(traits=['U'])))
 
     def test_missing_right_is_named(self):
-        error = self.assertRaises(rest.CloudError, self.read,
-                                  api.Response(403))
-        self.assertIn('The right placement:resource_providers:list is '
-                      'missing', str(error))
+        for responses, right in (
+                ([], 'placement:traits:list'),
+                ([response(traits=['T'])], 'placement:resource_providers:list'
+                 )):
+            error = self.assertRaises(rest.CloudError, self.read, *responses,
+                                      api.Response(403))
+            self.assertIn(f'The right {right} is missing', str(error))
