@@ -23,6 +23,7 @@ from hyperv_sched import inventory
 from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched.text import escape
 
 #: Kinds of images for which changes are tried. A kind costs some dozens of
@@ -30,6 +31,8 @@ from hyperv_sched.text import escape
 MAX_CHANGED = 30
 
 Subject = typing.Literal['image', 'host', 'server']
+
+_hosts = functools.partial(text.count, noun='host')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,10 +179,6 @@ def audit(images: Iterable[tuple[image_document.Record,
         tuple(entries))
 
 
-def _hosts(count: int) -> str:
-    return f'{count} {"host" if count == 1 else "hosts"}'
-
-
 def _image_entries(kinds: Iterable[_Kind], compared: Mapping[int, ImageGroup],
                    groups: Sequence[inventory.HostGroup]) -> Iterator[Entry]:
     total = sum(len(group.hosts) for group in groups)
@@ -205,8 +204,7 @@ def _image_entries(kinds: Iterable[_Kind], compared: Mapping[int, ImageGroup],
         elif group.accepted < hyperv:
             finding = rules.CATALOGUE['HV410'].finding(
                 actual=group.accepted,
-                required=f'{hyperv} Hyper-V '
-                         f'{"host" if hyperv == 1 else "hosts"}')
+                required=text.count(hyperv, 'Hyper-V host'))
         else:
             continue
         for image in group.images:

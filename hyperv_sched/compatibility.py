@@ -161,7 +161,7 @@ class _Reason:
 
     @property
     def hosts(self) -> str:
-        return f'{self.count} {"host" if self.count == 1 else "hosts"}'
+        return texts.count(self.count, 'host')
 
     @property
     def named(self) -> str:

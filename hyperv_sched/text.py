@@ -191,6 +191,11 @@ def file_error(exc: OSError, path: str | os.PathLike[str],
     return exc.strerror or str(exc)
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, for example "1 host" or "2 hosts"."""
+    return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
 def sentence(text: str) -> str:
     """End a text with a full stop, unless it was cut."""
     return text if text.endswith('...') else f'{text}.'

@@ -95,7 +95,7 @@ def write_text(result: audit.Audit, stream: TextIO) -> None:
         names = ', '.join(group.titles[:MAX_NAMED])
         count = len(group.titles)
         for words in (
-                f'{count} {subject}{"" if count == 1 else "s"}: {names}'
+                f'{text.count(count, subject)}: {names}'
                 + (f' and {more} more' if more > 0 else ''),
                 finding.message, f'Fix: {finding.fix}'):
             for part in textwrap.wrap(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import csv
 import dataclasses
+import functools
 import json
 import textwrap
 from typing import Any
@@ -37,6 +38,9 @@ MAX_NAMED = 10
 
 COLUMNS = ('image', 'server', 'host', 'accepted', 'stock_nova', 'severity',
            'code', 'name', 'message', 'actual', 'required', 'fix')
+
+
+_hosts = functools.partial(text.count, noun='host')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,10 +140,6 @@ def _read_image(args: argparse.Namespace, source: cloud.Source,
         return explanation.read_image(
             record, cloud.policy(args), content)
     raise base.UsageError('The image cannot be read')
-
-
-def _hosts(count: int) -> str:
-    return f'{count} {"host" if count == 1 else "hosts"}'
 
 
 def _write_csv(result: explanation.Explanation, server: _Server | None,

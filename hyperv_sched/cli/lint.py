@@ -69,11 +69,11 @@ class _Summary:
         self.severities.update(finding.severity for finding in findings)
 
     def __str__(self) -> str:
-        line = (f'{self.images} image{"" if self.images == 1 else "s"}: '
+        line = (f'{text.count(self.images, "image")}: '
                 f'{_format_counts(self.severities)}')
         if self.skipped:
-            line += (f'\n({self.skipped} other '
-                     f'file{"" if self.skipped == 1 else "s"} in directories)')
+            line += (f'\n({text.count(self.skipped, "other file")} in '
+                     'directories)')
         if not self.assumed_generation_1:
             return line
         which = ('' if self.images == 1
