@@ -12,6 +12,7 @@ import os
 import sys
 from typing import Any
 from typing import TextIO
+import warnings
 
 from cliff import show
 
@@ -120,6 +121,9 @@ class ExitCodes:
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command and return its exit code."""
         self._exit_code = EXIT_OK
+        # oslo.versionedobjects imports oslo.service, which warns of the
+        # backend that it selects itself.
+        warnings.filterwarnings('ignore', r'\s*Eventlet is deprecated')
         try:
             super().run(parsed_args)  # type: ignore[misc]
             self._stdout().flush()

@@ -138,8 +138,8 @@ class CommandTestCase(cloud.SharedCloudTestCase):
         return subprocess.run(
             [program, *argv], text=True, capture_output=True, env={
                 'HOME': str(self.home), 'PATH': os.environ['PATH'],
-                'OS_CLIENT_CONFIG_FILE': str(path), 'OS_CLOUD': 'test',
-                'PYTHONWARNINGS': 'ignore'}, timeout=500)
+                'OS_CLIENT_CONFIG_FILE': str(path), 'OS_CLOUD': 'test'},
+            timeout=500)
 
     def test_audit_is_the_table(self):
         done = self.run_command('cloud', 'audit', '-f', 'json')
