@@ -399,17 +399,17 @@ PARTITIONS = (
     refused('disk-in-partition', 'HV324', UNSEEN, *nested()),
     # The two copies of the table.
     starts('primary-header-damaged', *on_disk(
-        images.poke('B', 512 + 60, 255)), warns='HV305', telling=True),
+        images.poke('B', 512 + 20, 255)), warns='HV305', telling=True),
     starts('primary-signature-damaged', *on_disk(
         images.poke('8s', 512, b'EFI part')), warns='HV305'),
     starts('primary-entries-damaged', *on_disk(
         images.poke('B', _ENTRIES + 130, 1)), warns='HV305'),
     starts('backup-header-damaged', *on_disk(
-        images.poke('B', -512 + 60, 255)), warns='HV306'),
+        images.poke('B', -512 + 20, 255)), warns='HV306'),
     starts('backup-entries-damaged', *on_disk(
         images.poke('B', _BACKUP_ENTRIES + 130, 1)), warns='HV306'),
     fails('both-headers-damaged', 'HV303', *on_disk(
-        images.poke('B', 512 + 60, 255), images.poke('B', -512 + 60, 255)),
+        images.poke('B', 512 + 20, 255), images.poke('B', -512 + 20, 255)),
         telling=True),
     fails('both-entries-damaged', 'HV303', *on_disk(
         images.poke('B', _ENTRIES + 130, 1),
@@ -420,7 +420,7 @@ PARTITIONS = (
     # Sizes of the disk.
     starts('grown', *on_disk(images.resize(64 * images.MIB))),
     fails('grown-primary-damaged', 'HV303', *on_disk(
-        images.poke('B', 512 + 60, 255), images.resize(64 * images.MIB))),
+        images.poke('B', 512 + 20, 255), images.resize(64 * images.MIB))),
     starts('shrunk-esp-inside', DISK, images.gpt(
         'start=2048, size=36MiB, type=U'), images.fat(), GRUB,
         images.resize(40 * images.MIB), VHDX, warns='HV310',
@@ -511,8 +511,8 @@ PARTITIONS = (
         'start=2048, size=40MiB, type=U', 'type=L'), images.fat(), GRUB,
         images.sgdisk('--hybrid=2:EE'), VHDX, warns='HV311'),
     starts('hybrid-mbr-gpt-damaged', *on_disk(
-        images.sgdisk('--hybrid=1'), images.poke('B', 512 + 60, 255),
-        images.poke('B', -512 + 60, 255)), warns='HV303 HV311'),
+        images.sgdisk('--hybrid=1'), images.poke('B', 512 + 20, 255),
+        images.poke('B', -512 + 20, 255)), warns='HV303 HV311'),
     # No GPT.
     fails('disk-empty', 'HV301', DISK, VHDX),
     fails('disk-without-table', 'HV301', DISK, images.poke(

@@ -250,9 +250,13 @@ def poke_entry(name: bytes, layout: str, offset: int, value: object) -> Step:
 
 def _poke(path: pathlib.Path, layout: str, offset: int,
           value: object) -> None:
+    written = struct.pack(layout, value)
     with open(path, 'r+b') as file:
         file.seek(offset)
-        file.write(struct.pack(layout, value))
+        if file.read(len(written)) == written:
+            raise ValueError(f'{written!r} stands at {offset} already')
+        file.seek(offset)
+        file.write(written)
 
 
 def boot_sector(code: loaders.Loader) -> Step:
