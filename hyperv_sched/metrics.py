@@ -24,6 +24,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from hyperv_sched import conf
+from hyperv_sched import files
 from hyperv_sched import rules
 from hyperv_sched.text import escape
 
@@ -92,9 +93,8 @@ def write_audit(path: str, counts: Mapping[str, int],
     :raises ValueError: the file exists and has other content
     """
     _read_own(path)
-    _replace(path, format_metrics({
-        (AUDIT_FINDINGS, moment, code): number
-        for code, number in counts.items()}))
+    _replace(path, {(AUDIT_FINDINGS, moment, code): number
+                    for code, number in counts.items()})
 
 
 def format_metrics(values: Mapping[tuple[str, str, str], float]) -> bytes:
@@ -151,8 +151,7 @@ class _Writer:
             with self._lock:
                 pending, self._pending = self._pending, Counts()
             try:
-                _replace(path, format_metrics(_parse(_read_own(path))
-                                              + pending))
+                _replace(path, _parse(_read_own(path)) + pending)
             except BaseException:
                 with self._lock:
                     self._pending.update(pending)
@@ -206,16 +205,9 @@ def _parse(text: str) -> Counts:
     return counts
 
 
-def _replace(path: str, data: bytes) -> None:
-    """Replace a file by another one in one step, readable by all users."""
-    # node-exporter reads files with the extension "prom" only.
-    new = f'{path}.new'
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)
-    with open(new, 'xb') as file:
-        file.write(data)
-    os.chmod(new, 0o644)
-    os.replace(new, path)
+def _replace(path: str, values: Mapping[tuple[str, str, str], float]) -> None:
+    """Replace a file by another one, which all users can read."""
+    files.replace(path, format_metrics(values), 0o644)
 
 
 @contextlib.contextmanager

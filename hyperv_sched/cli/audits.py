@@ -17,6 +17,7 @@ from typing import TextIO
 from hyperv_sched import audit
 from hyperv_sched import document as image_document
 from hyperv_sched import explanation
+from hyperv_sched import files
 from hyperv_sched import metrics
 from hyperv_sched import rules
 from hyperv_sched.cli import audit_output
@@ -108,8 +109,7 @@ def _write_page(path: str, result: audit.Audit,
     audit_output.write_html(
         result, page, datetime.datetime.now(datetime.timezone.utc))
     try:
-        with open(path, 'w', encoding='utf-8') as stream:
-            stream.write(page.getvalue())
+        files.replace(path, page.getvalue().encode())
     except OSError as exc:
         print_error(f'{path}: cannot be written: '
                     f'{exc.strerror or exc}')

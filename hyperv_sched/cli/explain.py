@@ -23,8 +23,8 @@ _EPILOG = '\n'.join((
     '  hyperv-sched host explain --hosts hosts.yaml disk.vhdx',
     '',
     'exit code:',
-    '  0  every host can run the image',
-    '  1  at least one host cannot run the image',
+    '  0  a host that is up and enabled can run the image',
+    '  1  no such host can run the image',
     '  2  wrong usage, or something that cannot be read or written'))
 
 

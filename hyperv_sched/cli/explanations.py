@@ -74,7 +74,7 @@ def run(app: Any, args: argparse.Namespace, stream: TextIO,
         print_error: inputs.PrintError) -> bool:
     """Compare one image with all hosts and write the result.
 
-    :returns: whether every host can run the image
+    :returns: whether a host that is up and enabled can run the image
     """
     given = [value for value in (args.file, args.image, args.server,
                                  args.image_json) if value is not None]
@@ -106,7 +106,7 @@ def run(app: Any, args: argparse.Namespace, stream: TextIO,
     write = {'json': _write_json, 'csv': _write_csv,
              'table': _write_text}[args.formatter]
     write(result, server, stream)
-    return result.accepted == result.hosts
+    return result.available > 0
 
 
 def _read_image(args: argparse.Namespace, source: cloud.Source,

@@ -17,6 +17,7 @@ import zlib
 
 import testtools
 
+from hyperv_sched import names
 from tests import files
 from tests import guests
 from tests import samples
@@ -91,6 +92,9 @@ class Hostile(http.server.BaseHTTPRequestHandler):
             return 'delete'
         if self.command == 'POST':
             return 'create'
+        for place in ('hypervisors', 'servers', 'traits', 'providers'):
+            if place in self.path.partition('?')[0]:
+                return place
         return 'list' if '?' in self.path else 'image'
 
     def answer(self):
@@ -125,6 +129,13 @@ class Hostile(http.server.BaseHTTPRequestHandler):
                                  'region_id': 'R', 'id': 'e',
                                  'url': url}]}]}}),
             'list': (200, {'images': []}),
+            'hypervisors': (200, {'hypervisors': [{
+                'id': ID, 'hypervisor_hostname': 'h',
+                'hypervisor_type': 'hyperv', 'hypervisor_version': 10000,
+                'state': 'up', 'status': 'enabled'}]}),
+            'servers': (200, {'servers': []}),
+            'traits': (200, {'traits': [names.GENERATION_2_TRAIT]}),
+            'providers': (200, {'resource_providers': []}),
             'image': (200, {'id': ID, 'status': 'active', 'size': 8 * MIB,
                             'disk_format': 'vhdx', 'name': 'x'}),
             'file': (404, {}),
@@ -248,6 +259,19 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
         self.check(self.cases('file'),
                    ['image', 'lint', '--image', ID, '--download'], (1, 2),
                    **self.anonymous())
+
+    def test_audit(self):
+        """Servers that cannot be read leave an audit of the rest."""
+        url = f'http://127.0.0.1:{self.server.server_port}'
+        clouds = self.file('clouds.yaml', json.dumps({'clouds': {'test': {
+            'auth_type': 'none', 'auth': {'endpoint': url},
+            'compute_endpoint_override': f'{url}/v2.1',
+            'placement_endpoint_override': url}}}).encode())
+        self.check(
+            self.cases('hypervisors', 'traits', 'providers', 'servers',
+                       'list'),
+            ['cloud', 'audit', '--os-cloud', 'test'],
+            OS_CLIENT_CONFIG_FILE=clouds)
 
     def test_upload(self):
         path = self.file('disk.vhdx', samples.vhdx(

@@ -42,7 +42,7 @@ class ExplainTestCase(base.CommandTestCase):
 
     def test_text(self):
         code, out, err = self.explain()
-        self.assertEqual((1, ''), (code, err))
+        self.assertEqual((0, ''), (code, err))
         self.assertEqual('Image i (n): 1 of 2 hosts can run it\n'
                          '  Nova alone would let 1 host pass\n'
                          '\n'
@@ -59,9 +59,12 @@ class ExplainTestCase(base.CommandTestCase):
                          '\n'
                          'Not considered:', out[:out.index(' other filters')])
 
-    def test_no_rejected_host_exits_0(self):
-        code, _, _ = self.explain(hosts=HOSTS.replace('6002', '6003'))
-        self.assertEqual(0, code)
+    def test_exit_code_says_whether_a_host_can_take_the_image(self):
+        for hosts, code in (
+                (HOSTS, 0), (HOSTS.replace('10000', '6002'), 1),
+                (HOSTS.replace('10000', '10000, state: down'), 1),
+                (HOSTS.replace('10000', '10000, status: disabled'), 1)):
+            self.assertEqual(code, self.explain(hosts=hosts)[0], hosts)
 
     def test_json_follows_its_schema(self):
         _, out, _ = self.explain('-f', 'json')
@@ -85,14 +88,14 @@ class ExplainTestCase(base.CommandTestCase):
         code, out, _ = self.run_command(
             'host', 'explain', '--hosts', '-', '-f', 'json', '--property',
             'hw_machine_type=hyperv-gen2', stdin=HOSTS)
-        self.assertEqual((1, 2), (code, len(json.loads(out)['results'])))
+        self.assertEqual((0, 2), (code, len(json.loads(out)['results'])))
 
     def test_disk_is_explained_with_the_properties_of_an_upload(self):
         path = self.file('disk.vhdx', base.BOOTABLE)
         code, out, _ = self.run_command(
             'host', 'explain', '--hosts', self.file(
                 'hosts.yaml', HOSTS.encode()), '-f', 'json', path)
-        self.assertEqual((1, {'old': False, 'new': True}), (code, {
+        self.assertEqual((0, {'old': False, 'new': True}), (code, {
             row['host']: row['accepted']
             for row in json.loads(out)['results']}))
 
