@@ -76,7 +76,7 @@ for line in sys.stdin:
 class Hostile(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     case = None
-    sent = 0
+    floods = sent = 0
 
     def log_message(self, *args):
         """Log no requests."""
@@ -92,8 +92,12 @@ class Hostile(http.server.BaseHTTPRequestHandler):
             return 'delete'
         if self.command == 'POST':
             return 'create'
+        path = self.path.partition('?')[0]
         for place in ('hypervisors', 'servers', 'traits', 'providers'):
-            if place in self.path.partition('?')[0]:
+            if path.endswith((place, f'{place}/detail')):
+                return place
+        for place in ('compute', 'placement'):
+            if path.strip('/') == place:
                 return place
         return 'list' if '?' in self.path else 'image'
 
@@ -129,6 +133,14 @@ class Hostile(http.server.BaseHTTPRequestHandler):
                                  'region_id': 'R', 'id': 'e',
                                  'url': url}]}]}}),
             'list': (200, {'images': []}),
+            'compute': (200, {'version': {
+                'id': 'v2.1', 'status': 'CURRENT', 'version': '2.96',
+                'min_version': '2.1',
+                'links': [{'rel': 'self', 'href': f'{url}/compute'}]}}),
+            'placement': (200, {'versions': [{
+                'id': 'v1.0', 'status': 'CURRENT', 'max_version': '1.39',
+                'min_version': '1.0',
+                'links': [{'rel': 'self', 'href': ''}]}]}),
             'hypervisors': (200, {'hypervisors': [{
                 'id': ID, 'hypervisor_hostname': 'h',
                 'hypervisor_type': 'hyperv', 'hypervisor_version': 10000,
@@ -155,6 +167,7 @@ class Hostile(http.server.BaseHTTPRequestHandler):
 
     def flood(self, media, status, body):
         self.close_connection = True
+        type(self).floods += 1
         self.send_response(status)
         if media:
             self.send_header('Content-Type', media)
@@ -203,7 +216,7 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
     def check(self, cases, argv, codes=(2,), program='hyperv-sched', **auth):
         client = self.client
         for case in cases:
-            Hostile.case, Hostile.sent = case, 0
+            Hostile.case, Hostile.floods, Hostile.sent = case, 0, 0
             client.stdin.write(json.dumps([auth, program, *argv]) + '\n')
             client.stdin.flush()
             line = client.stdout.readline()
@@ -213,6 +226,7 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
             code, used = json.loads(line.partition(' ')[2] or '[null, 0]')
             self.assertIn(code, codes, case)
             self.assertLess(used, LIMIT * 1024, case)
+            self.assertGreater(Hostile.floods, 0, case)
             self.assertLess(Hostile.sent, MOST_SENT * MIB, case)
 
     def anonymous(self):
@@ -265,8 +279,9 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
         url = f'http://127.0.0.1:{self.server.server_port}'
         clouds = self.file('clouds.yaml', json.dumps({'clouds': {'test': {
             'auth_type': 'none', 'auth': {'endpoint': url},
-            'compute_endpoint_override': f'{url}/v2.1',
-            'placement_endpoint_override': url}}}).encode())
+            'compute_endpoint_override': f'{url}/compute',
+            'image_endpoint_override': url,
+            'placement_endpoint_override': f'{url}/placement'}}}).encode())
         self.check(
             self.cases('hypervisors', 'traits', 'providers', 'servers',
                        'list'),
