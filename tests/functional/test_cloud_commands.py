@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """host explain and cloud audit against a real Nova, placement and Glance."""
 
+import collections
+import datetime
 import json
 import os
 import pathlib
@@ -15,6 +17,8 @@ from placement import deploy
 import yaml
 
 from hyperv_sched import names
+from tests import guests
+from tests import samples
 from tests.functional.glance import api as glance_api
 from tests.functional.nova import cloud
 from tests.functional.nova import served
@@ -98,14 +102,15 @@ class CommandTestCase(cloud.SharedCloudTestCase):
 
     @classmethod
     def _add_host(cls, name, hypervisor, version, has_trait):
-        """Add a host as a nova-compute does that reports and is quiet."""
+        """Add a host whose nova-compute has reported once, and is down."""
         admin = context.get_admin_context()
         cell = cls.cloud.cell_mappings['cell1']
         uuid = uuidutils.generate_uuid()
         with context.target_cell(admin, cell) as target:
             objects.Service(
                 target, host=name, binary='nova-compute',
-                topic='compute').create()
+                topic='compute', last_seen_up=datetime.datetime(
+                    2026, 1, 1, tzinfo=datetime.timezone.utc)).create()
             objects.ComputeNode(
                 target, uuid=uuid, host=name, hypervisor_hostname=name,
                 hypervisor_type=hypervisor, hypervisor_version=version,
@@ -162,6 +167,20 @@ class CommandTestCase(cloud.SharedCloudTestCase):
                 'images', 'images_for_hyperv', 'images_without_host',
                 'images_with_few_hosts', 'hosts', 'hyperv_hosts',
                 'hosts_without_version', 'hosts_without_trait')})
+
+    def test_audit_reads_content(self):
+        for name, guest in (('gen2-0', guests.bootable()),
+                            ('gen2-1', bytes(2 * samples.MIB))):
+            status, _ = self.glance.put(self.images[name], samples.vhdx(
+                block_size=samples.MIB, guest=guest))
+            self.assertEqual(204, status)
+        done = self.run_command('cloud', 'audit', '--content', '-f', 'json')
+        self.assertEqual((1, ''), (done.returncode, done.stderr))
+        found = collections.defaultdict(set)
+        for finding in json.loads(done.stdout)['findings']:
+            found[finding['subject_name']].add(finding['code'])
+        self.assertEqual(({'HV410'}, {'HV301', 'HV410'}),
+                         (found['gen2-0'], found['gen2-1']))
 
     def test_explain_of_an_image_is_the_table(self):
         # Of the hosts with the trait none is up.
