@@ -92,7 +92,7 @@ def write_audit(path: str, counts: Mapping[str, int],
     :raises OSError: the file cannot be written
     :raises ValueError: the file exists and has other content
     """
-    _read_own(path)
+    read_own(path)
     _replace(path, {(AUDIT_FINDINGS, moment, code): number
                     for code, number in counts.items()})
 
@@ -151,7 +151,7 @@ class _Writer:
             with self._lock:
                 pending, self._pending = self._pending, Counts()
             try:
-                _replace(path, _parse(_read_own(path)) + pending)
+                _replace(path, _parse(read_own(path)) + pending)
             except BaseException:
                 with self._lock:
                     self._pending.update(pending)
@@ -166,10 +166,11 @@ class _Writer:
                         reason)
 
 
-def _read_own(path: str) -> str:
+def read_own(path: str) -> str:
     """Return the text of a file that this module has written.
 
     :returns: empty if the file does not exist, or is empty
+    :raises OSError: the file cannot be read
     :raises ValueError: the file has other content: the option may name the
         wrong file
     """

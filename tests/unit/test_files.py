@@ -31,7 +31,7 @@ class ReplaceTestCase(files.FilesMixin, base.TestCase):
             self.assertEqual(b'old', self.path.read_bytes())
             self.assertEqual(['file'], os.listdir(self.directory))
 
-    def test_link_of_somebody_else_is_not_followed(self):
+    def test_link_at_the_temporary_name_is_not_followed(self):
         target = self.directory / 'target'
         (self.directory / 'file.new').symlink_to(target)
         self.replace(self.path)
@@ -53,7 +53,7 @@ class ReplaceTestCase(files.FilesMixin, base.TestCase):
     def test_pipe_stays(self):
         path = self.directory / 'pipe'
         os.mkfifo(path)
-        # Opened for both, it waits for nobody.
+        # Opened for both, it does not wait.
         reader = os.open(path, os.O_RDWR)
         self.addCleanup(os.close, reader)
         self.replace(path)

@@ -60,6 +60,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ('Nova version', nova_checks.version),
     ('Sections', configuration_checks.sections),
     ('Options of [hyperv_sched]', configuration_checks.options),
+    ('Metrics file', configuration_checks.metrics_file),
 )
 
 

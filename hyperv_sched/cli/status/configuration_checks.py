@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterator
+import os
 
 from oslo_config import cfg
 
 from hyperv_sched import conf as own_options
+from hyperv_sched import metrics
 from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import results
 from hyperv_sched.cli.status.results import format_value
@@ -86,3 +88,44 @@ def options(deployment: configuration.Deployment) -> Iterator[results.Problem]:
                     'an option, and has no effect. '
                     + (f'Write {near}.' if near else 'Remove it.'))] = None
     yield from problems
+
+
+def metrics_file(
+        deployment: configuration.Deployment) -> Iterator[results.Problem]:
+    """Check that refusals can be counted where node-exporter reads them.
+
+    Whether the user of the service can write is not checked: it is another
+    user.
+    """
+    group, name = own_options.GROUP.name, 'metrics_file'
+    # nova-scheduler and nova-compute read mostly the same files.
+    found = {
+        path: service.title(group, name) for service in deployment
+        if (path := service.get(group, name))}
+    if not found:
+        raise results.NotApplicableError(
+            f'[{group}] {name} is not set: refusals are not counted')
+    for path, title in found.items():
+        problem = _metrics_problem(path)
+        if problem:
+            yield results.warning(
+                f'{title} is {format_value(path)}: {problem}')
+
+
+def _metrics_problem(path: str) -> str | None:
+    if not os.path.isabs(path):
+        return ('it depends on the directory in which the service starts. '
+                'Write the whole path.')
+    if not path.endswith('.prom'):
+        return ('node-exporter and windows_exporter read files with the '
+                'extension prom only. Add it.')
+    if not os.path.isdir(os.path.dirname(path)):
+        return ('the directory does not exist, and refusals are not counted. '
+                'Create it for the user of the service.')
+    try:
+        metrics.read_own(path)
+    except OSError as exc:
+        return f'it cannot be read: {exc.strerror or exc}.'
+    except ValueError as exc:
+        return f'{format_value(exc)}. Name another file.'
+    return None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 
+from hyperv_sched import metrics
 from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import configuration_checks
 from tests.unit.cli.status import base
@@ -116,3 +117,38 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
         found = list(configuration_checks.options(self.read(
             glance='[hyperv_sched]\ncolor = blue\n')))
         self.assertProblem(base.WARNING, 'glance-api.conf', found)
+
+
+class MetricsFileTestCase(base.StatusTestCase):
+
+    def judge(self, path):
+        return list(configuration_checks.metrics_file(self.read(
+            nova=f'[hyperv_sched]\nmetrics_file = {path}\n')))
+
+    def test_right(self):
+        path = self.directory / 'hyperv_sched.prom'
+        self.assertEqual([], self.judge(path))
+        metrics.write_audit(str(path), {'HV402': 1})
+        self.assertEqual([], self.judge(path))
+
+    def test_not_set(self):
+        self.assertSkipped('metrics_file is not set',
+                           configuration_checks.metrics_file,
+                           self.read(nova='[DEFAULT]\n', glance=''))
+
+    def test_wrong(self):
+        other = self.write('other.prom', 'load 1\n')
+        (self.directory / 'directory.prom').mkdir()
+        for path, words in (
+                ('hyperv_sched.prom', 'Write the whole path'),
+                (self.directory / 'hyperv_sched.txt', 'extension prom only'),
+                (self.directory / 'missing/a.prom', 'does not exist'),
+                (self.directory / 'directory.prom', 'is not a regular file'),
+                (other, 'has other content')):
+            self.assertProblem(base.WARNING, words, self.judge(path))
+
+    def test_file_that_two_services_name_is_reported_once(self):
+        text = '[hyperv_sched]\nmetrics_file = a.prom\n'
+        self.assertProblem(base.WARNING, 'whole path', list(
+            configuration_checks.metrics_file(self.read(
+                nova=text, glance=text))))
