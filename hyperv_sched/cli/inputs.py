@@ -383,6 +383,6 @@ def inspect_file(file: BinaryIO, path: str,
     from hyperv_sched import disk
 
     try:
-        return disk.inspect_file(file, policy).as_dict()
+        return disk.inspect_file(file, policy, drivers=True).as_dict()
     except OSError as exc:
         raise input_files.read_error(exc, path) from None

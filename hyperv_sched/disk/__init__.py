@@ -8,7 +8,8 @@ names are never opened. The layers, from the file to the boot loader:
 gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
 by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
 :mod:`pe` and :mod:`uefi`, and :mod:`systems` looks behind the loader;
-:mod:`media` boots an ISO. :mod:`secure_boot` verifies the loaders, by
+:mod:`media` boots an ISO, and :mod:`unified` reads an :mod:`initrd`.
+:mod:`secure_boot` verifies the loaders, by
 :mod:`authenticode`, :mod:`certificates` and :mod:`templates`.
 :mod:`inspection` holds the result.
 """
@@ -27,6 +28,7 @@ from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import media
 from hyperv_sched.disk import reader
+from hyperv_sched.disk import unified
 from hyperv_sched.disk import vhd
 from hyperv_sched.disk import vhdx
 from hyperv_sched.disk import virtual_disk
@@ -102,21 +104,26 @@ def _open_nonblocking(path: str, flags: int) -> int:
 
 
 def inspect_file(file: typing.BinaryIO,
-                 policy: secure_boot.Policy | None = None) -> Inspection:
+                 policy: secure_boot.Policy | None = None,
+                 drivers: bool = False) -> Inspection:
     """Inspect a seekable file, opened for reading in binary.
 
+    :param drivers: see :func:`inspect_source`
     :raises OSError: see :func:`inspect_source`.
     """
-    return inspect_source(reader.FileSource(file), policy)
+    return inspect_source(reader.FileSource(file), policy, drivers)
 
 
 def inspect_source(source: reader.Source,
-                   policy: secure_boot.Policy | None = None) -> Inspection:
+                   policy: secure_boot.Policy | None = None,
+                   drivers: bool = False) -> Inspection:
     """Inspect a source of ranges.
 
     Exceptions that the source raises are passed on.
 
     :param policy: what to verify for Secure Boot; None for nothing
+    :param drivers: look for the drivers of Hyper-V in an initrd that boots,
+        which may take seconds
 
     :raises OSError: the source has fewer bytes than its size.
     :raises InspectionError: the reader has a bug; other files can still be
@@ -134,6 +141,8 @@ def inspect_source(source: reader.Source,
             # Not imported, nor paid for, without Secure Boot.
             from hyperv_sched.disk import secure_boot
             secure_boot.verify(images, policy, result, image.allow)
+        if images is not None and drivers:
+            unified.inspect(images, result, image.allow)
     except inspection.DefectError as exc:
         result.add_defect(*exc.report)
     except reader.ExhaustedError as exc:

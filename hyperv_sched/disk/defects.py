@@ -61,3 +61,4 @@ class Defect(str, enum.Enum):
     OS_VOLUME_ENCRYPTED = 'os-volume-encrypted'
     BOOT_CONFIGURATION_MISSING = 'boot-configuration-missing'
     BOOT_TARGET_MISSING = 'boot-target-missing'
+    HYPERV_DRIVERS_MISSING = 'hyperv-drivers-missing'

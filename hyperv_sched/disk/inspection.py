@@ -127,6 +127,9 @@ class Inspection:
     operating_system: str | None = None
     """windows or linux: the one that the boot loaders of a disk that UEFI
     boots belong to; None if that is unknown, or they belong to both."""
+    hyperv_drivers: dict[str, str] | None = None
+    """Where a unified kernel image has the drivers hv_vmbus and hv_storvsc:
+    ``built in``, ``initrd`` or ``missing``; None if that is not certain."""
     firmware: str = 'unknown'
     """The firmware that boots the disk: uefi, bios, both, none or unknown.
     Unknown boot code is no evidence for or against a BIOS."""

@@ -305,13 +305,21 @@ class Contents:
         :param limit: the number of bytes to return at most
         :param start: the offset of the first byte
         """
+        section = self._find(name)
+        return None if section is None else self.file.read(
+            section.offset + start, max(0, min(section.size - start, limit)))
+
+    def section_size(self, name: bytes) -> int:
+        """Return the bytes of a section; 0 if there is none."""
+        section = self._find(name)
+        return 0 if section is None else min(
+            section.size, section.memory_size or section.size)
+
+    def _find(self, name: bytes) -> _Section | None:
         self.file.spend(len(self._sections))
-        for section in self._sections:
-            if _full_name(self.file, section, self._headers) == name:
-                return self.file.read(
-                    section.offset + start,
-                    max(0, min(section.size - start, limit)))
-        return None
+        return next((
+            section for section in self._sections
+            if _full_name(self.file, section, self._headers) == name), None)
 
     def symbols_path(self) -> bytes:
         """Return the path of the file of symbols in the CodeView data.

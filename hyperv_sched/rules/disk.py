@@ -990,4 +990,18 @@ RULES = (
                  when=_ISO,
                  wrong=[_file(format='iso', firmware='none')],
                  right=[_file(format='iso', firmware='bios')])]),
+    Rule('HV347', 'hyperv-drivers-missing', 'warning',
+         'Linux finds no disk on Hyper-V: {actual}',
+         'hv_vmbus and hv_storvsc in the kernel or in the initrd',
+         'Add the drivers and make the image anew, for example with dracut '
+         '--add-drivers "hv_vmbus hv_storvsc hv_netvsc"',
+         references.LINUX_ON_HYPERV,
+         scope='generation-2',
+         clauses=[Defect(
+             why='A unified kernel image has its initrd with it. An initrd '
+                 'that was made on another hypervisor often has the drivers '
+                 'of that one alone. Nothing is reported where the initrd '
+                 'has no list of what is built into the kernel, or is '
+                 'compressed with zstd or LZ4.',
+             example='\\EFI\\BOOT\\BOOTX64.EFI has no hv_storvsc')]),
 )

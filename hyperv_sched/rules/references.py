@@ -39,6 +39,7 @@ BCDBOOT = (
 BITLOCKER = (
     'https://learn.microsoft.com/windows/security/operating-system-security/'
     'data-protection/bitlocker/')
+LINUX_ON_HYPERV = 'https://docs.kernel.org/virt/hyperv/overview.html'
 SHIM = 'https://github.com/rhboot/shim'
 GRUB = 'https://www.gnu.org/software/grub/manual/grub/grub.html'
 SBAT = 'https://github.com/rhboot/shim/blob/main/SBAT.md'

@@ -10,7 +10,9 @@ import dataclasses
 import struct
 
 from hyperv_sched.disk import templates
+from hyperv_sched.disk import unified
 from tests import hostile
+from tests import initrds
 from tests.firmware import boot
 from tests.firmware import gpt_edit
 from tests.firmware import images
@@ -936,6 +938,11 @@ LOADERS = (
     fails('shim-options-with-space', 'HV334', *with_files(
         SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
             '\\EFI\\Linux\\uki.efi ,a UKI')))),
+    starts('unified-with-drivers', *with_files(images.put(
+        BOOTX64, loaders.unified(initrds.initrd(
+            '6.1', unified.DRIVERS)))), telling=True),
+    starts('unified-without-drivers', *with_files(images.put(
+        BOOTX64, loaders.unified(initrds.initrd('6.1')))), warns='HV347'),
     # Secure Boot.
     starts('secure-boot-shim-grub', *with_files(SHIM, SIGNED_GRUB, DEBIAN),
            telling=True, **SECURE_BOOT),

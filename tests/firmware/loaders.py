@@ -92,6 +92,32 @@ def grub_with_sbat(*components: str) -> Loader:
         for component in ('sbat,1', *components)))
 
 
+def unified(initrd: bytes) -> Loader:
+    """Return such a GRUB with the sections of a unified kernel image."""
+    return lambda: _add_sections(grub(), {
+        b'.linux': b'kernel', b'.uname': b'6.1', b'.initrd': initrd})
+
+
+def _add_sections(program: bytes, sections: dict[bytes, bytes]) -> bytes:
+    """Add sections to a program whose headers have room for them."""
+    image = bytearray(program)
+    start, = struct.unpack_from('<I', image, 60)
+    count, size = struct.unpack_from('<2xH12xH', image, start + 4)
+    entry = start + 24 + size + 40 * count
+    memory = start + 24 + 56
+    for name, content in sections.items():
+        content += bytes(-len(content) % 4096)
+        address, = struct.unpack_from('<I', image, memory)
+        struct.pack_into(
+            '<8sIIII12xI', image, entry, name, len(content), address,
+            len(content), len(image), 0x40000040)
+        struct.pack_into('<I', image, memory, address + len(content))
+        image += content
+        entry += 40
+    struct.pack_into('<H', image, start + 6, count + len(sections))
+    return bytes(image)
+
+
 @functools.cache
 def grub_ia32() -> bytes:
     """Return such a GRUB for 32-bit UEFI."""

@@ -63,10 +63,11 @@ class LinterTestCase(ImageTestCase):
 
     def check(self, record, image):
         found = collections.defaultdict(set)
+        with disk.open_file(image.path) as file:
+            content = disk.inspect_file(
+                file, policy(record), drivers=True).as_dict()
         for finding in validators.validate({
-                **GENERATION_2, **record.properties,
-                'content': disk.inspect(
-                    image.path, policy(record)).as_dict()}):
+                **GENERATION_2, **record.properties, 'content': content}):
             found[finding.severity].add(finding.code)
         self.assertEqual(record.errors, found['error'] | found['unknown'])
         self.assertLessEqual(record.warnings, found['warning'])

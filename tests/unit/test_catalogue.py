@@ -109,6 +109,7 @@ HV343 boot-target-missing         warning       gen2        -
 HV344 bcd-missing                 error         gen2        -
 HV345 os-volume-encrypted         warning       gen2        -
 HV346 nothing-to-boot             warning       gen1        -
+HV347 hyperv-drivers-missing      warning       gen2        -
 HV401 host-not-hyperv             error         host        -
 HV402 host-too-old                error         host        -
 HV403 host-version-unknown        error         host        -

@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files in an initrd, the first file system of Linux.
+
+It consists of archives and of zeros between them (Linux,
+``driver-api/early-userspace/buffer-format.rst``). An archive may be
+compressed, by itself or together with those that follow. The size of an
+archive is not stated: it ends with the file ``TRAILER!!!``.
+
+Each file begins with a header of ASCII, numbers in hexadecimal digits:
+
+====== ==== ==========================================================
+offset size
+====== ==== ==========================================================
+     0    6 ``070701``, or ``070702`` with checksums
+    54    8 size of the content
+    94    8 size of the name, with the zero at its end
+   110      name, then content, each up to a multiple of 4 from the header on
+====== ==== ==========================================================
+"""
+
+from __future__ import annotations
+
+import bz2
+from collections.abc import Callable
+from collections.abc import Iterator
+import lzma
+import typing
+import zlib
+
+#: Bytes of all archives after decompression. The initrd of a distribution
+#: with all drivers has some 200 MiB.
+MAX_EXPANDED = 512 * 1024 * 1024
+#: Files of all archives: that of a distribution has some 5000.
+MAX_FILES = 100_000
+#: Bytes of the content of a file.
+MAX_CONTENT = 1024 * 1024
+_MAX_NAME = 4096
+_CHUNK = 256 * 1024
+#: Memory of the decompressor of xz, which is as large as its dictionary.
+_MAX_MEMORY = 256 * 1024 * 1024
+
+_HEADER_SIZE = 110
+_MAGICS = (b'070701', b'070702')
+_SIZE, _NAME_SIZE = slice(54, 62), slice(94, 102)
+_LAST = b'TRAILER!!!'
+_ALIGNMENT = 4
+
+
+class UnreadableError(Exception):
+    """The initrd is damaged, too large, or of an unknown compression."""
+
+
+class _Decompressor(typing.Protocol):
+    """The interface that bz2 and lzma share."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the end of the compressed data was reached."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What followed the compressed data."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether it can return no more without more input."""
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        """Decompress, and return no more than so many bytes."""
+
+
+class _Gzip:
+    """zlib's decompressor with the interface of the others."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=31)
+
+    @property
+    def eof(self) -> bool:
+        return self._zlib.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._zlib.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._zlib.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        return self._zlib.decompress(
+            self._zlib.unconsumed_tail + data, max_length)
+
+
+def _xz() -> _Decompressor:
+    return lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
+
+
+#: By the first bytes. zstd and LZ4 are not in the standard library of all
+#: supported versions of Python.
+_DECOMPRESSORS: dict[bytes, Callable[[], _Decompressor]] = {
+    b'\x1f\x8b': _Gzip, b'\xfd7zXZ\0': _xz, b'\x5d\0\0': _xz,
+    b'BZh': bz2.BZ2Decompressor}
+_LONGEST_MAGIC = 6
+
+
+class _Stream:
+    """Bytes of chunks, of which some can be returned."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._buffer = b''
+        self._position = 0
+        #: Bytes that were read.
+        self.offset = 0
+
+    def peek(self, length: int) -> bytes:
+        """Return the next bytes without reading them."""
+        while len(self._buffer) - self._position < length:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                break
+            self._buffer = self._buffer[self._position:] + chunk
+            self._position = 0
+        return self._buffer[self._position:self._position + length]
+
+    def read(self, length: int) -> bytes:
+        """Read so many bytes.
+
+        :raises UnreadableError: there are fewer.
+        """
+        data = self.peek(length)
+        if len(data) < length:
+            raise UnreadableError('it is cut off')
+        self._position += length
+        self.offset += length
+        return data
+
+    def skip(self, length: int) -> None:
+        """Pass over so many bytes."""
+        while length > 0:
+            length -= len(self.read(min(length, _CHUNK)))
+
+    def read_chunk(self) -> bytes:
+        """Read what is at hand; empty at the end."""
+        self.peek(1)
+        return self.read(len(self._buffer) - self._position)
+
+    def put_back(self, data: bytes) -> None:
+        """Return bytes that were read last."""
+        self._buffer = data + self._buffer[self._position:]
+        self._position = 0
+        self.offset -= len(data)
+
+
+class Limits:
+    """What is left of the limits of one initrd."""
+
+    def __init__(self) -> None:
+        self._expanded = MAX_EXPANDED
+        self._files = MAX_FILES
+
+    def spend(self, expanded: int = 0, files: int = 0) -> None:
+        """Count bytes and files.
+
+        :raises UnreadableError: a limit is reached.
+        """
+        self._expanded -= expanded
+        self._files -= files
+        if self._expanded < 0 or self._files < 0:
+            raise UnreadableError('it is too large')
+
+
+def files(chunks: Iterator[bytes], wanted: Callable[[str], bool],
+          ) -> Iterator[tuple[str, bytes]]:
+    """Yield the name of each file, and its content if it is wanted.
+
+    :param chunks: the initrd
+    :param wanted: whether to read the content of the file with a name: at
+        most :data:`MAX_CONTENT` bytes; otherwise the content is empty
+    :raises UnreadableError: not all of it can be read.
+    """
+    yield from _archives(_Stream(chunks), wanted, Limits(), True)
+
+
+def _archives(stream: _Stream, wanted: Callable[[str], bool], limits: Limits,
+              is_outer: bool) -> Iterator[tuple[str, bytes]]:
+    while head := stream.peek(_LONGEST_MAGIC):
+        if not head[0]:
+            stream.read(1)
+        elif head.startswith(_MAGICS):
+            yield from _archive(stream, wanted, limits)
+        elif is_outer:
+            yield from _archives(
+                _Stream(_expand(stream, _find(head), limits)), wanted,
+                limits, False)
+        else:
+            raise UnreadableError('it is damaged')
+
+
+def _find(head: bytes) -> Callable[[], _Decompressor]:
+    for magic, make in _DECOMPRESSORS.items():
+        if head.startswith(magic):
+            return make
+    raise UnreadableError(f'its compression is unknown: {head.hex()}')
+
+
+def _expand(stream: _Stream, make: Callable[[], _Decompressor],
+            limits: Limits) -> Iterator[bytes]:
+    """Yield decompressed data, up to the end of the compressed data."""
+    decompressor = make()
+    try:
+        while not decompressor.eof:
+            data = b''
+            if decompressor.needs_input:
+                data = stream.read_chunk()
+                if not data:
+                    raise UnreadableError('it is cut off')
+            expanded = decompressor.decompress(data, _CHUNK)
+            limits.spend(len(expanded))
+            if expanded:
+                yield expanded
+    except (OSError, EOFError, MemoryError, lzma.LZMAError,
+            zlib.error) as exc:
+        raise UnreadableError(f'it is damaged: {exc}') from None
+    stream.put_back(decompressor.unused_data)
+
+
+def _archive(stream: _Stream, wanted: Callable[[str], bool],
+             limits: Limits) -> Iterator[tuple[str, bytes]]:
+    start = stream.offset
+    while True:
+        header = stream.read(_HEADER_SIZE)
+        try:
+            size, name_size = (
+                int(header[part], 16) for part in (_SIZE, _NAME_SIZE))
+        except ValueError:
+            raise UnreadableError('it is damaged') from None
+        if not header.startswith(_MAGICS) or name_size > _MAX_NAME:
+            raise UnreadableError('it is damaged')
+        limits.spend(files=1)
+        name = stream.read(name_size).partition(b'\0')[0]
+        stream.skip((start - stream.offset) % _ALIGNMENT)
+        if name == _LAST:
+            return
+        text = name.decode('utf-8', 'replace')
+        content = b''
+        if wanted(text):
+            content = stream.read(min(size, MAX_CONTENT))
+        stream.skip(size - len(content))
+        stream.skip((start - stream.offset) % _ALIGNMENT)
+        yield text, content

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import io
+from unittest import mock
+
+from hyperv_sched import disk
+from hyperv_sched.disk import unified
+from tests import guests
+from tests import initrds
+from tests import signing
+from tests.unit import base
+
+LOADER = 'EFI/BOOT/BOOTX64.EFI'
+VERSION = '6.1.0-1-amd64'
+BOTH = ('hv_vmbus', 'hv_storvsc')
+
+
+def kernel(initrd=None, version=VERSION):
+    """Return a unified kernel image."""
+    sections = {'linux': b'kernel', 'uname': f'{version}\n'.encode()}
+    return signing.program(**sections, **(
+        {} if initrd is None else {'initrd': initrd}))
+
+
+class UnifiedTestCase(base.TestCase):
+
+    def inspect(self, program, drivers=True):
+        return disk.inspect_file(io.BytesIO(guests.gpt([
+            (guests.ESP, 64, guests.fat({LOADER: program}))])),
+            drivers=drivers)
+
+    def check(self, expected, *args, **kwargs):
+        result = self.inspect(kernel(*args, **kwargs))
+        self.assertEqual('uefi', result.firmware)
+        self.assertEqual(
+            expected and dict(zip(BOTH, expected, strict=True)),
+            result.hyperv_drivers)
+        return result.defects.get(disk.Defect.HYPERV_DRIVERS_MISSING)
+
+    def test_where_the_drivers_are(self):
+        for expected, modules, built_in in (
+                (('initrd', 'initrd'), BOTH, ()),
+                (('built in', 'built in'), (), BOTH),
+                (('built in', 'initrd'), BOTH[1:], BOTH[:1])):
+            self.assertIsNone(self.check(expected, initrds.initrd(
+                VERSION, modules, built_in)))
+
+    def test_missing_drivers_are_a_defect(self):
+        self.assertEqual(
+            '\\EFI\\BOOT\\BOOTX64.EFI has no hv_storvsc',
+            self.check(('initrd', 'missing'),
+                       initrds.initrd(VERSION, BOTH[:1])))
+        self.assertEqual(
+            '\\EFI\\BOOT\\BOOTX64.EFI has no hv_vmbus and no hv_storvsc',
+            self.check(('missing', 'missing'), initrds.initrd(VERSION)))
+
+    def test_drivers_of_another_kernel_do_not_count(self):
+        other = initrds.initrd('6.2', BOTH)
+        self.assertIsNotNone(self.check(
+            ('missing', 'missing'), initrds.initrd(VERSION) + other))
+        self.assertIsNone(self.check(None, other))
+
+    def test_kernel_without_a_version_has_that_of_the_initrd(self):
+        self.check(('initrd', 'initrd'), initrds.initrd(VERSION, BOTH),
+                   version='')
+        self.check(None, initrds.initrd(VERSION, BOTH)
+                   + initrds.initrd('6.2', BOTH), version='')
+
+    def test_nothing_is_said_of_what_is_not_certain(self):
+        for initrd in (None, b'damaged', initrds.archive({'a': b''})):
+            self.assertIsNone(self.check(None, initrd))
+
+    def test_other_programs_and_other_readers(self):
+        initrd = initrds.initrd(VERSION)
+        for result in (self.inspect(signing.program(initrd=initrd)),
+                       self.inspect(kernel(initrd), drivers=False)):
+            self.assertEqual(('uefi', None),
+                             (result.firmware, result.hyperv_drivers))
+
+    def test_size_is_limited(self):
+        initrd = initrds.initrd(VERSION, BOTH)
+        initrd += bytes(-len(initrd) % 512)
+        for limit, expected in ((len(initrd), ('initrd', 'initrd')),
+                                (len(initrd) - 1, None)):
+            with mock.patch.object(unified, 'MAX_INITRD', limit):
+                self.check(expected, initrd)
