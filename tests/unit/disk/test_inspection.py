@@ -39,7 +39,7 @@ class InspectionTestCase(base.TestCase):
                          'machine': 'x64', 'subsystem': 'application',
                          'signed': False, 'started_by': 'firmware',
                          'signatures': None, 'trusted_by': None}],
-            'operating_system': None,
+            'operating_system': None, 'hyperv_drivers': None,
             'firmware': 'uefi', 'generation': 'hyperv-gen2',
             'secure_boot': None, 'defects': {},
             'bytes_read': content['bytes_read']}, content)
