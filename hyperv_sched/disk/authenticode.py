@@ -10,8 +10,8 @@ offset size
 ====== ==== ==========================================================
      0    4 length, with or without the padding
      4    2 revision, which firmware ignores
-     6    2 type; 2: PKCS #7
-     8      SignedData, in DER
+     6    2 type; 2: PKCS #7, 0xef1: as a GUID says
+     8      SignedData, in DER, or a GUID and content
 ====== ==== ==========================================================
 
 The signature covers the hash of the program (Windows Authenticode Portable
@@ -51,6 +51,8 @@ _CHUNK = 1024 * 1024
 
 _HEADER = struct.Struct('<IHH')
 _PKCS7 = 2
+#: The lengths of entries without content, at which firmware ends to read.
+_EMPTY = {_PKCS7: 8, 0xef1: 24}
 _ALIGNMENT = 8
 _SIGNED_DATA = bytes.fromhex('2a864886f70d010702')
 _SPC_INDIRECT_DATA = bytes.fromhex('2b060104018237020104')
@@ -187,7 +189,7 @@ def _walk(data: bytes) -> tuple[list[_Entry], int]:
             break
         length, _, kind = _HEADER.unpack_from(data, offset)
         if not _HEADER.size <= length <= rest or (
-                length == _HEADER.size and kind == _PKCS7):
+                length <= _EMPTY.get(kind, 0)):
             break
         entries.append(_Entry(
             kind, data[offset + _HEADER.size:offset + length]))

@@ -91,6 +91,8 @@ _ENTRY_STEPS = 4
 _ENTRY_SIZE = 32
 _ENTRY = struct.Struct('<11sBB7xH4xHI')
 _DELETED = 0xe5
+#: Names of a directory itself and of the one that it is in.
+RELATIVE = ('.', '..')
 _ATTRIBUTES = 0x3f
 _VOLUME_ID = 0x08
 _DIRECTORY = 0x10
@@ -216,7 +218,13 @@ class DirectoryEntry(typing.NamedTuple):
     size: int
 
     def matches(self, name: str) -> bool:
-        """Return whether firmware finds the file by a name, in any case."""
+        """Return whether firmware finds the file by a name.
+
+        In any case, and with spaces around it or dots behind it
+        (``FatPkg/EnhancedFatDxe``, FatFileNameIsValid).
+        """
+        if name not in RELATIVE:
+            name = name.lstrip(' ').rstrip(' .')
         return _upper(name) in (_upper(self.name), _upper(self.short_name))
 
 

@@ -221,7 +221,7 @@ def _boot_options(volume: fat.Volume
                   ) -> Iterator[tuple[_Path, shim.BootOption]]:
     r"""Yield the boot options that directories of \EFI define."""
     for entry in volume.entries(volume.find(_EFI)):
-        if not entry.is_directory or entry.name in ('.', '..') or (
+        if not entry.is_directory or entry.name in fat.RELATIVE or (
                 entry.matches(_DEFAULT_DIRECTORY[-1])):
             continue
         for name in _CSV_NAMES:
@@ -257,7 +257,7 @@ def _installed_loaders(volume: fat.Volume) -> Iterator[_Path]:
     if efi is None or not efi.is_directory:
         return
     directories = (entry for entry in volume.entries(efi)
-                   if entry.is_directory and entry.name not in ('.', '..'))
+                   if entry.is_directory and entry.name not in fat.RELATIVE)
     for directory in itertools.islice(directories, _MAX_DIRECTORIES):
         names = [*volume.entries(directory)]
         for loader in _INSTALLED_LOADERS:

@@ -935,9 +935,21 @@ LOADERS = (
     starts('shim-options', *with_files(
         SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
             '\\EFI\\Linux\\uki.efi,a UKI'))), telling=True),
-    fails('shim-options-with-space', 'HV334', *with_files(
+    starts('shim-options-space', *with_files(
         SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
             '\\EFI\\Linux\\uki.efi ,a UKI')))),
+    starts('shim-options-spaces-first', *with_files(
+        SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
+            '\\EFI\\Linux\\  uki.efi,a UKI')))),
+    starts('shim-options-dot', *with_files(
+        SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
+            '\\EFI\\Linux\\uki.efi.,a UKI')))),
+    starts('shim-options-dot-and-space', *with_files(
+        SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
+            '\\EFI\\Linux\\uki.efi. ,a UKI')))),
+    starts('shim-options-spaces-and-dots', *with_files(
+        SHIM, UKI, images.put('EFI/BOOT/options.csv', csv(
+            '\\EFI\\Linux\\uki.efi . .,a UKI')))),
     starts('unified-with-drivers', *with_files(images.put(
         BOOTX64, loaders.unified(initrds.initrd(
             '6.1', unified.DRIVERS)))), telling=True),

@@ -347,8 +347,11 @@ CORPUS = [
         lambda program: signing.entry(
             signing.pkcs7(program, LEAF), kind=1))), **TEST),
     starts('signed-entry-other-first', *disk(with_entries(
-        lambda program: signing.entry(b'anything', kind=0xef1), good)),
-        **TEST),
+        lambda program: signing.entry(b'a GUID and content', kind=0xef1),
+        good)), **TEST),
+    fails('signed-entry-only-guid-first', 'HV340', *disk(with_entries(
+        lambda program: signing.entry(b'only some GUID..', kind=0xef1),
+        good)), **TEST),
     starts('signed-entry-garbage-first', *disk(with_entries(
         lambda program: signing.entry(b'garbage!'), good)), **TEST),
     starts('signed-entry-foreign-first', *disk(with_entries(

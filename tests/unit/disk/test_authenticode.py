@@ -252,18 +252,18 @@ class TableTestCase(SignatureTestCase):
     def test_entries_of_other_types_count_for_nothing(self):
         self.assertAccepted(0, signing.entry(self.encoded, kind=1))
         self.assertAccepted(
-            1, signing.entry(b'anything', kind=0xef1), self.entry)
+            1, signing.entry(b'a GUID and content', kind=0xef1), self.entry)
 
     def test_undecodable_content_beside_a_signature(self):
         self.assertAccepted(1, signing.entry(b'garbage!'), self.entry)
 
     def test_an_entry_without_content(self):
         self.assertAccepted(1, signing.entry(b'', kind=1), self.entry)
-        size = len(self.entry)
-        self.assertRefused(
-            f'its entries end at byte 0 of {8 + size}',
-            f'its entries end at byte 0 of {8 + size}',
-            signing.entry(b''), self.entry)
+        for first in (signing.entry(b''),
+                      signing.entry(b'only some GUID..', kind=0xef1)):
+            words = (f'its entries end at byte 0 of '
+                     f'{len(first + self.entry)}')
+            self.assertRefused(words, words, first, self.entry)
 
     def test_an_entry_of_length_0(self):
         size = len(self.entry)

@@ -54,6 +54,13 @@ class FilesTestCase(base.TestCase):
         opened = volume(guests.fat({'EFI/' + name: b'content'}))
         self.assertIsNotNone(opened.find('EFI', name.swapcase()))
 
+    def test_spaces_and_dots_around_a_name_do_not_matter(self):
+        opened = volume(guests.fat({'EFI/A.EFI': b''}))
+        for name in ('  a.efi', 'a.efi ', 'a.efi. .', 'a.efi..'):
+            self.assertIsNotNone(opened.find('EFI', name), name)
+        for name in ('.a.efi', 'a .efi', '.', '..', ' ', ''):
+            self.assertIsNone(opened.find('EFI', name), name)
+
     def test_letters_outside_of_ascii_do_not_match(self):
         for name in ('BOOTX64.EF\u0131', 'BOOTX64.E\ufb01'):
             entry = fat.DirectoryEntry(name, 'BOOTX6~1.EFI', False, 2, 1024)
