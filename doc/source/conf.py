@@ -8,17 +8,21 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / 'ext'))
 
 project = 'hyperv-sched'
-copyright = 'the hyperv-sched developers'  # noqa: A001 (Sphinx)
+author = 'the hyperv-sched developers'
+copyright = f'{author}, Apache-2.0'  # noqa: A001 (Sphinx)
 version = release = importlib.metadata.version('hyperv-sched')
 extensions = [
     'cliff.sphinxext',
-    'openstackdocstheme',
+    'option_table',
     'oslo_config.sphinxext',
     'reno.sphinxext',
     'rule_sections',
 ]
-html_theme = 'openstackdocs'
-openstackdocs_auto_name = False
-openstackdocs_auto_version = False
+# It loads nothing from other servers.
+html_theme = 'furo'
+html_title = f'hyperv-sched {version}'
+html_show_sphinx = False
+# Most blocks are commands and messages.
+highlight_language = 'none'
 # Commands are there to be pasted.
 smartquotes = False

@@ -4,7 +4,7 @@
 The image is a program of UEFI whose sections are the kernel, its version and
 the initrd. Linux reads the disks of a generation 2 VM with hv_storvsc, which
 needs hv_vmbus: each is a part of the kernel or a file of the initrd. A list
-of the parts of the kernel, modules.builtin, lies beside the files (Linux,
+of the parts of the kernel, modules.builtin, is in the initrd, too (Linux,
 ``kbuild/kbuild.rst``).
 """
 

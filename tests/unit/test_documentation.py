@@ -111,3 +111,33 @@ class InstallCommandTestCase(base.TestCase):
                      'hyperv_sched.', '(``pipx install hyperv-sched``)',
                      'pip install . "hyperv-sched[openstack]"'):
             self.assertTrue(unpublished(text), text)
+
+
+class PageTestCase(base.TestCase):
+    """Pages that name what is in the source."""
+
+    def read(self, name):
+        return (TOP / 'doc/source' / name).read_text()
+
+    def test_each_code_of_a_fault_has_a_row(self):
+        self.assertEqual(
+            {f'HV40{number}' for number in range(1, 6)}
+            | {f'HV50{number}' for number in range(1, 6)},
+            set(re.findall(r'^   \* - :ref:`(HV\d+)', self.read(
+                'failed.rst'), re.MULTILINE)))
+
+    def test_lines_to_look_for_in_logs_are_logged(self):
+        table = self.read('operations.rst').partition('Log lines\n')[2]
+        lines = re.findall(r'^   \* - ``(.+)``$', table.partition(
+            'Clouds with')[0], re.MULTILINE)
+        self.assertGreater(len(lines), 5)
+        text = ''.join(path.read_text() for path in TOP.glob(
+            'hyperv_sched/**/*.py'))
+        for line in lines:
+            self.assertIn(line, text)
+
+    def test_each_benchmark_is_on_the_page(self):
+        self.assertEqual(
+            {path.stem for path in TOP.glob('benchmarks/[a-z]*.py')},
+            set(re.findall(r'bench -- (\w+)``$', self.read(
+                'benchmarks.rst'), re.MULTILINE)))

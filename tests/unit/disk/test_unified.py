@@ -66,7 +66,7 @@ class UnifiedTestCase(base.TestCase):
         self.check(None, initrds.initrd(VERSION, BOTH)
                    + initrds.initrd('6.2', BOTH), version='')
 
-    def test_nothing_is_said_of_what_is_not_certain(self):
+    def test_what_is_not_certain_is_not_reported(self):
         for initrd in (None, b'damaged', initrds.archive({'a': b''})):
             self.assertIsNone(self.check(None, initrd))
 
