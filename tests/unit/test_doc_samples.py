@@ -4,6 +4,7 @@
 import os
 import pathlib
 import shlex
+import textwrap
 
 from tests import guests
 from tests import samples
@@ -19,6 +20,8 @@ FILES = {
     'debian.vhdx': samples.vhdx(
         block_size=samples.MIB, guest=guests.bootable()),
 }
+README = SAMPLES.parents[2] / 'README.rst'
+
 #: What a terminal shows between output and messages.
 PROMPT = '$ '
 
@@ -43,3 +46,7 @@ class SampleTestCase(base.CommandTestCase):
                 _, out, err = self.run_command(*argv)
                 shown += f'{line}\n{out}{err}'
             self.assertEqual(text, shown, path.name)
+
+    def test_readme_has_one_of_them(self):
+        sample = (SAMPLES / 'refused.txt').read_text()
+        self.assertIn(textwrap.indent(sample, '    '), README.read_text())
