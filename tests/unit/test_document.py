@@ -76,3 +76,21 @@ class LabelTestCase(base.TestCase):
         self.assertEqual('1', document.label({'id': '1', 'name': 'n'}))
         self.assertEqual('n', document.label({'name': 'n'}))
         self.assertEqual('-', document.label({}))
+
+    def test_length_is_limited(self):
+        self.assertEqual(255, len(document.label({'name': 'x' * 255})))
+        self.assertEqual(255, len(document.label({'name': 'x' * 256})))
+
+
+class FlavorTestCase(base.TestCase):
+
+    def test_requirements_of_a_flavor(self):
+        image = document.normalize({'hw_machine_type': 'hyperv-gen2'})
+        for extra_specs, added in (
+                ({}, {}), ({'os:secure_boot': 'disabled'}, {}),
+                ({'os:secure_boot': 'required'},
+                 {'os_secure_boot': 'required'}),
+                ({'os:resolution': '1920x1200'},
+                 {'os:resolution': '1920x1200'})):
+            self.assertEqual({**image, **added},
+                             document.add_flavor(image, extra_specs))

@@ -45,6 +45,12 @@ class ExplainTestCase(base.TestCase):
              'new': 'HV403'}, codes(result))
         self.assertEqual((5, 2), (result.hosts, result.accepted))
 
+    def test_hosts_are_counted_by_their_first_error(self):
+        self.assertEqual(
+            {'HV402': 1, 'HV401': 1, 'HV403': 1},
+            {finding.code: number for finding, number
+             in explain(**GENERATION_2).rejected.items()})
+
     def test_hosts_that_nova_alone_lets_through(self):
         result = explain(hw_machine_type='hyperv-gen2')
         self.assertEqual((5, 3), (
