@@ -33,16 +33,16 @@ COLUMNS = ('subject', 'id', 'name', 'severity', 'code', 'rule', 'message',
 
 _RANK = {'error': 0, 'unknown': 1, 'warning': 2, 'info': 3}
 
-#: The numbers of the first lines, by their names.
+#: The numbers of the first lines, by their names. The plural is in braces.
 _TOTALS = (
-    ('images_for_hyperv', 'images for Hyper-V'),
+    ('images_for_hyperv', 'image{s} for Hyper-V'),
     ('images_without_host', 'that no host can run'),
     ('images_with_few_hosts', 'that only some hosts can run'),
-    ('hosts', 'hosts'),
+    ('hosts', 'host{s}'),
     ('hyperv_hosts', 'of Hyper-V'),
     ('hosts_without_version', 'without a version'),
     ('hosts_without_trait', 'without the trait of generation 2'),
-    ('servers', 'servers'),
+    ('servers', 'server{s}'),
     ('servers_without_destination', 'with no other host to go to'),
     ('servers_on_unsuitable_host', 'on a host that cannot run the image'),
 )
@@ -81,7 +81,8 @@ def write_text(result: audit.Audit, stream: TextIO) -> None:
             line = ''
         if line and not totals[name]:
             continue
-        line += f'{", " if line else ""}{totals[name]} {label}'
+        words = label.format(s='' if totals[name] == 1 else 's')
+        line += f'{", " if line else ""}{totals[name]} {words}'
     stream.write(f'{line}\n')
     if totals['servers_of_unknown_image']:
         stream.write(f'({totals["servers_of_unknown_image"]} servers boot '
@@ -241,7 +242,7 @@ def _page(result: audit.Audit, now: datetime.datetime) -> dict[str, Any]:
 def _card(label: str, name: str) -> str:
     """Return a label that stands alone."""
     if name in _FIRST_OF_LINE:
-        return label
+        return label.format(s='s')
     subject = next(word for word in ('images', 'hosts', 'servers')
                    if word in name)
     return f'{subject} {label}'

@@ -45,7 +45,7 @@ class AuditTestCase(base.CommandTestCase):
     def test_text_begins_with_totals(self):
         _, out, _ = self.audit([IMAGE], [host('a'), host('b', 0)])
         self.assertEqual(
-            ['1 images for Hyper-V, 1 that only some hosts can run',
+            ['1 image for Hyper-V, 1 that only some hosts can run',
              '2 hosts, 2 of Hyper-V, 1 without a version', '0 servers', '',
              'error    HV403  host-version-unknown', '  1 host: b'],
             out.splitlines()[:6])
