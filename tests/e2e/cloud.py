@@ -227,16 +227,41 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
     @contextlib.contextmanager
     def only(self, *names):
         """A cloud in which no other hosts are to be had."""
-        compute = self.admin.compute
-        others = [service for service in compute.services(
+        others = [service for service in self.admin.compute.services(
             binary='nova-compute') if service.host not in names]
         try:
-            for service in others:
-                compute.disable_service(service)
+            self._enable(others, False)
             yield
         finally:
-            for service in others:
-                compute.enable_service(service)
+            self._enable(others, True)
+
+    def _enable(self, services, enabled):
+        """Enable or disable hosts, in placement as well.
+
+        If nova-compute updates its resource provider at the same time, the
+        older traits may win. The change is then repeated.
+        """
+        change = (self.admin.compute.enable_service if enabled
+                  else self.admin.compute.disable_service)
+        for service in services:
+            change(service)
+        # Nova cannot change the traits of a host that is down.
+        running = [service for service in services if service.state == 'up']
+
+        def changed():
+            disabled = [provider['name'] for provider in
+                        self.admin.placement.get(
+                            '/resource_providers', params={
+                                'required': 'COMPUTE_STATUS_DISABLED'},
+                            microversion='1.18',
+                        ).json()['resource_providers']]
+            wrong = [service for service in running
+                     if (service.host in disabled) == enabled]
+            for service in wrong:
+                change(service)
+            return not wrong
+
+        self.wait_for(changed)
 
     @contextlib.contextmanager
     def configured(self, name, text, *services):
