@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wheel: what it holds, and what it does to its surroundings.
+"""The files of a release: what they hold, and what the wheel does.
 
 Runs in an environment that has Nova and not this package: the tests install
 and uninstall it there.
@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 
@@ -51,16 +52,20 @@ def pip(python, *argv):
 
 @functools.cache
 def build():
-    """Build the wheel from a clean copy of what is tracked; return its path.
+    """Build both files of a release; return the directory they are in.
 
-    All tests of a process share it.
+    They are built from a clean copy of what is tracked, in ``source``, which
+    has the tag 1.2.3; the wheel from the source distribution. All tests of a
+    process share them.
     """
     directory = tempfile.TemporaryDirectory()
     atexit.register(directory.cleanup)
-    pip(sys.executable, 'wheel', '--no-deps', '-w', directory.name,
-        copy_checkout(pathlib.Path(directory.name, 'source')))
-    wheel, = pathlib.Path(directory.name).glob('*.whl')
-    return wheel
+    source = copy_checkout(pathlib.Path(directory.name, 'source'))
+    for words in ('init -q', 'add --all', 'commit -q -m all', 'tag 1.2.3'):
+        run('git', '-C', source, '-c', 'user.name=x', '-c', 'user.email=x',
+            *words.split())
+    run('uv', 'build', '-q', '--out-dir', directory.name, source)
+    return pathlib.Path(directory.name)
 
 
 def copy_checkout(source):
@@ -82,7 +87,51 @@ class WheelFixtureTestCase(testtools.TestCase):
         super().setUpClass()
         cls.directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.directory.cleanup)
-        cls.wheel = build()
+        cls.built = build()
+        cls.wheel, = cls.built.glob('*.whl')
+
+
+class SourceDistributionTestCase(WheelFixtureTestCase):
+
+    def names(self):
+        """Return the files in it, without the directory of the version."""
+        path, = self.built.glob('*.tar.gz')
+        with tarfile.open(path) as archive:
+            return {member.name.partition('/')[2]: member.name
+                    for member in archive if member.isfile()}
+
+    def test_holds_all_that_is_tracked(self):
+        tracked = set(run('git', '-C', self.built / 'source', 'ls-files',
+                          '-z').split('\0')[:-1])
+        names = self.names()
+        self.assertEqual(set(), tracked - names.keys())
+        self.assertEqual(
+            {'PKG-INFO', 'hyperv_sched.egg-info'},
+            {name.partition('/')[0] for name in names.keys() - tracked})
+
+    def test_has_tests_documentation_and_configuration(self):
+        names = self.names()
+        for name in ('tests/unit/test_rules.py', 'doc/source/index.rst',
+                     'etc/nova/hyperv_sched.conf.sample', 'tox.ini',
+                     'tools/test', 'SECURITY.md', 'LICENSE'):
+            self.assertIn(name, names)
+
+    def test_has_the_version_of_the_tag(self):
+        self.assertEqual('hyperv_sched-1.2.3/PKG-INFO',
+                         self.names()['PKG-INFO'])
+        self.assertEqual('hyperv_sched-1.2.3-py3-none-any.whl',
+                         self.wheel.name)
+
+    def test_archive_of_git_has_the_version_of_the_tag(self):
+        home = pathlib.Path(self.directory.name)
+        source = self.built / 'source'
+        run('git', '-C', source, 'archive', '--prefix=archive/', '-o',
+            home / 'archive.tar', '1.2.3')
+        with tarfile.open(home / 'archive.tar') as archive:
+            archive.extractall(home, filter='data')
+        run('uv', 'build', '-q', '--sdist', '--out-dir', home,
+            home / 'archive')
+        self.assertTrue((home / 'hyperv_sched-1.2.3.tar.gz').exists())
 
 
 class WheelTestCase(WheelFixtureTestCase):
@@ -96,13 +145,21 @@ class WheelTestCase(WheelFixtureTestCase):
             ['nova/virt/hyperv_sched/__init__.py'],
             [name for name in self.names() if name.startswith('nova')])
 
-    def test_holds_types_and_no_tests(self):
-        self.assertIn('hyperv_sched/py.typed',
-                      self.names())
+    def test_holds_the_package_and_nothing_else(self):
+        metadata = 'hyperv_sched-1.2.3.dist-info/'
+        names = {name for name in self.names()
+                 if not name.startswith(metadata)}
         self.assertEqual(
-            {'hyperv_sched', 'nova'},
-            {name.split('/')[0] for name in self.names()
-             if '.dist-info/' not in name})
+            set(run('git', '-C', self.built / 'source', 'ls-files', '-z',
+                    'hyperv_sched', 'nova').split('\0')[:-1]), names)
+        self.assertLessEqual(
+            {'hyperv_sched/py.typed', 'hyperv_sched/cli/audit.html',
+             'hyperv_sched/disk/templates.json'}, names)
+        self.assertEqual(
+            {'METADATA', 'RECORD', 'WHEEL', 'entry_points.txt',
+             'licenses/LICENSE', 'top_level.txt'},
+            {name.removeprefix(metadata) for name in self.names()
+             if name.startswith(metadata)})
 
 
 class LaptopTestCase(WheelFixtureTestCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import configparser
 import contextlib
@@ -35,19 +36,22 @@ usage, or this machine lacks something, which the message names; 3 what ran
 has passed, but environments were left out, which the last lines name
 '''
 
-_QEMU = ('qemu-utils',)
+_NIGHTLY_DESCRIPTION = '''\
+Run every environment of tox.ini in full, one after the other, and print one
+table. This takes hours.
+'''
 
-#: Debian packages by the environments that need them.
-PACKAGES = {
-    'firmware': (
-        'dosfstools', 'e2fsprogs', 'exfatprogs', 'fdisk', 'gdisk',
-        'grub-common', 'grub-efi-amd64-bin', 'grub-efi-ia32-bin',
-        'grub-pc-bin', 'mtools', 'ovmf', 'qemu-system-x86', *_QEMU,
-        'systemd-boot-efi', 'xorriso'),
-    # Chromium opens the page of "cloud audit".
-    'functional': _QEMU,
-    'packaging': (*_QEMU, 'python3-venv'),
+#: The environments of tox.ini in full, and what is passed to those that
+#: would run for less time or want more.
+NIGHTLY = {
+    'pep8': (), 'mypy': (), 'docs': (), 'unit': (), 'lower-bounds': (),
+    'release': ('--snapshot',), 'packaging': (), 'functional': (),
+    'browser': (), 'nova26': (), 'nova28': (), 'nova31': (), 'glance30': (),
+    'firmware': (), 'e2e': (), 'soak': ('--minutes', '10'),
+    'fuzz': ('-max_total_time=600',), 'mutation': (),
 }
+
+_QEMU = 'qemu-utils'
 
 #: Unpacked, not installed: installing them would change how this very
 #: computer boots.
@@ -75,7 +79,7 @@ _UBUNTU_KEYRING = 'ubuntu-keyring'
 _UBUNTU_KEYRING_FILE = 'usr/share/keyrings/ubuntu-archive-keyring.gpg'
 
 #: Environments of releases that know no Python newer than 3.11.
-_OLD = re.compile(r'(nova|glance)\d+')
+_OLD = re.compile(r'(nova|glance)\d+|lower-bounds')
 
 #: Debian 12's Python 3.11, which runs on newer releases, too.
 _BOOKWORM_PYTHON = ('libpython3.11-minimal', 'libpython3.11-stdlib',
@@ -133,6 +137,25 @@ def main() -> int:
     return report(results, left_out)
 
 
+def nightly() -> int:
+    """Run all environments in full; return the exit code."""
+    argparse.ArgumentParser(
+        prog='tools/nightly', description=_NIGHTLY_DESCRIPTION,
+        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args()
+    names = [*NIGHTLY]
+    try:
+        _check_machine(names)
+        env, left_out = _prepare(names)
+        names = [name for name in names if name not in left_out]
+        results = _run_side_by_side(names, env, 1, NIGHTLY)
+    except console.ToolError as exc:
+        sys.stdout.flush()
+        print(f'error: {exc}', file=sys.stderr)
+        return 2
+    return report(results, left_out)
+
+
 def _read_tox_ini() -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(venvs.TOP / 'tox.ini')
@@ -162,11 +185,15 @@ def environments() -> dict[str, configparser.SectionProxy]:
 
 def packages(names: Sequence[str]) -> list[str]:
     """Return the Debian packages that environments need."""
-    needed = {package for name in names
-              for package in PACKAGES.get(name.partition('-')[0], ())}
+    needed = set()
+    for line in (venvs.TOP / 'bindep.txt').read_text().splitlines():
+        match = re.fullmatch(r'(\S+) \[platform:dpkg (.+)\]', line)
+        if match and {name.partition('-')[0]
+                      for name in names} & {*match[2].split()}:
+            needed.add(match[1])
     if shutil.which('qemu-img'):
         # The command does, wherever it is from.
-        needed -= {*_QEMU}
+        needed.discard(_QEMU)
     if importlib.util.find_spec('ensurepip'):
         needed.discard('python3-venv')
     return sorted(needed)
@@ -363,12 +390,18 @@ def _install(names: Sequence[str], env: dict[str, str]) -> dict[str, Result]:
     return failed
 
 
-def _run_side_by_side(names: Sequence[str],
-                      env: dict[str, str]) -> dict[str, Result]:
-    """Run environments, one more at a time than there are cores.
+def _run_side_by_side(names: Sequence[str], env: dict[str, str],
+                      together: int = (os.cpu_count() or 1) + 1,
+                      posargs: Mapping[str, Sequence[str]] | None = None,
+                      ) -> dict[str, Result]:
+    """Run environments, several at a time.
 
     The output of one that fails is printed when it ends. That of the others
     is in their logs.
+
+    :param together: how many at a time; by default one more than there are
+        cores
+    :param posargs: arguments of environments
     """
     results = _install(names, env)
     for name in results:
@@ -378,9 +411,10 @@ def _run_side_by_side(names: Sequence[str],
     progress = console.Progress('Running the environments')
     try:
         while waiting or running:
-            while waiting and len(running) <= (os.cpu_count() or 1):
+            while waiting and len(running) < together:
                 name = waiting.pop(0)
-                running[name] = _Running(name, env)
+                running[name] = _Running(
+                    name, env, (posargs or {}).get(name, ()))
             for name, child in list(running.items()):
                 if (result := child.result()) is not None:
                     del running[name]
@@ -427,12 +461,14 @@ def _yield_to_e2e() -> None:
 class _Running:
     """An environment that runs, in a session of its own."""
 
-    def __init__(self, name: str, env: dict[str, str]) -> None:
+    def __init__(self, name: str, env: dict[str, str],
+                 posargs: Sequence[str]) -> None:
         self._started = time.monotonic()
         self._log = _LOGS / f'{name}.log'
         with open(self._log, 'wb') as file:
             self._child = subprocess.Popen(
-                _tox('run', '--skip-pkg-install', '-e', name), env=env,
+                _tox('run', '--skip-pkg-install', '-e', name,
+                     *(['--', *posargs] if posargs else [])), env=env,
                 stdin=subprocess.DEVNULL, stdout=file,
                 stderr=subprocess.STDOUT, start_new_session=True,
                 preexec_fn=None if name.startswith('e2e') else _yield_to_e2e)

@@ -304,6 +304,13 @@ class ToxTestCase(testtools.TestCase):
             {'docs', 'e2e-ci', 'firmware-ci', 'functional', 'mypy', 'nova28',
              'packaging', 'pep8', 'unit'}, {*checks.default_environments()})
 
+    def test_nightly_runs_all_but_short_forms_and_what_writes_files(self):
+        self.assertEqual(
+            {'bench', 'e2e-ci', 'firmware-ci', 'genconfig'},
+            checks.environments().keys() - checks.NIGHTLY.keys())
+        self.assertLessEqual(
+            checks.NIGHTLY.keys(), checks.environments().keys())
+
     def test_what_calls_qemu_gets_it(self):
         found = {
             name for name, section in checks.environments().items()
@@ -320,9 +327,17 @@ class ToxTestCase(testtools.TestCase):
         with mock.patch('shutil.which', lambda name: f'/opt/{name}'):
             self.assertEqual([], checks.packages(['functional']))
 
+    def test_each_profile_of_bindep_is_an_environment(self):
+        profiles = {
+            word for line in (TOP / 'bindep.txt').read_text().splitlines()
+            if not line.startswith('#')
+            for word in line.partition('platform:dpkg ')[2].strip(']').split()}
+        self.assertEqual(
+            {'browser', 'firmware', 'functional', 'packaging'}, profiles)
+
     def test_what_needs_python_3_11(self):
         self.assertEqual(
-            {'glance30', 'nova26', 'nova28', 'nova31'},
+            {'glance30', 'lower-bounds', 'nova26', 'nova28', 'nova31'},
             {*filter(checks.needs_old_python, checks.environments())})
         for name, section in checks.environments().items():
             self.assertEqual(section.get('basepython') == 'python3.11',
