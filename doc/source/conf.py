@@ -20,7 +20,8 @@ extensions = [
 ]
 # It loads nothing from other servers.
 html_theme = 'furo'
-html_title = f'hyperv-sched {version}'
+# Without the commit.
+html_title = f'hyperv-sched {version.partition("+")[0]}'
 html_show_sphinx = False
 # Most blocks are commands and messages.
 highlight_language = 'none'

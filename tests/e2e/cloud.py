@@ -249,12 +249,11 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
         running = [service for service in services if service.state == 'up']
 
         def changed():
-            disabled = [provider['name'] for provider in
-                        self.admin.placement.get(
-                            '/resource_providers', params={
-                                'required': 'COMPUTE_STATUS_DISABLED'},
-                            microversion='1.18',
-                        ).json()['resource_providers']]
+            found = self.admin.placement.get(
+                '/resource_providers', microversion='1.18',
+                params={'required': 'COMPUTE_STATUS_DISABLED'}).json()
+            disabled = [provider['name']
+                        for provider in found['resource_providers']]
             wrong = [service for service in running
                      if (service.host in disabled) == enabled]
             for service in wrong:
