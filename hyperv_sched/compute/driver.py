@@ -22,6 +22,7 @@ from hyperv_sched import compatibility
 from hyperv_sched import conf
 from hyperv_sched import names
 from hyperv_sched import objects
+from hyperv_sched import traits
 from hyperv_sched import versions
 from hyperv_sched.compute import checks
 from hyperv_sched.compute import compute_hyperv
@@ -30,7 +31,6 @@ from hyperv_sched.compute import enforcement
 from hyperv_sched.compute import hosts
 from hyperv_sched.compute import images
 from hyperv_sched.compute import origin
-from hyperv_sched.compute import traits
 from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
@@ -249,7 +249,8 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
             *host.hypervisor_info(nodename))
         present = traits.host_traits(
             capability, host.windows_version(), self.generation_policy)
-        provider_tree.remove_traits(nodename, *traits.OWNED - present)
+        provider_tree.remove_traits(
+            nodename, *traits.owned_traits(capability) - present)
         provider_tree.add_traits(nodename, *present)
         if capability.is_hyperv:
             # compute-hyperv supports Secure Boot but does not report it, and

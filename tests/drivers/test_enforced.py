@@ -516,8 +516,11 @@ class TraitsMixin:
             tree.new_root(node, uuidsentinel.node)
             driver.update_provider_tree(tree, node)
             data = tree.data(node)
-            self.assertEqual({f'CUSTOM_HYPERV_{trait}' for trait in traits},
-                             set(data.traits))
+            self.assertEqual(
+                {'CUSTOM_HYPERV', 'COMPUTE_FIRMWARE_BIOS',
+                 *(['COMPUTE_FIRMWARE_UEFI'] if 'GEN2' in traits else []),
+                 *(f'CUSTOM_HYPERV_{trait}' for trait in traits)},
+                set(data.traits))
             self.assertEqual({'VCPU', 'MEMORY_MB', 'DISK_GB'},
                              set(data.inventory))
             reported = driver.capabilities_as_traits()

@@ -848,14 +848,23 @@ class TraitsTestCase(cloud.EnforcedCloud):
                 if trait.startswith(prefix)}
 
     def test_each_host_reports_its_traits(self):
-        self.assertEqual(set(), self.traits('ws2012'))
+        self.assertEqual({'CUSTOM_HYPERV'}, self.traits('ws2012'))
         self.assertEqual(set(), self.traits('kvm'))
-        self.assertEqual({'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2'},
-                         self.traits('ws2012r2'))
         self.assertEqual(
-            {'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2',
+            {'CUSTOM_HYPERV', 'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2'},
+            self.traits('ws2012r2'))
+        self.assertEqual(
+            {'CUSTOM_HYPERV', 'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2',
              'CUSTOM_HYPERV_WS2016', 'CUSTOM_HYPERV_WS2019',
              'CUSTOM_HYPERV_WS2022'}, self.traits('ws2022'))
+
+    def test_each_host_reports_the_firmware_of_its_guests(self):
+        bios, uefi = 'COMPUTE_FIRMWARE_BIOS', 'COMPUTE_FIRMWARE_UEFI'
+        self.assertEqual(
+            {'ws2012': {bios}, 'ws2012r2': {bios, uefi},
+             'ws2022': {bios, uefi}, 'kvm': set()},
+            {host: self.traits(host, 'COMPUTE_FIRMWARE_')
+             for host in self.hosts})
 
     def test_outdated_traits_are_removed_and_others_are_kept(self):
         uuid = self._get_provider_uuid_by_host('ws2012')
@@ -874,7 +883,8 @@ class TraitsTestCase(cloud.EnforcedCloud):
         self.computes['ws2012r2'] = self.restart_compute_service(
             self.computes['ws2012r2'], keep_hypervisor_state=False)
         self._run_periodics()
-        self.assertEqual({'CUSTOM_HYPERV_WS2012R2'}, self.traits('ws2012r2'))
+        self.assertEqual({'CUSTOM_HYPERV', 'CUSTOM_HYPERV_WS2012R2'},
+                         self.traits('ws2012r2'))
 
     def test_image_that_requires_a_trait_is_placed_on_a_host_with_it(self):
         image = self.image('gen2', **cloud.GENERATION_2, **{

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Traits that a host reports to placement."""
+"""Traits of Hyper-V hosts in placement."""
 
 from __future__ import annotations
 
@@ -19,23 +19,37 @@ _RELEASES = {
     'CUSTOM_HYPERV_WS2025': versions.Version('10.0.26100'),
 }
 
-#: The traits that are added and removed here.
-OWNED = frozenset((names.GENERATION_2_TRAIT, *_RELEASES))
+#: Characters of a version that are read.
+_MAX_VERSION = 64
+
+#: Traits that nothing but this package and a provider.yaml reports.
+CUSTOM = frozenset(
+    (names.HYPERV_TRAIT, names.GENERATION_2_TRAIT, *_RELEASES))
+
+_FIRMWARE = frozenset((names.BIOS_TRAIT, names.UEFI_TRAIT))
+
+
+def owned_traits(host: objects.HostCapability) -> frozenset[str]:
+    """Return the traits that EnforcedDriver adds to a host and removes.
+
+    The firmware of other hypervisors is left to their drivers.
+    """
+    return CUSTOM | _FIRMWARE if host.is_hyperv else CUSTOM
 
 
 def host_traits(host: objects.HostCapability, windows_version: object,
                 policy: compatibility.Policy) -> frozenset[str]:
-    """Return the traits of OWNED that a host has.
+    """Return the owned traits that a host has.
 
     :param windows_version: with its build, 10.0.20348 or similar; anything
         else if the driver does not know the build
     """
     if not host.is_hyperv:
         return frozenset()
-    traits = set()
+    traits = {names.HYPERV_TRAIT, names.BIOS_TRAIT}
     if compatibility.check_host(
             compatibility.generation_2(), host, policy) is None:
-        traits.add(names.GENERATION_2_TRAIT)
+        traits |= {names.GENERATION_2_TRAIT, names.UEFI_TRAIT}
     version = _build(windows_version) or _oldest_build(
         host.hypervisor_version)
     if version is not None:
@@ -47,7 +61,7 @@ def host_traits(host: objects.HostCapability, windows_version: object,
 def _build(windows_version: object) -> versions.Version | None:
     """Parse a version; None if it has no build."""
     try:
-        version = versions.Version(str(windows_version))
+        version = versions.Version(str(windows_version)[:_MAX_VERSION])
     except packaging_version.InvalidVersion:
         return None
     return version if len(version.release) > 2 else None
