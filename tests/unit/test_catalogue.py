@@ -34,6 +34,7 @@ HV118 names-disagree              error         hyperv      -
 HV119 property-ignored            info          hyperv      -
 HV120 version-not-portable        warning       hyperv      -
 HV121 vm-mode                     error         hyperv      -
+HV122 trait-missing               info          gen2        -
 HV123 property-misspelt           warning       any         -
 HV124 value-refused-by-nova       error         hyperv      -
 HV125 trait-unavailable           error         hyperv      -
@@ -154,7 +155,7 @@ class CatalogueTestCase(base.TestCase):
 
     def test_rules_over_images_have_checks(self):
         self.assertEqual(
-            {'HV226'},
+            {'HV122', 'HV226'},
             {rule.code for rule in rules.CATALOGUE.values()
              if rule.code < 'HV4' and not rule.clauses})
 
