@@ -24,6 +24,10 @@ GENERATION_2 = 'hyperv-gen2'
 HYPERV_TRAIT = 'CUSTOM_HYPERV'
 GENERATION_2_TRAIT = 'CUSTOM_HYPERV_GEN2'
 
+#: The key in the system_metadata of a server that has the version of Windows
+#: on which its virtual machine was made. Nova keeps it when the server moves.
+RELEASE_KEY = 'hyperv_sched_release'
+
 #: Traits of os-traits for the firmware of virtual machines.
 BIOS_TRAIT = 'COMPUTE_FIRMWARE_BIOS'
 UEFI_TRAIT = 'COMPUTE_FIRMWARE_UEFI'

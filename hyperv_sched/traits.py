@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+import dataclasses
+
 from packaging import version as packaging_version
 
 from hyperv_sched import compatibility
@@ -50,21 +53,86 @@ def host_traits(host: objects.HostCapability, windows_version: object,
     if compatibility.check_host(
             compatibility.generation_2(), host, policy) is None:
         traits |= {names.GENERATION_2_TRAIT, names.UEFI_TRAIT}
-    version = _build(windows_version) or _oldest_build(
+    version = parse_build(windows_version) or _oldest_build(
         host.hypervisor_version)
     if version is not None:
-        traits.update(
-            trait for trait, first in _RELEASES.items() if version >= first)
+        traits |= release_traits(version)
     return frozenset(traits)
 
 
-def _build(windows_version: object) -> versions.Version | None:
-    """Parse a version; None if it has no build."""
+def parse_build(windows_version: object) -> versions.Version | None:
+    """Parse a version of Windows; None if it has no build.
+
+    :returns: major, minor and build, without the number of an update
+    """
     try:
         version = versions.Version(str(windows_version)[:_MAX_VERSION])
     except packaging_version.InvalidVersion:
         return None
-    return version if len(version.release) > 2 else None
+    if len(version.release) < 3:
+        return None
+    return versions.Version('.'.join(map(str, version.release[:3])))
+
+
+def release_traits(build: versions.Version) -> frozenset[str]:
+    """Return the traits of the releases that a build is at least."""
+    return frozenset(
+        trait for trait, first in _RELEASES.items() if build >= first)
+
+
+def release_trait(version: versions.Version) -> str | None:
+    """Return the trait that a host of a version has, and no older one.
+
+    :param version: with or without a build
+    """
+    build = version if len(version.release) > 2 else _oldest_build(version)
+    reached = [trait for trait, first in _RELEASES.items()
+               if build is not None and build >= first]
+    return reached[-1] if reached else None
+
+
+def least_build(traits: Collection[str]) -> versions.Version | None:
+    """Return the oldest build that a host with some traits can run."""
+    return max((first for trait, first in _RELEASES.items()
+                if trait in traits), default=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class HostRelease:
+    """What is known of the Windows of a host."""
+
+    build: versions.Version | None = None
+    """From its own driver, which nova-compute of other hosts cannot ask."""
+    version: versions.Version | None = None
+    """Major and minor, as the compute node has them."""
+    traits: frozenset[str] | None = None
+    """Of its resource provider; None if they cannot be read."""
+
+    def describe_older(self, build: versions.Version) -> str | None:
+        """Describe this Windows if it is older than a build.
+
+        :returns: None if it is not older
+        :raises UnknownReleaseError: that cannot be decided.
+        """
+        if self.build is not None:
+            return str(self.build) if self.build < build else None
+        major = versions.Version('.'.join(map(str, build.release[:2])))
+        if self.version is not None and self.version != major:
+            return str(self.version) if self.version < major else None
+        trait = release_trait(build)
+        if trait is None or self.traits is None:
+            raise UnknownReleaseError
+        if trait in self.traits:
+            return None
+        if names.BIOS_TRAIT not in self.traits:
+            # The traits are from a provider.yaml, which may say less than is
+            # true.
+            raise UnknownReleaseError
+        return f'an older release, without the trait {trait}'
+
+
+class UnknownReleaseError(Exception):
+    """The releases of two hosts cannot be compared."""
 
 
 def _oldest_build(version: versions.Version | None

@@ -125,6 +125,7 @@ HV502 image-unusable              error         server      build
 HV503 device-bus-ide              error         server      build
 HV504 rescue-generation           error         server      build
 HV505 rebuild-generation          error         server      build
+HV506 host-older-release          error         server      build
 HV507 server-without-destination  warning       server      -
 HV508 server-on-unsuitable-host   warning       server      -
 """

@@ -59,3 +59,73 @@ class TraitsTestCase(base.TestCase):
                                      ('QEMU', custom), (None, custom)):
             self.assertEqual(expected, traits.owned_traits(
                 objects.HostCapability.from_reported(hypervisor, 10000)))
+
+
+BUILD_2022 = versions.Version('10.0.20348')
+
+
+class HostReleaseTestCase(base.TestCase):
+
+    def older(self, build=None, version=None, host_traits=None,
+              made_on=BUILD_2022):
+        try:
+            return traits.HostRelease(
+                build and versions.Version(build),
+                version and versions.Version(version), host_traits
+            ).describe_older(made_on)
+        except traits.UnknownReleaseError:
+            return 'unknown'
+
+    def test_build_of_the_host_decides(self):
+        for build, expected in (
+                ('6.3.9600', '6.3.9600'), ('10.0.17763', '10.0.17763'),
+                ('10.0.20347', '10.0.20347'), ('10.0.20348', None),
+                ('10.0.26100', None)):
+            self.assertEqual(expected, self.older(
+                build, '10.0', frozenset()), build)
+
+    def test_version_decides_where_it_differs(self):
+        for version, expected in (('6.3', '6.3'), ('11.0', None)):
+            self.assertEqual(expected, self.older(None, version), version)
+
+    def test_traits_decide_within_a_version(self):
+        reported = {'COMPUTE_FIRMWARE_BIOS', 'CUSTOM_HYPERV_WS2019'}
+        for found, expected in (
+                (reported, 'an older release, without the trait '
+                 'CUSTOM_HYPERV_WS2022'),
+                ({*reported, 'CUSTOM_HYPERV_WS2022'}, None),
+                # A provider.yaml may not know the release.
+                ({'CUSTOM_HYPERV_WS2016'}, 'unknown'),
+                ({'CUSTOM_HYPERV_WS2022'}, None), (None, 'unknown')):
+            self.assertEqual(
+                expected, self.older(None, '10.0', found), found)
+
+    def test_guest_of_2012_has_no_trait_to_compare(self):
+        self.assertEqual('unknown', self.older(
+            None, '6.2', frozenset(), versions.Version('6.2.9200')))
+        self.assertIsNone(self.older(
+            None, '6.3', frozenset(), versions.Version('6.2.9200')))
+
+
+class ReleaseTestCase(base.TestCase):
+
+    def test_number_of_an_update_is_not_compared(self):
+        for value, expected in (
+                ('10.0.20348.2113', '10.0.20348'), ('10.0.20348', None),
+                ('10.0', 'none'), ('', 'none'), (None, 'none'),
+                ('9' * 5000, 'none')):
+            self.assertEqual(expected or value,
+                             str(traits.parse_build(value)).lower())
+
+    def test_trait_of_a_version_is_that_of_its_oldest_release(self):
+        for version, expected in (
+                ('6.2', None), ('6.3', 'WS2012R2'), ('10.0', 'WS2016'),
+                ('10.0.17763', 'WS2019'), ('11.0', 'WS2025')):
+            self.assertEqual(
+                expected and f'CUSTOM_HYPERV_{expected}',
+                traits.release_trait(versions.Version(version)), version)
+
+    def test_least_build_of_some_traits(self):
+        self.assertEqual(BUILD_2022, traits.least_build(
+            ['CUSTOM_HYPERV_WS2016', 'CUSTOM_HYPERV_WS2022', 'OTHER']))
+        self.assertIsNone(traits.least_build(['CUSTOM_HYPERV']))

@@ -463,7 +463,7 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
                    group='workarounds')
         super().setUp()
         image = self.image('gen2', **cloud.GENERATION_2)
-        self.server = self.boot(image, az='nova:ws2022')
+        self.server = self.boot(image, az='nova:ws2019')
         self.assertEqual('ACTIVE', self.server['status'])
 
     def migrate(self, **where):
@@ -476,13 +476,13 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
     def assert_unmoved(self):
         server = self.api.get_server(self.server['id'])
         self.assertEqual('ACTIVE', server['status'])
-        self.assertEqual('ws2022', self.host_of(server))
-        for host, guests in (('ws2022', [server['id']]), ('ws2012', [])):
+        self.assertEqual('ws2019', self.host_of(server))
+        for host, guests in (('ws2019', [server['id']]), ('ws2012', [])):
             self.assertEqual(
                 guests,
                 self.computes[host].manager.driver.list_instance_uuids())
         self.assertEqual(
-            {self._get_provider_uuid_by_host('ws2022')},
+            {self._get_provider_uuid_by_host('ws2019')},
             set(self._get_allocations_by_server_uuid(server['id'])))
 
     def refusal(self, **where):
@@ -506,7 +506,7 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
         self._wait_for_migration_status(self.server, ['completed'])
         server = self.api.get_server(self.server['id'])
         self.assertEqual('ACTIVE', server['status'])
-        self.assertEqual('ws2019', self.host_of(server))
+        self.assertEqual('ws2022', self.host_of(server))
 
     def test_destination_is_checked_again_before_the_move(self):
         driver = self.computes['ws2012'].manager.driver
@@ -521,10 +521,10 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
         self.assert_unmoved()
 
     def test_guest_without_properties_moves_to_any_host(self):
-        self.server = self.boot(self.image('cirros'), az='nova:ws2022')
-        self.migrate(host='ws2012', force=True)
+        self.server = self.boot(self.image('cirros'), az='nova:ws2012')
+        self.migrate(host='ws2019', force=True)
         self._wait_for_migration_status(self.server, ['completed'])
-        self.assertEqual('ws2012', self.host_of(
+        self.assertEqual('ws2019', self.host_of(
             self.api.get_server(self.server['id'])))
 
 
