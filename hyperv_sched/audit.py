@@ -30,6 +30,10 @@ from hyperv_sched.text import escape
 #: decisions.
 MAX_CHANGED = 30
 
+#: The longest id of an image in a command, and what replaces others.
+MAX_ID = 64
+ANY_IMAGE = 'IMAGE'
+
 Subject = typing.Literal['image', 'host', 'server']
 
 _hosts = functools.partial(text.count, noun='host')
@@ -97,7 +101,8 @@ class Audit:
     def totals(self) -> dict[str, int]:
         """Numbers of images, hosts, servers and findings, by name."""
         codes = dict.fromkeys(
-            ('HV403', 'HV408', 'HV409', 'HV410', 'HV507', 'HV508'), 0)
+            ('HV122', 'HV403', 'HV408', 'HV409', 'HV410', 'HV507', 'HV508'),
+            0)
         severities = dict.fromkeys(
             ('error', 'unknown', 'warning', 'info'), 0)
         for entry in self.entries:
@@ -110,6 +115,7 @@ class Audit:
             'images_for_hyperv': images,
             'images_without_host': codes['HV409'],
             'images_with_few_hosts': codes['HV410'],
+            'images_without_trait': codes['HV122'],
             'hosts': sum(len(group.hosts) for group in self.host_groups),
             'hyperv_hosts': sum(
                 len(group.hosts) for group in self.host_groups
@@ -169,6 +175,7 @@ def audit(images: Iterable[tuple[image_document.Record,
                 tuple(kind.members), kind.image.requirement, verdicts,
                 explanation.count_accepted(groups, verdicts))
     entries += _image_entries(kinds.values(), compared, groups)
+    entries += _trait_entries(kinds.values(), groups, policy)
     entries += _host_entries(groups, policy)
     located = [(server, compared.get(id(by_image.get(server.image))))
                for server in servers]
@@ -210,6 +217,45 @@ def _image_entries(kinds: Iterable[_Kind], compared: Mapping[int, ImageGroup],
         for image in group.images:
             yield Entry('image', image.id, image.name,
                         dataclasses.replace(finding, image=image.id))
+
+
+def _trait_entries(kinds: Iterable[_Kind],
+                   groups: Sequence[inventory.HostGroup],
+                   policy: compatibility.Policy) -> Iterator[Entry]:
+    """Yield HV122 for images of generation 2 without its trait.
+
+    A trait that some of the hosts lack would keep the image from these.
+    """
+    capable = [group for group in groups if compatibility.check_host(
+        compatibility.generation_2(), group.example.capability,
+        policy) is None]
+    if not capable or any(group.example.traits is None for group in capable):
+        return
+    number = sum(len(group.hosts) for group in capable)
+    lacking = sum(len(group.hosts) for group in capable
+                  if names.GENERATION_2_TRAIT not in (
+                      group.example.traits or ()))
+    actual = (f'hosts that can run generation 2 lack it: {lacking} of {number}'
+              if lacking else 'every host that can run generation 2 has it')
+    for kind in kinds:
+        image = kind.image
+        if (names.GENERATION_2_TRAIT in image.traits
+                or image.requirement.generation != names.GENERATION_2):
+            continue
+        for member in kind.members:
+            yield Entry('image', member.id, member.name,
+                        rules.CATALOGUE['HV122'].finding(
+                            member.id, actual, fix=None if lacking
+                            else _trait_command(member.id)))
+
+
+def _trait_command(image_id: str) -> str:
+    """Return the command that lets an image require the trait."""
+    is_shown = len(image_id) <= MAX_ID and image_id.isprintable()
+    return text.command_line((
+        'openstack', 'image', 'set', '--property',
+        f'trait:{names.GENERATION_2_TRAIT}=required', '--',
+        image_id if is_shown else ANY_IMAGE), 'sh')
 
 
 def _finding(code: str, reasons: str, required: str | None = None,

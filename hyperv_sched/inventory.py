@@ -43,6 +43,8 @@ class Host:
     """Architecture, hypervisor and mode of guests; None if unknown: the API
     of Nova does not show them."""
     uuid: str = ''
+    windows_version: str | None = None
+    """With its build, 10.0.20348 or similar; Nova does not show it."""
 
     @property
     def is_available(self) -> bool:
@@ -88,7 +90,8 @@ class HostGroup:
 def from_document(raw: object) -> Host:
     """Read a host from a member of ``GET /os-hypervisors/detail``.
 
-    ``traits`` and ``supported_instances`` are members of files only.
+    ``traits``, ``supported_instances`` and ``windows_version`` are members of
+    files only.
 
     :raises InvalidHostError: a member has the wrong type.
     """
@@ -105,6 +108,9 @@ def from_document(raw: object) -> Host:
         raise InvalidHostError(
             'hypervisor_version must be a whole number as Nova has it, 10000 '
             'for Windows Server 2016 and newer or 6003 for 2012 R2')
+    windows = raw.get('windows_version')
+    if not isinstance(windows, str | None):
+        raise InvalidHostError('windows_version must be a text')
     service = raw.get('service')
     service_host = (service.get('host') if isinstance(service, Mapping)
                     else None)
@@ -115,7 +121,7 @@ def from_document(raw: object) -> Host:
         _word(raw, 'status', ('enabled', 'disabled')),
         _traits(raw.get('traits')),
         _supported(raw.get('supported_instances')),
-        str(raw.get('id') or '')[:MAX_NAME])
+        str(raw.get('id') or '')[:MAX_NAME], windows)
 
 
 def _word(raw: Mapping[str, Any], name: str, words: tuple[str, str]) -> str:

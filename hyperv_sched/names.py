@@ -19,8 +19,18 @@ HYPERV = 'hyperv'
 GENERATION_1 = 'hyperv-gen1'
 GENERATION_2 = 'hyperv-gen2'
 
-#: The trait of hosts that run generation 2, if their driver is enforced.
+#: The trait of every Hyper-V host, and that of those which run generation 2.
+#: EnforcedDriver reports them, or a provider.yaml.
+HYPERV_TRAIT = 'CUSTOM_HYPERV'
 GENERATION_2_TRAIT = 'CUSTOM_HYPERV_GEN2'
+
+#: The key in the system_metadata of a server that has the version of Windows
+#: on which its virtual machine was made. Nova keeps it when the server moves.
+RELEASE_KEY = 'hyperv_sched_release'
+
+#: Traits of os-traits for the firmware of virtual machines.
+BIOS_TRAIT = 'COMPUTE_FIRMWARE_BIOS'
+UEFI_TRAIT = 'COMPUTE_FIRMWARE_UEFI'
 
 #: The years of Microsoft's certificates for Secure Boot. Templates of older
 #: hosts have those of 2011 alone.

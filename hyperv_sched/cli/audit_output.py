@@ -38,6 +38,7 @@ _TOTALS = (
     ('images_for_hyperv', 'image{s} for Hyper-V'),
     ('images_without_host', 'that no host can run'),
     ('images_with_few_hosts', 'that only some hosts can run'),
+    ('images_without_trait', 'without the trait of generation 2'),
     ('hosts', 'host{s}'),
     ('hyperv_hosts', 'of Hyper-V'),
     ('hosts_without_version', 'without a version'),
@@ -58,14 +59,23 @@ class _Group:
 
 
 def _groups(result: audit.Audit) -> list[_Group]:
-    """Join equal findings on subjects of one kind, the worst first."""
+    """Join equal findings on subjects of one kind, the worst first.
+
+    Commands may differ in the image that they name.
+    """
     groups: dict[tuple[str, ...], _Group] = {}
     for entry in result.entries:
         finding = entry.finding
+        fix = (finding.fix.replace(f' -- {entry.id}',
+                                   f' -- {audit.ANY_IMAGE}')
+               if entry.subject == 'image' else finding.fix)
         key = (entry.subject, finding.code, finding.severity,
-               finding.message, finding.fix)
-        groups.setdefault(key, _Group(entry, [])).titles.append(
-            audit.title(entry))
+               finding.message, fix)
+        group = groups.setdefault(key, _Group(entry, []))
+        group.titles.append(audit.title(entry))
+        if len(group.titles) == 2:
+            group.entry = dataclasses.replace(
+                entry, finding=dataclasses.replace(finding, fix=fix))
     return sorted(groups.values(), key=lambda group: (
         _RANK[group.entry.finding.severity], -len(group.titles),
         group.entry.finding.code))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hosts from a file: the answer of Nova, or the same written by hand.
 
-The shape is that of ``GET /os-hypervisors/detail``, in JSON or YAML, with two
-members more; ``etc/hyperv-sched/hosts.schema.json`` describes it.
+The shape is that of ``GET /os-hypervisors/detail``, in JSON or YAML, with
+three members more; ``etc/hyperv-sched/hosts.schema.json`` describes it.
 """
 
 from __future__ import annotations

@@ -62,6 +62,9 @@ class Request:
     """The buses that block devices request."""
     root_is_volume: Callable[[], bool] = lambda: False
     """Return whether the root disk is a volume, and not of the image."""
+    read_older_release: Callable[[], tuple[str, str] | None] = lambda: None
+    """Return the Windows of the destination and the one that made the guest,
+    if the first is older."""
     host_fix: str | None = None
     """The fix for a host that cannot run the image; None for the rule's."""
 
@@ -143,6 +146,13 @@ def check_host(request: Request) -> rules.Finding | None:
     cause = compatibility.check_host(
         request.requirement, request.host, request.policy)
     return cause and host_unsuitable(request, cause)
+
+
+def check_release(request: Request) -> rules.Finding | None:
+    """Return HV506 for a host of an older Windows than the guest's."""
+    older = request.read_older_release()
+    return older and rules.CATALOGUE['HV506'].finding(
+        image_document.label(request.document), *older, fix=request.host_fix)
 
 
 def first_finding(

@@ -8,6 +8,7 @@ enforces the checks of its operation (``enforcement.enforce``,
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -22,6 +23,7 @@ from hyperv_sched import compatibility
 from hyperv_sched import conf
 from hyperv_sched import names
 from hyperv_sched import objects
+from hyperv_sched import traits
 from hyperv_sched import versions
 from hyperv_sched.compute import checks
 from hyperv_sched.compute import compute_hyperv
@@ -30,7 +32,7 @@ from hyperv_sched.compute import enforcement
 from hyperv_sched.compute import hosts
 from hyperv_sched.compute import images
 from hyperv_sched.compute import origin
-from hyperv_sched.compute import traits
+from hyperv_sched.compute import releases
 from hyperv_sched.text import escape
 
 LOG = logging.getLogger(__name__)
@@ -78,6 +80,7 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
         request = self._enforce(
             'spawn', context, instance, image, block_device_info)
         _normalize_disk_buses(request, block_device_info)
+        releases.record(instance, hosts.Host(self))
         return super().spawn(
             context, instance, image, injected_files, admin_password,
             allocations, network_info, block_device_info, *args, **kwargs)
@@ -158,11 +161,21 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
                                    dest: Any, flavor: Any, *args: Any,
                                    **kwargs: Any) -> Any:
         """Check the destination while the guest runs on this host."""
-        origin.restore(instance, hosts.Host(self))
+        host = hosts.Host(self)
+        origin.restore(instance, host)
+        # Nova saves the instance when the guest leaves.
+        releases.record_if_missing(instance, host)
+
+        @functools.cache
+        def node() -> Any:
+            return hosts.destination_node(context, instance)
+
         self._enforce(
             'migrate_disk_and_power_off', context, instance, flavor=flavor,
-            read_host=lambda: hosts.destination_hypervisor_info(
-                context, instance))
+            read_host=lambda: (node().hypervisor_type,
+                               node().hypervisor_version),
+            read_older_release=lambda: releases.older_at(
+                context, instance, node()))
         return super().migrate_disk_and_power_off(
             context, instance, dest, flavor, *args, **kwargs)
 
@@ -177,9 +190,8 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
         driver acts on the image that the server was created from, which may
         be edited or deleted since. Disk buses are written as by spawn.
         """
-        origin.restore(instance, hosts.Host(self))
-        request = self._enforce('finish_migration', context, instance,
-                                info=block_device_info)
+        request = self._enforce_arrival(
+            'finish_migration', context, instance, info=block_device_info)
         images.correct_image_meta(image_meta, instance)
         _normalize_disk_buses(request, block_device_info)
         return super().finish_migration(
@@ -210,10 +222,25 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
         return super().pre_live_migration(
             context, instance, *args, **kwargs)
 
-    def _enforce_arrival(self, operation: str, context: Any,
-                         instance: Any) -> None:
-        origin.restore(instance, hosts.Host(self))
-        self._enforce(operation, context, instance)
+    def check_can_live_migrate_source(self, context: Any, instance: Any,
+                                      *args: Any, **kwargs: Any) -> Any:
+        """Record the Windows that the guest leaves, if there is no record.
+
+        The destination has read it from the traits of this host.
+        """
+        if releases.record_if_missing(instance, hosts.Host(self)):
+            instance.save()
+        return super().check_can_live_migrate_source(
+            context, instance, *args, **kwargs)
+
+    def _enforce_arrival(self, operation: str, context: Any, instance: Any,
+                         **members: Any) -> checks.Request:
+        host = hosts.Host(self)
+        origin.restore(instance, host)
+        return self._enforce(
+            operation, context, instance,
+            read_older_release=lambda: releases.older_here(
+                context, instance, host), **members)
 
     def snapshot(self, context: Any, instance: Any, image_id: Any,
                  *args: Any, **kwargs: Any) -> Any:
@@ -249,7 +276,8 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
             *host.hypervisor_info(nodename))
         present = traits.host_traits(
             capability, host.windows_version(), self.generation_policy)
-        provider_tree.remove_traits(nodename, *traits.OWNED - present)
+        provider_tree.remove_traits(
+            nodename, *traits.owned_traits(capability) - present)
         provider_tree.add_traits(nodename, *present)
         if capability.is_hyperv:
             # compute-hyperv supports Secure Boot but does not report it, and

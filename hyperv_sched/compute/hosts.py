@@ -59,12 +59,14 @@ class Host:
         return compute_hyperv.cached_image_path(self._driver, image_id)
 
 
-def destination_hypervisor_info(context: Any,
-                                instance: Any) -> HypervisorInfo:
-    """Return the hypervisor of the destination of a cold migration."""
-    context = context.elevated()
+def destination_node(context: Any, instance: Any) -> Any:
+    """Return the compute node that a cold migration goes to."""
     migration = nova_objects.Migration.get_by_instance_and_status(
-        context, instance.uuid, 'migrating')
-    node = nova_objects.ComputeNode.get_by_host_and_nodename(
-        context, migration.dest_compute, migration.dest_node)
-    return node.hypervisor_type, node.hypervisor_version
+        context.elevated(), instance.uuid, 'migrating')
+    return find_node(context, migration.dest_compute, migration.dest_node)
+
+
+def find_node(context: Any, host: str, node: str) -> Any:
+    """Return a compute node by its host and its name."""
+    return nova_objects.ComputeNode.get_by_host_and_nodename(
+        context.elevated(), host, node)

@@ -75,6 +75,8 @@ _ROLL_BACK = Effect('InstanceFaultRollback',
 _CREATE = (checks.check_image, checks.check_disk_buses,
            checks.check_generation_unchanged, checks.check_disk_format)
 _HOST = (checks.check_host,)
+#: The checks of a host that a virtual machine moves to as it is.
+_DESTINATION = (checks.check_host, checks.check_release)
 
 _ASK = ('Ask the administrator of the cloud: the disk of the guest is on this '
         'host')
@@ -95,7 +97,7 @@ class Operation:
     unread: Collection[str] = ()
     """Properties of the image that the driver does not read here."""
     host_fix: str | None = None
-    """The fix for HV501 where Nova tries no other host."""
+    """The fix for HV501 and HV506 where Nova tries no other host."""
     wrap: Callable[[rules.Finding], rules.Finding] | None = None
     """Return the finding that users see instead of that of a check."""
 
@@ -130,16 +132,19 @@ OPERATIONS = {
         'attach_volume', checks=(checks.check_disk_buses,),
         effect=_STAY_DETACHED),
     'check_can_live_migrate_destination': Operation(
-        'check_can_live_migrate_destination', checks=_HOST, effect=_STAY),
+        'check_can_live_migrate_destination', checks=_DESTINATION,
+        effect=_STAY),
     'pre_live_migration': Operation(
-        'pre_live_migration', checks=_HOST, effect=_STAY),
+        'pre_live_migration', checks=_DESTINATION, effect=_STAY),
     # Here the host of the request is the destination.
     'migrate_disk_and_power_off': Operation(
-        'migrate_disk_and_power_off', checks=_HOST, effect=_ROLL_BACK),
+        'migrate_disk_and_power_off', checks=_DESTINATION,
+        effect=_ROLL_BACK),
     'finish_migration': Operation(
-        'finish_migration', checks=_HOST, effect=_FAIL, host_fix=_ASK),
+        'finish_migration', checks=_DESTINATION, effect=_FAIL,
+        host_fix=_ASK),
     'finish_revert_migration': Operation(
-        'finish_revert_migration', checks=_HOST, effect=_FAIL,
+        'finish_revert_migration', checks=_DESTINATION, effect=_FAIL,
         host_fix=_ASK),
 }
 

@@ -125,6 +125,17 @@ RULES = (
          references.USAGE,
          scope='server', prevents='build',
          why='Nova destroys the guest before it builds the new one.'),
+    Rule('HV506', 'host-older-release', 'error',
+         'the guest was made on Windows {required}, and the host runs '
+         '{actual}',
+         'the same or a newer release',
+         'Migrate to a host of at least this release',
+         references.USAGE,
+         scope='server', prevents='build',
+         why='A virtual machine has the configuration version of the Windows '
+             'that made it. An older Windows cannot import it, and '
+             'compute-hyperv has removed the virtual machine from its host by '
+             'then.'),
     Rule('HV507', 'server-without-destination', 'warning',
          'no other host can run the server: {actual}',
          'another host that is up and enabled',

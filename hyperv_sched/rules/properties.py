@@ -505,6 +505,17 @@ RULES = (
                     {'vm_mode': 'xen'}],
              right=[{'hw_vm_mode': 'hvm'}, {'hw_vm_mode': 'baremetal'},
                     {'vm_mode': 'HV'}])]),
+    # Decided where the hosts are known: by the audit of a cloud.
+    Rule('HV122', 'trait-missing', 'info',
+         'the image does not require the trait {required}; {actual}',
+         names.GENERATION_2_TRAIT,
+         'Let all hosts that can run generation 2 report the trait before the '
+         'image requires it', references.SCHEDULING,
+         scope='generation-2',
+         why='Placement offers at most [scheduler] max_placement_results '
+             'hosts. In a larger cloud these may be hosts that cannot run the '
+             'image. It offers none of those to an image that requires the '
+             'trait.'),
     Rule('HV123', 'property-misspelt', 'warning',
          'no property named {property} is read. Its name resembles '
          '{required}',

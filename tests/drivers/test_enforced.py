@@ -34,6 +34,7 @@ import testtools
 
 from hyperv_sched.compute import compute_hyperv
 from hyperv_sched.compute import driver as enforced_driver
+from hyperv_sched.compute import releases
 from tests import calls
 from tests import samples
 from tests.drivers import enforced
@@ -146,12 +147,16 @@ class DriverTestCase(testtools.TestCase):
         super().setUp()
         objects.register_all()
         self.useFixture(nova_fixtures.ConfFixture(nova.conf.CONF))
-        self.useFixture(fixtures.FakeLogger())
+        self.logged = self.useFixture(fixtures.FakeLogger())
         self.loaded = {}
         self.notified = self.useFixture(fixtures.MockPatchObject(
             rpc, 'get_versioned_notifier')).mock.return_value.error
         self.useFixture(fixtures.MockPatchObject(
             compute_utils, 'is_volume_backed_instance', return_value=False))
+        self.placement = self.useFixture(fixtures.MockPatchObject(
+            releases.report, 'report_client_singleton')).mock.return_value
+        self.placement.get_provider_traits.side_effect = (
+            exception.PlacementAPIConnectFailure)
 
     def load(self, release):
         """Return the driver on a release of Windows, and its recorder."""
@@ -179,7 +184,8 @@ class DriverTestCase(testtools.TestCase):
                  mock.Mock()),
                 (objects.ComputeNode, 'get_by_host_and_nodename',
                  objects.ComputeNode(hypervisor_type='hyperv',
-                                     hypervisor_version=version))):
+                                     hypervisor_version=version,
+                                     uuid=uuidsentinel.node))):
             stack.enter_context(
                 mock.patch.object(owner, name, return_value=found))
         return stack
@@ -489,6 +495,79 @@ class EnforcementMixin:
             ours & {*dir(base), *vars(plain)}, {'_recreate_image_meta'})
 
 
+class ReleaseMixin:
+    """A guest of Windows Server 2022 and a host of 2019."""
+
+    KEY = 'hyperv_sched_release'
+    BUILD_2019 = '10.0.17763'
+
+    def guest(self, made_on=NEW):
+        server = Server(**GENERATION_1)
+        if made_on is not None:
+            server.instance.system_metadata[self.KEY] = made_on
+        return server
+
+    def report(self, *reported):
+        """Let placement have these traits for every host."""
+        self.placement.get_provider_traits.side_effect = None
+        self.placement.get_provider_traits.return_value.traits = {
+            'COMPUTE_FIRMWARE_BIOS', *reported}
+
+    def test_arriving_guest_is_refused_by_an_older_windows(self):
+        for method in (
+                'finish_migration', 'finish_revert_migration',
+                'check_can_live_migrate_destination', 'pre_live_migration'):
+            for call in calls_of(method):
+                self.assert_refused(
+                    REFUSALS[method], 'HV506 host-older-release: the guest '
+                    'was made on Windows 10.0.20348, and the host runs '
+                    '10.0.17763', self.BUILD_2019, self.guest(), call)
+
+    def test_guest_does_not_leave_for_an_older_windows(self):
+        self.report('CUSTOM_HYPERV_WS2019')
+        call, = calls_of('migrate_disk_and_power_off')
+        for made_on in (NEW, None):
+            self.assert_refused(
+                exception.InstanceFaultRollback, 'HV506', NEW,
+                self.guest(made_on), call)
+
+    def test_live_migration_of_a_guest_without_a_record(self):
+        self.report('CUSTOM_HYPERV_WS2022')
+        for call in calls_of('check_can_live_migrate_destination'):
+            self.assert_refused(
+                exception.MigrationPreCheckError, 'HV506', self.BUILD_2019,
+                self.guest(None), call)
+
+    def test_guest_moves_to_the_same_or_a_newer_windows(self):
+        for made_on in (self.BUILD_2019, NEW):
+            self.report('CUSTOM_HYPERV_WS2019', 'CUSTOM_HYPERV_WS2022')
+            driver, acted = self.load(NEW)
+            for method in ('migrate_disk_and_power_off', 'finish_migration',
+                           'check_can_live_migrate_destination'):
+                for call in calls_of(method):
+                    server = self.guest(made_on)
+                    self.ask(driver, server, call)
+                    self.assertEqual(
+                        made_on, server.instance.system_metadata[self.KEY])
+            self.assertNotEqual([], acted.mock_calls)
+
+    def test_unknown_release_of_the_destination_is_allowed(self):
+        call, = calls_of('migrate_disk_and_power_off')
+        driver, acted = self.load(NEW)
+        self.ask(driver, self.guest(), call)
+        self.assertNotEqual([], acted.mock_calls)
+        self.assertEqual(1, self.logged.output.count(
+            'The destination may run an older Windows'))
+
+    def test_spawn_records_the_windows_that_the_guest_is_made_on(self):
+        driver, _ = self.load(self.BUILD_2019)
+        for call in calls_of('spawn'):
+            server = self.guest()
+            self.ask(driver, server, call)
+            self.assertEqual(self.BUILD_2019,
+                             server.instance.system_metadata[self.KEY])
+
+
 class TraitsMixin:
 
     SECURE_BOOT = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
@@ -516,8 +595,11 @@ class TraitsMixin:
             tree.new_root(node, uuidsentinel.node)
             driver.update_provider_tree(tree, node)
             data = tree.data(node)
-            self.assertEqual({f'CUSTOM_HYPERV_{trait}' for trait in traits},
-                             set(data.traits))
+            self.assertEqual(
+                {'CUSTOM_HYPERV', 'COMPUTE_FIRMWARE_BIOS',
+                 *(['COMPUTE_FIRMWARE_UEFI'] if 'GEN2' in traits else []),
+                 *(f'CUSTOM_HYPERV_{trait}' for trait in traits)},
+                set(data.traits))
             self.assertEqual({'VCPU', 'MEMORY_MB', 'DISK_GB'},
                              set(data.inventory))
             reported = driver.capabilities_as_traits()
@@ -529,17 +611,20 @@ class TraitsMixin:
         self.assertEqual(untouched, base.capabilities)
 
 
-class ComputeHyperVTestCase(EnforcementMixin, TraitsMixin, DriverTestCase):
+class ComputeHyperVTestCase(EnforcementMixin, ReleaseMixin, TraitsMixin,
+                            DriverTestCase):
 
     name = enforced.COMPUTE_HYPERV
 
 
-class ClusterTestCase(EnforcementMixin, TraitsMixin, DriverTestCase):
+class ClusterTestCase(EnforcementMixin, ReleaseMixin, TraitsMixin,
+                      DriverTestCase):
 
     name = enforced.CLUSTER
 
 
-class DriverOfNovaTestCase(EnforcementMixin, TraitsMixin, DriverTestCase):
+class DriverOfNovaTestCase(EnforcementMixin, ReleaseMixin, TraitsMixin,
+                           DriverTestCase):
 
     name = enforced.NOVA_28
     reads_glance = False

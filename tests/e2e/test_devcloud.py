@@ -26,11 +26,13 @@ class ServicesTestCase(base.StoryTestCase):
                 f'/resource_providers/{provider.id}/traits',
                 microversion='1.6').json()['traits']
             found[provider.name] = sorted(
-                name.removeprefix('CUSTOM_HYPERV_') for name in traits
-                if name.startswith('CUSTOM_HYPERV_'))
+                name.removeprefix('CUSTOM_') for name in traits
+                if name.startswith('CUSTOM_HYPERV'))
         self.assertEqual({
-            'ws2012': [], 'ws2012r2': ['GEN2', 'WS2012R2'],
-            'ws2022': ['GEN2', 'WS2012R2', 'WS2016', 'WS2019', 'WS2022'],
+            'ws2012': ['HYPERV'],
+            'ws2012r2': ['HYPERV', 'HYPERV_GEN2', 'HYPERV_WS2012R2'],
+            'ws2022': ['HYPERV', 'HYPERV_GEN2', 'HYPERV_WS2012R2',
+                       'HYPERV_WS2016', 'HYPERV_WS2019', 'HYPERV_WS2022'],
             'ws2022-plain': [], 'kvm': []}, found)
 
     def test_a_killed_service_comes_back(self):

@@ -88,6 +88,57 @@ class ImageTestCase(base.TestCase):
                   if group.images[0].id == 'z'])
 
 
+class TraitTestCase(base.TestCase):
+    """Hosts report the trait first, then images require it."""
+
+    IMAGE = {'id': 'f0a1', **GENERATION_2}
+
+    def findings(self, *hosts, **properties):
+        return [(entry.finding.severity, entry.finding.message.partition(
+            '; ')[2], entry.finding.fix) for entry in run(
+                [{**self.IMAGE, **properties}], hosts).entries
+            if entry.finding.code == 'HV122']
+
+    def test_command_is_given_if_all_hosts_that_can_have_the_trait(self):
+        self.assertEqual(
+            [('info', 'every host that can run generation 2 has it',
+              'openstack image set --property '
+              'trait:CUSTOM_HYPERV_GEN2=required -- f0a1')],
+            self.findings(
+                host('a', traits=GEN2_TRAIT),
+                host('b', 6003, traits=GEN2_TRAIT),
+                host('old', 6002, traits=frozenset()),
+                host('kvm', 1, 'QEMU', traits=frozenset())))
+
+    def test_hosts_without_the_trait_come_first(self):
+        first = ('Let all hosts that can run generation 2 report the trait '
+                 'before the image requires it')
+        self.assertEqual(
+            [('info', 'hosts that can run generation 2 lack it: 1 of 2',
+              first)],
+            self.findings(host('a', traits=GEN2_TRAIT),
+                          host('b', traits=frozenset())))
+
+    def test_image_that_needs_nothing(self):
+        capable = host('a', traits=GEN2_TRAIT)
+        for hosts, properties in (
+                ([capable], {'trait:CUSTOM_HYPERV_GEN2': 'required'}),
+                ([capable], {'hw_machine_type': 'hyperv-gen1'}),
+                ([capable], {'hw_machine_type': 'hyperv-gen3'}),
+                ([host('old', 6002, traits=frozenset())], {}),
+                # The traits of a host are not known.
+                ([capable, host('b')], {})):
+            self.assertEqual([], self.findings(*hosts, **properties))
+
+    def test_hostile_id_is_not_in_the_command(self):
+        for image_id, expected in (('a\x00b', 'IMAGE'), ('a\n', 'IMAGE'),
+                                   ('a' * 65, 'IMAGE'), ('a' * 64, 'a' * 64),
+                                   ('$(id)', "'$(id)'")):
+            (_, _, command), = self.findings(
+                host('a', traits=GEN2_TRAIT), id=image_id)
+            self.assertEqual(expected, command.rpartition(' ')[2])
+
+
 class HostTestCase(base.TestCase):
 
     def test_host_without_a_version(self):

@@ -34,6 +34,7 @@ HV118 names-disagree              error         hyperv      -
 HV119 property-ignored            info          hyperv      -
 HV120 version-not-portable        warning       hyperv      -
 HV121 vm-mode                     error         hyperv      -
+HV122 trait-missing               info          gen2        -
 HV123 property-misspelt           warning       any         -
 HV124 value-refused-by-nova       error         hyperv      -
 HV125 trait-unavailable           error         hyperv      -
@@ -125,6 +126,7 @@ HV502 image-unusable              error         server      build
 HV503 device-bus-ide              error         server      build
 HV504 rescue-generation           error         server      build
 HV505 rebuild-generation          error         server      build
+HV506 host-older-release          error         server      build
 HV507 server-without-destination  warning       server      -
 HV508 server-on-unsuitable-host   warning       server      -
 """
@@ -155,7 +157,7 @@ class CatalogueTestCase(base.TestCase):
 
     def test_rules_over_images_have_checks(self):
         self.assertEqual(
-            {'HV226'},
+            {'HV122', 'HV226'},
             {rule.code for rule in rules.CATALOGUE.values()
              if rule.code < 'HV4' and not rule.clauses})
 

@@ -20,6 +20,11 @@ class FromDocumentTestCase(base.TestCase):
                 'status': 'disabled', 'service': {'host': 'h1', 'id': 3},
                 'cpu_info': {'arch': 'x86_64'}}))
 
+    def test_host_of_a_file_has_a_version_of_windows(self):
+        self.assertEqual('10.0.20348', inventory.from_document({
+            'hypervisor_hostname': 'n1',
+            'windows_version': '10.0.20348'}).windows_version)
+
     def test_host_of_few_members(self):
         self.assertEqual(inventory.Host('n1', service_host='n1'),
                          inventory.from_document(
@@ -33,7 +38,8 @@ class FromDocumentTestCase(base.TestCase):
                           ('hypervisor_version', True),
                           ('hypervisor_version', 10.0), ('state', 'unknown'),
                           ('status', None), ('traits', 'A'),
-                          ('traits', [1]), ('supported_instances', [['a']]),
+                          ('traits', [1]), ('windows_version', 10.0),
+                          ('supported_instances', [['a']]),
                           ('supported_instances', [[1, 2, 3]])))):
             self.assertRaises(inventory.InvalidHostError,
                               inventory.from_document, raw)

@@ -53,6 +53,11 @@ class FakeHostDriver(fake.FakeDriver):
         fake.FakeDriver.spawn(self, context, instance, image_meta, [], None,
                               allocations)
 
+    def post_live_migration_at_destination(self, context, instance, *args,
+                                           **kwargs):
+        """Create the guest without spawn, as drivers for Hyper-V do."""
+        fake.FakeDriver.spawn(self, context, instance, None, [], None, None)
+
 
 class OldestFirstWeigher(weights.BaseHostWeigher):
     """Prefer the host with the oldest version."""

@@ -463,7 +463,7 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
                    group='workarounds')
         super().setUp()
         image = self.image('gen2', **cloud.GENERATION_2)
-        self.server = self.boot(image, az='nova:ws2022')
+        self.server = self.boot(image, az='nova:ws2019')
         self.assertEqual('ACTIVE', self.server['status'])
 
     def migrate(self, **where):
@@ -476,13 +476,13 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
     def assert_unmoved(self):
         server = self.api.get_server(self.server['id'])
         self.assertEqual('ACTIVE', server['status'])
-        self.assertEqual('ws2022', self.host_of(server))
-        for host, guests in (('ws2022', [server['id']]), ('ws2012', [])):
+        self.assertEqual('ws2019', self.host_of(server))
+        for host, guests in (('ws2019', [server['id']]), ('ws2012', [])):
             self.assertEqual(
                 guests,
                 self.computes[host].manager.driver.list_instance_uuids())
         self.assertEqual(
-            {self._get_provider_uuid_by_host('ws2022')},
+            {self._get_provider_uuid_by_host('ws2019')},
             set(self._get_allocations_by_server_uuid(server['id'])))
 
     def refusal(self, **where):
@@ -506,7 +506,7 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
         self._wait_for_migration_status(self.server, ['completed'])
         server = self.api.get_server(self.server['id'])
         self.assertEqual('ACTIVE', server['status'])
-        self.assertEqual('ws2019', self.host_of(server))
+        self.assertEqual('ws2022', self.host_of(server))
 
     def test_destination_is_checked_again_before_the_move(self):
         driver = self.computes['ws2012'].manager.driver
@@ -521,10 +521,10 @@ class LiveMigrationTestCase(cloud.EnforcedCloud):
         self.assert_unmoved()
 
     def test_guest_without_properties_moves_to_any_host(self):
-        self.server = self.boot(self.image('cirros'), az='nova:ws2022')
-        self.migrate(host='ws2012', force=True)
+        self.server = self.boot(self.image('cirros'), az='nova:ws2012')
+        self.migrate(host='ws2019', force=True)
         self._wait_for_migration_status(self.server, ['completed'])
-        self.assertEqual('ws2012', self.host_of(
+        self.assertEqual('ws2019', self.host_of(
             self.api.get_server(self.server['id'])))
 
 
@@ -848,14 +848,23 @@ class TraitsTestCase(cloud.EnforcedCloud):
                 if trait.startswith(prefix)}
 
     def test_each_host_reports_its_traits(self):
-        self.assertEqual(set(), self.traits('ws2012'))
+        self.assertEqual({'CUSTOM_HYPERV'}, self.traits('ws2012'))
         self.assertEqual(set(), self.traits('kvm'))
-        self.assertEqual({'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2'},
-                         self.traits('ws2012r2'))
         self.assertEqual(
-            {'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2',
+            {'CUSTOM_HYPERV', 'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2'},
+            self.traits('ws2012r2'))
+        self.assertEqual(
+            {'CUSTOM_HYPERV', 'CUSTOM_HYPERV_GEN2', 'CUSTOM_HYPERV_WS2012R2',
              'CUSTOM_HYPERV_WS2016', 'CUSTOM_HYPERV_WS2019',
              'CUSTOM_HYPERV_WS2022'}, self.traits('ws2022'))
+
+    def test_each_host_reports_the_firmware_of_its_guests(self):
+        bios, uefi = 'COMPUTE_FIRMWARE_BIOS', 'COMPUTE_FIRMWARE_UEFI'
+        self.assertEqual(
+            {'ws2012': {bios}, 'ws2012r2': {bios, uefi},
+             'ws2022': {bios, uefi}, 'kvm': set()},
+            {host: self.traits(host, 'COMPUTE_FIRMWARE_')
+             for host in self.hosts})
 
     def test_outdated_traits_are_removed_and_others_are_kept(self):
         uuid = self._get_provider_uuid_by_host('ws2012')
@@ -874,7 +883,8 @@ class TraitsTestCase(cloud.EnforcedCloud):
         self.computes['ws2012r2'] = self.restart_compute_service(
             self.computes['ws2012r2'], keep_hypervisor_state=False)
         self._run_periodics()
-        self.assertEqual({'CUSTOM_HYPERV_WS2012R2'}, self.traits('ws2012r2'))
+        self.assertEqual({'CUSTOM_HYPERV', 'CUSTOM_HYPERV_WS2012R2'},
+                         self.traits('ws2012r2'))
 
     def test_image_that_requires_a_trait_is_placed_on_a_host_with_it(self):
         image = self.image('gen2', **cloud.GENERATION_2, **{

@@ -50,6 +50,22 @@ class AuditTestCase(base.CommandTestCase):
              'error    HV403  host-version-unknown', '  1 host: b'],
             out.splitlines()[:6])
 
+    def test_images_without_the_trait_are_one_paragraph(self):
+        hosts = [host('a', traits=['CUSTOM_HYPERV_GEN2'])]
+        for images, subject, end in (
+                ([IMAGE], '1 image: i (n)', ' i'),
+                ([IMAGE, {**IMAGE, 'id': 'j'}], '2 images: i (n), j (n)',
+                 '\n  IMAGE')):
+            code, out, _ = self.audit(images, hosts)
+            self.assertEqual(0, code)
+            self.assertEqual(
+                f'info     HV122  trait-missing\n  {subject}\n'
+                '  the image does not require the trait CUSTOM_HYPERV_GEN2; '
+                'every host that can\n  run generation 2 has it\n'
+                '  Fix: openstack image set --property '
+                f'trait:CUSTOM_HYPERV_GEN2=required --{end}\n',
+                out.partition('\n\n')[2])
+
     def test_json_follows_its_schema(self):
         _, out, _ = self.audit([IMAGE], [host('a'), host('b', 0)],
                                '-f', 'json')

@@ -29,6 +29,9 @@ REQUESTS = {
         requests.make, GENERATION_2, disk_buses=('ide',)),
     'HV504': functools.partial(
         requests.make, GENERATION_1, server=GENERATION_2),
+    'HV506': functools.partial(
+        requests.make, GENERATION_1,
+        read_older_release=lambda: ('10.0.17763', '10.0.20348')),
 }
 
 #: By operation: the code that each of REQUESTS is refused with, and the
@@ -65,19 +68,24 @@ REFUSALS = {
     'attach_volume': {'HV503': ('HV503', 'InvalidDiskInfo')},
     'check_can_live_migrate_destination': {
         'HV405': ('HV501', 'MigrationPreCheckError'),
-        'HV501': ('HV501', 'MigrationPreCheckError')},
+        'HV501': ('HV501', 'MigrationPreCheckError'),
+        'HV506': ('HV506', 'MigrationPreCheckError')},
     'pre_live_migration': {
         'HV405': ('HV501', 'MigrationPreCheckError'),
-        'HV501': ('HV501', 'MigrationPreCheckError')},
+        'HV501': ('HV501', 'MigrationPreCheckError'),
+        'HV506': ('HV506', 'MigrationPreCheckError')},
     'migrate_disk_and_power_off': {
         'HV405': ('HV501', 'InstanceFaultRollback'),
-        'HV501': ('HV501', 'InstanceFaultRollback')},
+        'HV501': ('HV501', 'InstanceFaultRollback'),
+        'HV506': ('HV506', 'InstanceFaultRollback')},
     'finish_migration': {
         'HV405': ('HV501', 'ImageUnacceptable'),
-        'HV501': ('HV501', 'ImageUnacceptable')},
+        'HV501': ('HV501', 'ImageUnacceptable'),
+        'HV506': ('HV506', 'ImageUnacceptable')},
     'finish_revert_migration': {
         'HV405': ('HV501', 'ImageUnacceptable'),
-        'HV501': ('HV501', 'ImageUnacceptable')},
+        'HV501': ('HV501', 'ImageUnacceptable'),
+        'HV506': ('HV506', 'ImageUnacceptable')},
 }
 
 
@@ -158,6 +166,17 @@ class TableTestCase(base.TestCase):
                  'cloud: the disk of the guest is on this host')):
             self.assertEqual(fix, operations.run_checks(
                 name, REQUESTS['HV501']()).fix, name)
+
+    def test_older_windows_is_refused_with_both_builds(self):
+        for name, fix in (
+                ('migrate_disk_and_power_off',
+                 'Migrate to a host of at least this release'),
+                ('finish_migration', 'Ask the administrator of the cloud: '
+                 'the disk of the guest is on this host')):
+            self.assertEqual(
+                'HV506 host-older-release: the guest was made on Windows '
+                f'10.0.20348, and the host runs 10.0.17763. {fix}',
+                str(operations.run_checks(name, REQUESTS['HV506']())))
 
     def test_image_that_is_not_readable_now_is_tried_later(self):
         error = checks.ImageUnavailableError(
