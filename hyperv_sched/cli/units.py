@@ -56,7 +56,12 @@ def annotate(name: str, value: Any) -> Any:
 
 def _size(size: int) -> str:
     """Return a size in a binary unit, in parentheses; '' below 1 KiB."""
+    return f' ({binary(size)})' if size >= 1024 else ''
+
+
+def binary(size: int) -> str:
+    """Return a size in the largest binary unit that it reaches."""
     for exponent, unit in ((4, 'TiB'), (3, 'GiB'), (2, 'MiB'), (1, 'KiB')):
         if size >= 1024 ** exponent:
-            return f' ({size / 1024 ** exponent:.1f} {unit})'
-    return ''
+            return f'{size / 1024 ** exponent:.1f} {unit}'
+    return f'{size} bytes'

@@ -26,14 +26,9 @@ from hyperv_sched.rules.model import Document
 from hyperv_sched.rules.model import Rule
 from hyperv_sched.rules.model import Variant
 
-#: qemu-img takes the size of a VHD from cylinders, heads and sectors unless
-#: it knows the software that made the file; Hyper-V takes the current size,
-#: which may be larger.
-_CONVERT_VHD = (
-    'qemu-img convert --image-opts '
-    'driver=vpc,force_size_calc=current_size,file.filename=IN.vhd '
-    '-O vhdx OUT.vhdx')
-_CONVERT_VHDX = 'qemu-img convert -f vhdx -O vhdx IN.vhdx OUT.vhdx'
+_CONVERT = 'hyperv-sched image convert IN OUT.vhdx'
+_CONVERT_VHD = 'hyperv-sched image convert IN.vhd OUT.vhdx'
+_CONVERT_VHDX = 'hyperv-sched image convert IN.vhdx OUT.vhdx'
 #: Choose the GPT, if gdisk offers a choice of tables, and write a new
 #: protective MBR (gdisk ignores "2" if it does not ask).
 _PROTECTIVE_MBR = "printf '2\\nx\\nn\\nw\\ny\\n' | gdisk DISK.raw"
@@ -173,8 +168,8 @@ RULES = (
     Rule('HV203', 'container-not-vhdx', 'error',
          'the file is {actual}, which Hyper-V does not run',
          'vhdx; vhd for generation 1',
-         'Convert it: qemu-img convert -f {actual} -O vhdx IN OUT.vhdx; it '
-         'starts as the generation that it was installed for',
+         f'Convert it: {_CONVERT}; it starts as the generation that it was '
+         'installed for',
          references.PLAN, {
              'archive': Variant(
                  'Unpack the file, and check the disk image that is in it',
@@ -516,8 +511,8 @@ RULES = (
     Rule('HV228', 'inspection-stopped', 'unknown',
          'the file is not judged to the end: {actual}',
          'a disk that is inspected within the limits',
-         'Convert a VHDX of several TiB to larger blocks: qemu-img convert -O '
-         'vhdx -o block_size=32M IN.vhdx OUT.vhdx; install any other disk '
+         'Convert a VHDX of several TiB to larger blocks: hyperv-sched image '
+         'convert --block-size 32 IN.vhdx OUT.vhdx; install any other disk '
          'anew, since what installers make takes a small part of the limits',
          references.BOOT_MANAGER,
          scope='hyperv',

@@ -267,8 +267,8 @@ RULES = (
     Rule('HV107', 'disk-format-unsupported', 'error',
          "disk_format is '{actual}', which Hyper-V does not run",
          'vhdx; iso for installation media; vhd for generation 1',
-         'Convert the disk (qemu-img convert -O vhdx IN OUT.vhdx) and upload '
-         'it with disk_format=vhdx', references.USAGE,
+         'Convert the disk (hyperv-sched image convert IN OUT.vhdx) and '
+         'upload it with disk_format=vhdx', references.USAGE,
          scope='hyperv', prevents='build',
          clauses=[Clause(
              why='The driver takes vhd, vhdx and iso. Where the file was '

@@ -32,11 +32,11 @@ NOWHERE = {
 #: labeled with, and the data.
 FILES = {
     'HV107': ('qcow2', 'qcow2', samples.qcow2(),
-              'Convert the disk (qemu-img convert -O vhdx IN OUT.vhdx) and '
-              'upload it with disk_format=vhdx'),
+              'Convert the disk (hyperv-sched image convert IN OUT.vhdx) '
+              'and upload it with disk_format=vhdx'),
     'HV202': ('vhd', 'vhd', samples.dynamic_vhd(), None),
     'HV203': ('qcow2', 'vhdx', samples.qcow2(),
-              'Convert it: qemu-img convert -f qcow2 -O vhdx IN OUT.vhdx; it '
+              'Convert it: hyperv-sched image convert IN OUT.vhdx; it '
               'starts as the generation that it was installed for'),
     'HV204': ('raw', 'vhdx', b'no disk' * 9999,
               'Check that this is a disk image and that it is whole; a raw '

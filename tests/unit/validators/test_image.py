@@ -160,7 +160,7 @@ CAUSES = (
 
 #: A word of the advice for each kind of file that is no disk for Hyper-V.
 FORMATS = (
-    *((name, f'qemu-img convert -f {name} ') for name in (
+    *((name, 'hyperv-sched image convert IN OUT.vhdx') for name in (
         'qcow2', 'qed', 'vmdk', 'vdi', 'parallels', 'raw')),
     *((name, 'Unpack') for name in ('gzip', 'xz', 'bzip2', 'zstd', '7z',
                                     'zip', 'tar', 'ova')),
@@ -187,7 +187,7 @@ class CauseTestCase(base.TestCase):
                 self.assertIn(name, finding.message)
         finding, = validators.validate({**GOOD, 'content': {
             **VHDX, 'format': 'raw', 'logical_sector_size': 4096}})
-        self.assertNotIn('qemu-img convert', finding.fix)
+        self.assertNotIn('image convert', finding.fix)
 
     def test_words_do_not_contradict_the_firmware(self):
         for name in ('mbr_partitioned', 'no_partition_table'):

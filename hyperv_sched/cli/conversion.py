@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conversion of a disk image to a VHDX that Hyper-V runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import contextlib
+import dataclasses
+import os
+import secrets
+import shutil
+from typing import Any
+from typing import BinaryIO
+from typing import TextIO
+
+from hyperv_sched import document as image_document
+from hyperv_sched.cli import base
+from hyperv_sched.cli import inputs
+from hyperv_sched.cli import progress
+from hyperv_sched.cli import qemu_img
+from hyperv_sched.cli import signals
+from hyperv_sched.cli import units
+
+_MIB = 1024 ** 2
+
+#: Microsoft advises blocks of 1 MiB for Linux, whose file systems scatter
+#: small writes ("Best practices for running Linux on Hyper-V"); 32 MiB is the
+#: default of Hyper-V.
+LINUX_BLOCK_SIZE = _MIB
+BLOCK_SIZE = 32 * _MIB
+
+#: The limit of VHDX ([MS-VHDX] 2.6.2.4).
+MAX_SIZE = 64 * 1024 ** 4
+
+#: Rules over the file without which it is not converted: the result would
+#: lack data, or have other data than Hyper-V reads.
+PRECONDITIONS = frozenset((
+    'HV205', 'HV206', 'HV207', 'HV208', 'HV209', 'HV211', 'HV213', 'HV214',
+    'HV215', 'HV216', 'HV217', 'HV225', 'HV229'))
+
+#: Where qemu-img begins with the blocks, behind log, metadata and BAT.
+_HEAD_SIZE = 8 * _MIB
+_BAT_ENTRY_SIZE = 8
+
+_SUFFIX = '.hyperv-sched-unfinished'
+
+_PROPERTIES = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
+               'hypervisor_version_requires': '>=6.3'}
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A disk image that qemu-img can convert."""
+
+    path: str
+    format: str
+    """A key of :data:`hyperv_sched.cli.qemu_img.DRIVERS`."""
+    content: Mapping[str, Any]
+    """Result of :func:`hyperv_sched.disk.inspect`, as a dictionary."""
+
+    @property
+    def node(self) -> str:
+        """The name of the disk for qemu-img."""
+        return qemu_img.node(self.path, self.format)
+
+    @property
+    def size(self) -> int:
+        """The size of the virtual disk in bytes."""
+        if self.format == 'raw':
+            return int(self.content['file_size'])
+        return int(self.content['virtual_size'] or 0)
+
+    @property
+    def description(self) -> str:
+        """The format and the size."""
+        kind = ' '.join(filter(None, (
+            self.content['subformat'], self.format)))
+        return f'{kind}, {units.binary(self.size)}'
+
+    @property
+    def block_size(self) -> int:
+        """The size of blocks for its operating system."""
+        return (LINUX_BLOCK_SIZE
+                if self.content['operating_system'] == 'linux'
+                else BLOCK_SIZE)
+
+
+def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
+                input_format: str | None = None) -> Source:
+    """Check that a file can be converted without loss.
+
+    :param content: of the file
+    :param input_format: the format, where the file has no signature
+    :raises base.UsageError: it cannot.
+    """
+    from hyperv_sched import disk
+    from hyperv_sched.disk import references
+
+    image_format = str(content['format'])
+    if input_format == 'raw':
+        image_format = 'raw'
+    elif input_format not in (None, image_format):
+        raise base.UsageError(
+            f'{path}: --input-format is {input_format}, but the file is '
+            f'{image_format}')
+    if image_format not in qemu_img.DRIVERS:
+        raise base.UsageError(f'{path}: {_reason(image_format)}')
+    if content['logical_sector_size'] not in (None, 512):
+        raise base.UsageError(
+            f'{path}: the disk has sectors of 4096 bytes, and qemu-img '
+            'writes a VHDX with sectors of 512 bytes. Install the guest on '
+            'a disk of 512-byte sectors')
+    if not os.path.basename(path).isprintable():
+        # qemu-img prints the name in its errors.
+        raise base.UsageError(
+            f'{path}: the name has control characters. Rename the file')
+    named = references.find(disk.reader.Reader(
+        disk.reader.FileSource(file)), image_format)
+    if named:
+        raise base.UsageError(
+            f'{path}: names {named}, which is not opened: an image can name '
+            'any file. Merge the files where the image was made: qemu-img '
+            'convert -O qcow2 IN OUT')
+    source = Source(path, image_format, content)
+    if not 0 < source.size <= MAX_SIZE:
+        raise base.UsageError(
+            f'{path}: the disk has {source.size} bytes. A VHDX has up to '
+            '64 TiB')
+    return source
+
+
+def _reason(image_format: str) -> str:
+    """Return why a format is not converted."""
+    if image_format == 'unknown':
+        return ('is of no known disk format. If it is a raw disk, add '
+                '--input-format raw')
+    if image_format == 'iso':
+        return 'is an ISO, which Hyper-V starts as it is'
+    if image_format == 'luks':
+        return 'is encrypted. Export the disk without encryption'
+    if image_format == 'wim':
+        return ('has the files of Windows Setup. Apply an edition to a disk '
+                'with DISM and bcdboot')
+    return (f'is {image_format}, an archive. Unpack it, and convert the '
+            'disk image in it')
+
+
+def precondition_findings(source: Source) -> list[Any]:
+    """Return the findings because of which the file is not converted."""
+    if source.format == 'raw':
+        return []
+    return [finding for finding in inputs.LintTarget(
+        image_document.Record(_PROPERTIES), source.path, source.path,
+        dict(source.content)).findings() if finding.code in PRECONDITIONS
+        and finding.severity in ('error', 'unknown')]
+
+
+def required_space(source: Source, block_size: int,
+                   guard: signals.Guard) -> int:
+    """Return the largest size in bytes that the VHDX of a disk can have.
+
+    qemu-img does not write blocks of zeros; which these are is known only
+    when they are read.
+    """
+    blocks, last = 0, -1
+    for start, length in qemu_img.extents(source.node, guard):
+        first = max(start // block_size, last + 1)
+        end = (start + length - 1) // block_size
+        if end >= first:
+            blocks += end - first + 1
+            last = end
+    table = _BAT_ENTRY_SIZE * -(-source.size // block_size)
+    return _HEAD_SIZE + blocks * block_size + -(-table // _MIB) * _MIB
+
+
+def check_space(directory: str, required: int) -> None:
+    """Check the free space of a directory.
+
+    :raises base.UsageError: it is smaller.
+    """
+    free = shutil.disk_usage(directory).free
+    if free < required:
+        raise base.UsageError(
+            f'{directory}: {units.binary(free)} are free, the conversion '
+            f'takes up to {units.binary(required)}. Free some space, choose '
+            'another directory, or add --skip-space-check if the disk is '
+            'mostly zeros')
+
+
+class Workspace:
+    """A hidden directory for unfinished files, beside the finished one.
+
+    Its name says what it is, since a process that is killed leaves it. Use
+    :meth:`remove` in any case: it may be called at any moment.
+
+    :param target: the path of the finished file
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = os.path.abspath(target)
+        directory, name = os.path.split(self._target)
+        self.parent = directory
+        self.directory = os.path.join(
+            directory, f'.{name[:100]}.{secrets.token_hex(4)}{_SUFFIX}')
+
+    def create(self) -> None:
+        """Create the directory.
+
+        :raises base.UsageError: there is a file in the place of the
+            finished one, or the directory cannot be created.
+        """
+        if os.path.lexists(self._target):
+            raise base.UsageError(
+                f'{self._target}: the file exists. Remove it, or choose '
+                'another name')
+        try:
+            os.mkdir(self.directory)
+        except OSError as exc:
+            raise base.UsageError(
+                f'{self._target}: cannot be written: '
+                f'{exc.strerror or exc}') from None
+
+    def path(self, name: str) -> str:
+        """Return the path of a file in the directory."""
+        return os.path.join(self.directory, name)
+
+    def finish(self, path: str) -> None:
+        """Give a file in the directory the name of the finished one.
+
+        :raises base.UsageError: a file of that name was made meanwhile.
+        """
+        if os.path.lexists(self._target):
+            raise base.UsageError(
+                f'{self._target}: was made by another program meanwhile')
+        os.rename(path, self._target)
+
+    def remove(self) -> None:
+        """Remove the directory and all files in it, if it exists."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def progress_of(stream: TextIO | None, size: int,
+                ) -> Iterator[Callable[[float], None]]:
+    """Show progress on a terminal, in MiB of the virtual disk."""
+    line = progress.Progress(stream, size, 'MiB', _MIB)
+    done = 0
+
+    def report(part: float) -> None:
+        nonlocal done
+        reached = int(size * min(part, 1))
+        line.count(max(reached - done, 0))
+        done = max(reached, done)
+
+    try:
+        yield report
+    finally:
+        line.clear()
+
+
+def convert(source: Source, workspace: Workspace, block_size: int | None,
+            skip_space_check: bool, guard: signals.Guard,
+            stream: TextIO | None) -> str:
+    """Convert a disk to a VHDX in a workspace; return its path.
+
+    :param block_size: in bytes; None for that of the operating system
+    :param stream: receives the progress, if it is a terminal
+    :raises base.UsageError: the disk cannot be converted.
+    """
+    block_size = block_size or source.block_size
+    if not skip_space_check:
+        check_space(workspace.parent,
+                    required_space(source, block_size, guard))
+    target = workspace.path('disk.vhdx')
+    with progress_of(stream, source.size) as report:
+        qemu_img.run(
+            qemu_img.convert_command(
+                source.node, target, '-p',
+                *qemu_img.vhdx_options(block_size)), guard, report)
+    return target

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""image convert with a real qemu-img."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+from hyperv_sched import disk
+from tests import guests
+from tests import samples
+from tests.unit.cli import base
+
+MIB = samples.MIB
+COMMAND = pathlib.Path(sys.executable).with_name('hyperv-sched')
+LINUX = guests.gpt([(guests.ESP, 64, guests.fat({
+    'EFI/BOOT/BOOTX64.EFI': guests.program(shim=True),
+    'EFI/BOOT/grubx64.efi': guests.program()}))], size=40 * MIB)
+#: A qemu-img that takes five seconds for this disk.
+SLOW = '''#!/bin/sh
+[ "$1" = convert ] || exec qemu-img "$@"
+shift
+exec {program} convert -r {rate} "$@"
+'''
+
+
+def qemu_img(*args):
+    return subprocess.run(['qemu-img', *args], check=True,
+                          stdout=subprocess.PIPE).stdout
+
+
+class _Conversions(base.CommandTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.output = self.directory / 'out.vhdx'
+        self.raw = pathlib.Path(self.file('raw', LINUX))
+
+    def convert(self, path, *argv):
+        return self.run_command(
+            'image', 'convert', str(path), str(self.output), *argv)
+
+
+class ConvertTestCase(_Conversions):
+
+    def create(self, kind, *options):
+        path = self.directory / f'in,=\'"{kind}:'
+        arguments = ['-o', ','.join(options)] if options else []
+        qemu_img('convert', '-f', 'raw', '-O', kind, *arguments, self.raw,
+                 path)
+        return path
+
+    def assert_same_disk(self):
+        content = self.directory / 'content'
+        qemu_img('convert', '-f', 'vhdx', '-O', 'raw', self.output, content)
+        data = content.read_bytes()
+        self.assertEqual(len(LINUX), len(data))
+        self.assertTrue(data == LINUX)
+        content.unlink()
+
+    def test_each_format_is_converted_whole(self):
+        for kind, options in (
+                ('raw', ()), ('qcow2', ()), ('qcow2', ('compat=0.10',)),
+                ('qcow2', ('compression_type=zstd', 'extended_l2=on')),
+                ('qed', ()), ('vdi', ()), ('vmdk', ()), ('parallels', ()),
+                ('vmdk', ('subformat=streamOptimized',)),
+                ('vpc', ('force_size=on',)),
+                ('vpc', ('force_size=on', 'subformat=fixed')),
+                ('vhdx', ()), ('vhdx', ('subformat=fixed',))):
+            path = self.create(kind, *options)
+            before = path.read_bytes(), path.stat().st_mtime_ns
+            code, out, err = self.convert(path, '-f', 'json')
+            self.assertEqual((0, [], ''), (code, json.loads(out), err),
+                             (kind, options))
+            self.assert_same_disk()
+            self.assertEqual(
+                before, (path.read_bytes(), path.stat().st_mtime_ns))
+            self.output.unlink()
+            path.unlink()
+            self.assertEqual(['raw'], os.listdir(self.directory))
+
+    def test_blocks_are_those_of_the_operating_system(self):
+        for guest, argv, expected in (
+                (LINUX, (), MIB), (LINUX, ('--block-size', '2'), 2 * MIB),
+                (guests.bootable(size=40 * MIB), (), 32 * MIB)):
+            self.convert(self.file('raw', guest), *argv)
+            self.assertEqual(expected, disk.inspect(self.output).block_size)
+            self.output.unlink()
+
+    def test_findings_of_the_new_file(self):
+        code, out, err = self.convert(self.file(
+            'raw', guests.gpt([], size=40 * MIB)))
+        self.assertEqual(1, code)
+        self.assertIn(f'HV321  esp-missing  {self.output}', out)
+        self.assertIn('no firmware boots it', err)
+        self.assertTrue(self.output.exists())
+
+    def test_summary(self):
+        _, _, err = self.convert(self.raw)
+        self.assertEqual(
+            f'{self.output}: 10.0 MiB for a disk of 40.0 MiB; UEFI boots it: '
+            'generation 2\n', err)
+        self.output.unlink()
+        _, _, err = self.convert(self.file(
+            'raw', guests.bios_bootable(40 * MIB)))
+        self.assertIn('a BIOS boots it: generation 1', err)
+
+    def test_raw_disk_without_a_partition_table(self):
+        path = self.file('raw', b'data' * MIB)
+        code, _, err = self.convert(path, '--input-format', 'raw')
+        self.assertEqual(1, code, err)
+        self.assertEqual('vhdx', disk.inspect(self.output).format)
+
+    def test_estimate_is_not_smaller_than_the_file(self):
+        for argv in (('--block-size', '1'), ('--block-size', '32')):
+            _, _, err = self.convert(self.create('qcow2'), '--dry-run',
+                                     *argv)
+            self.convert(self.raw, *argv)
+            estimate = float(re.search('up to ([0-9.]+) MiB', err)[1]) * MIB
+            size = self.output.stat().st_size
+            self.assertLessEqual(size, estimate)
+            self.assertLessEqual(estimate, size + 33 * MIB)
+            self.output.unlink()
+
+    def test_printed_command_converts_the_disk(self):
+        code, out, _ = self.convert(self.create('qcow2'), '--dry-run')
+        self.assertEqual((0, False), (code, self.output.exists()))
+        subprocess.run(['sh', '-c', out], check=True)
+        self.assert_same_disk()
+
+    def test_error_of_qemu_img_is_printed_and_leaves_nothing(self):
+        path = pathlib.Path(self.file('in', samples.qcow2()))
+        code, out, err = self.convert(path)
+        self.assertEqual((2, ''), (code, out))
+        self.assertRegex(err, "^qemu-img: Could not open '[^{]*/in': ")
+        self.assertEqual({'in', 'raw'}, {*os.listdir(self.directory)})
+
+
+class EndTestCase(_Conversions):
+    """The command ends before its work is done."""
+
+    def start(self, *prefix, rate='8M'):
+        """Run the command with a slow qemu-img; return the process."""
+        programs = self.directory / 'bin'
+        programs.mkdir()
+        program = programs / 'qemu-img'
+        real = subprocess.run(
+            ['sh', '-c', 'command -v qemu-img'], check=True, text=True,
+            stdout=subprocess.PIPE).stdout.strip()
+        program.write_text(SLOW.format(
+            program=shlex.quote(real), rate=rate).replace(
+                'exec qemu-img', f'exec {shlex.quote(real)}'))
+        program.chmod(0o755)
+        guest = bytearray(LINUX)
+        guest[20 * MIB:] = b'x' * (len(guest) - 20 * MIB)
+        self.raw.write_bytes(guest)
+        process = subprocess.Popen(
+            [*prefix, COMMAND, 'image', 'convert', self.raw, self.output],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, 'PATH': f'{programs}:{os.environ["PATH"]}'})
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    def unfinished(self):
+        return [path for path in self.directory.iterdir()
+                if path.name.endswith('.hyperv-sched-unfinished')]
+
+    def wait_for_data(self, process):
+        """Wait until the unfinished file has data."""
+        while process.poll() is None:
+            if any(path.stat().st_size > 4 * MIB for directory
+                   in self.unfinished() for path in directory.iterdir()):
+                return
+            time.sleep(0.01)
+        self.fail(process.communicate())
+
+    def test_interrupt_leaves_nothing(self):
+        process = self.start()
+        self.wait_for_data(process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+        self.assertEqual(130, process.returncode, err)
+        self.assertEqual('interrupted: no file is written\n', err)
+        self.assertEqual({'bin', 'raw'}, {*os.listdir(self.directory)})
+
+    def test_killed_process_leaves_a_name_that_says_what_it_is(self):
+        process = self.start()
+        self.wait_for_data(process)
+        before = self.raw.read_bytes()
+        process.kill()
+        process.wait()
+        left, = self.unfinished()
+        self.assertTrue(left.name.startswith('.out.vhdx.'))
+        self.assertFalse(self.output.exists())
+        self.assertTrue(before == self.raw.read_bytes())
+        # qemu-img ends as well.
+        path, = left.iterdir()
+        size = path.stat().st_size
+        time.sleep(0.6)
+        self.assertEqual(size, path.stat().st_size)
+
+    def test_file_that_cannot_grow_leaves_nothing(self):
+        # 8 MiB.
+        process = self.start(
+            'sh', '-c', 'ulimit -f 16384; exec "$0" "$@"', rate='1G')
+        _, err = process.communicate()
+        self.assertEqual(2, process.returncode, err)
+        self.assertIn('qemu-img: ', err)
+        self.assertEqual({'bin', 'raw'}, {*os.listdir(self.directory)})

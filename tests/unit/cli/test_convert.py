@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import os
+import shutil
+import subprocess
+from unittest import mock
+
+import fixtures
+
+from hyperv_sched.cli import base as commands
+from hyperv_sched.cli import conversion
+from hyperv_sched.cli import qemu_img
+from hyperv_sched.cli import signals
+from tests import guests
+from tests import samples
+from tests.unit.cli import base
+from tests.unit.disk import test_references
+
+MIB = samples.MIB
+
+
+class ConvertTestCase(base.CommandTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatchObject(
+            shutil, 'which', lambda name: name))
+        self.output = str(self.directory / 'out.vhdx')
+
+    def refused(self, data, *argv):
+        """Run a command that starts no program; return code and errors."""
+        path = self.file('in', data)
+        with mock.patch.object(subprocess, 'Popen') as started:
+            code, out, err = self.run_command(
+                'image', 'convert', path, self.output, *argv)
+        started.assert_not_called()
+        self.assertEqual(['in'], os.listdir(self.directory))
+        return code, out + err
+
+    def test_references_are_refused_before_a_program_starts(self):
+        for data, words in (
+                (test_references.qcow2(backing=1), 'names a backing file'),
+                (test_references.qcow2(features=4), 'names a data file'),
+                (test_references.vmdk(0), 'names files with its data'),
+                (b'# Disk DescriptorFile\nRW 1 FLAT "/etc/passwd" 0\n',
+                 'names files with its data')):
+            code, printed = self.refused(data)
+            self.assertEqual(2, code)
+            self.assertIn(words, printed)
+
+    def test_input_that_would_lose_data_is_refused_by_its_rule(self):
+        vhdx = samples.vhdx(block_size=MIB, guest=guests.bootable())
+        for data, rule in (
+                (samples.vhdx(flags=2), 'HV206'),
+                (vhdx[:-MIB], 'HV208'),
+                (samples.dynamic_vhd(disk_type=4), 'HV206'),
+                (bytes(512) + samples.dynamic_vhd()[512:], 'HV229')):
+            code, printed = self.refused(data)
+            self.assertEqual(1, code, printed)
+            self.assertIn(rule, printed)
+            self.assertIn('not converted', printed)
+
+    def test_what_is_no_disk_is_refused_with_the_reason(self):
+        for data, words in (
+                (b'text', '--input-format raw'),
+                (b'', '--input-format raw'),
+                (b'\x1f\x8b\x08' + bytes(512), 'gzip, an archive'),
+                (b'LUKS\xba\xbe' + bytes(512), 'encrypted'),
+                (b'MSWIM\0\0\0' + bytes(512), 'Windows Setup'),
+                (guests.bootable(sector=4096, size=8 * MIB), '4096'),
+                (samples.qcow2(0), '0 bytes'),
+                (samples.qcow2(64 * 1024 ** 4 + 1), '64 TiB')):
+            code, printed = self.refused(data)
+            self.assertEqual(2, code, printed)
+            self.assertIn(words, printed)
+
+    def test_other_format_than_the_detected_one_is_refused(self):
+        code, printed = self.refused(
+            samples.qcow2(), '--input-format', 'vmdk')
+        self.assertEqual(2, code)
+        self.assertIn('--input-format is vmdk, but the file is qcow2',
+                      printed)
+
+    def test_existing_file_is_kept(self):
+        self.file('out.vhdx', b'old')
+        path = self.file('in', guests.bootable())
+        with mock.patch.object(conversion, 'required_space', lambda *_: 1):
+            code, _, err = self.run_command(
+                'image', 'convert', path, self.output)
+        self.assertEqual(2, code)
+        self.assertIn('out.vhdx: the file exists', err)
+        self.assertEqual({'in', 'out.vhdx'}, {*os.listdir(self.directory)})
+
+    def test_free_space_on_both_sides_of_the_limit(self):
+        free = mock.Mock(free=8 * MIB)
+        with mock.patch.object(shutil, 'disk_usage', return_value=free):
+            conversion.check_space('/', 8 * MIB)
+            self.assertRaisesRegex(
+                commands.UsageError, '8.0 MiB are free, .* up to 8.0 MiB',
+                conversion.check_space, '/', 8 * MIB + 1)
+
+    def test_block_sizes(self):
+        for size in ('1', '256'):
+            code, printed = self.refused(b'text', '--block-size', size)
+            self.assertIn('no known disk format', printed)
+        for size in ('0', '3', '512', '-1', 'x'):
+            code, printed = self.refused(b'text', '--block-size', size)
+            self.assertEqual(2, code)
+            self.assertIn('--block-size', printed)
+
+    def test_qemu_img_is_needed(self):
+        with mock.patch.object(shutil, 'which', lambda name: None):
+            code, printed = self.refused(guests.bootable())
+        self.assertEqual(2, code)
+        self.assertIn('qemu-utils', printed)
+
+
+class SpaceTestCase(base.CommandTestCase):
+
+    def required(self, *extents, block_size=MIB, size=100 * MIB):
+        source = conversion.Source(
+            '/x', 'raw', {'file_size': size, 'virtual_size': size})
+        with mock.patch.object(qemu_img, 'extents', return_value=extents):
+            return conversion.required_space(
+                source, block_size, signals.Guard())
+
+    def test_each_block_with_data_counts_once(self):
+        for extents, blocks in (
+                ((), 0), (((0, 1),), 1), (((0, MIB),), 1),
+                (((0, MIB + 1),), 2), (((MIB - 1, 2),), 2),
+                (((0, 1), (4096, 1)), 1), (((0, 1), (MIB - 1, 2)), 2),
+                (((MIB, MIB), (5 * MIB, 3 * MIB)), 4)):
+            self.assertEqual((9 + blocks) * MIB, self.required(*extents))
+
+    def test_table_of_blocks_counts(self):
+        self.assertEqual(9 * MIB, self.required(size=1024 ** 2 // 8 * MIB))
+        self.assertEqual(10 * MIB, self.required(size=(
+            1024 ** 2 // 8 + 1) * MIB))
+        self.assertEqual(9 * MIB, self.required(
+            size=(1024 ** 2 // 8 + 1) * MIB, block_size=32 * MIB))
+
+
+class NodeTestCase(base.CommandTestCase):
+
+    def test_format_is_named_and_backing_files_are_ruled_out(self):
+        self.assertEqual(
+            'json:{"driver": "qcow2", "file": {"driver": "file", '
+            '"filename": "/a,b:c\\"d"}, "backing": null}',
+            qemu_img.node('/a,b:c"d', 'qcow2'))
+        self.assertEqual(
+            'json:{"driver": "vpc", "file": {"driver": "file", '
+            '"filename": "/x"}, "force_size_calc": "current_size"}',
+            qemu_img.node('/x', 'vhd'))
+
+    def test_name_that_is_not_utf_8(self):
+        self.assertRaisesRegex(commands.UsageError, 'not UTF-8',
+                               qemu_img.node, '/\udcff', 'raw')
+
+
+class WorkspaceTestCase(base.CommandTestCase):
+
+    def test_file_that_another_program_made_meanwhile_is_kept(self):
+        target = self.directory / 'out.vhdx'
+        workspace = conversion.Workspace(str(target))
+        workspace.create()
+        path = workspace.path('disk.vhdx')
+        with open(path, 'wb') as file:
+            file.write(b'new')
+        target.write_bytes(b'other')
+        self.assertRaises(commands.UsageError, workspace.finish, path)
+        workspace.remove()
+        workspace.remove()
+        self.assertEqual(['out.vhdx'], os.listdir(self.directory))
+        self.assertEqual(b'other', target.read_bytes())
+
+    def test_name_says_what_it_is(self):
+        directory = conversion.Workspace(
+            str(self.directory / ('x' * 250))).directory
+        self.assertRegex(os.path.basename(directory),
+                         r'^\.x{100}\.[0-9a-f]{8}\.hyperv-sched-unfinished$')
+
+    def test_directory_that_does_not_exist(self):
+        workspace = conversion.Workspace(str(self.directory / 'no/out.vhdx'))
+        self.assertRaisesRegex(
+            commands.UsageError, 'No such file', workspace.create)
