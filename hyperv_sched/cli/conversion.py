@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from typing import TextIO
 from hyperv_sched import document as image_document
 from hyperv_sched.cli import base
 from hyperv_sched.cli import inputs
+from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import signals
@@ -85,6 +87,37 @@ class Source:
         return (LINUX_BLOCK_SIZE
                 if self.content['operating_system'] == 'linux'
                 else BLOCK_SIZE)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a conversion."""
+    parser.add_argument(
+        '--input-format', metavar='<format>',
+        choices=sorted(qemu_img.DRIVERS),
+        help='the format of the disk image; raw is needed for a raw disk '
+             'without a partition table, other values are only compared '
+             'with the detected format')
+    parser.add_argument(
+        '--block-size', metavar='<MiB>', type=_block_size,
+        help='the size of the blocks of the VHDX in MiB, a power of two up '
+             'to 256; the default is 1 for Linux and 32 for other systems')
+    parser.add_argument(
+        '--skip-space-check', action='store_true',
+        help='convert even if the free space may not be enough; a conversion '
+             'that fills the disk fails and leaves no file')
+
+
+def _block_size(argument: str) -> int:
+    """Parse a size in MiB.
+
+    :raises argparse.ArgumentTypeError: VHDX has no blocks of this size.
+    """
+    size = options.whole_number(argument)
+    # [MS-VHDX] 2.6.2.1.
+    if not 1 <= size <= 256 or size & size - 1:
+        raise argparse.ArgumentTypeError(
+            f'{argument} is not a power of two from 1 to 256')
+    return size * 1024 ** 2
 
 
 def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
@@ -185,60 +218,54 @@ def check_space(directory: str, required: int) -> None:
         raise base.UsageError(
             f'{directory}: {units.binary(free)} are free, the conversion '
             f'takes up to {units.binary(required)}. Free some space, choose '
-            'another directory, or add --skip-space-check if the disk is '
-            'mostly zeros')
+            'another directory (for an upload: TMPDIR), or add '
+            '--skip-space-check if the disk is mostly zeros')
 
 
 class Workspace:
-    """A hidden directory for unfinished files, beside the finished one.
+    """A hidden directory for unfinished files.
 
     Its name says what it is, since a process that is killed leaves it. Use
     :meth:`remove` in any case: it may be called at any moment.
 
-    :param target: the path of the finished file
+    :param parent: the directory to make it in
+    :param name: the name of the finished file
     """
 
-    def __init__(self, target: str) -> None:
-        self._target = os.path.abspath(target)
-        directory, name = os.path.split(self._target)
-        self.parent = directory
+    def __init__(self, parent: str, name: str) -> None:
+        self.parent = parent
         self.directory = os.path.join(
-            directory, f'.{name[:100]}.{secrets.token_hex(4)}{_SUFFIX}')
+            parent, f'.{name[:100]}.{secrets.token_hex(4)}{_SUFFIX}')
 
     def create(self) -> None:
         """Create the directory.
 
-        :raises base.UsageError: there is a file in the place of the
-            finished one, or the directory cannot be created.
+        :raises base.UsageError: it cannot be created.
         """
-        if os.path.lexists(self._target):
-            raise base.UsageError(
-                f'{self._target}: the file exists. Remove it, or choose '
-                'another name')
         try:
             os.mkdir(self.directory)
         except OSError as exc:
             raise base.UsageError(
-                f'{self._target}: cannot be written: '
+                f'{self.parent}: cannot be written: '
                 f'{exc.strerror or exc}') from None
 
     def path(self, name: str) -> str:
         """Return the path of a file in the directory."""
         return os.path.join(self.directory, name)
 
-    def finish(self, path: str) -> None:
-        """Give a file in the directory the name of the finished one.
-
-        :raises base.UsageError: a file of that name was made meanwhile.
-        """
-        if os.path.lexists(self._target):
-            raise base.UsageError(
-                f'{self._target}: was made by another program meanwhile')
-        os.rename(path, self._target)
-
     def remove(self) -> None:
         """Remove the directory and all files in it, if it exists."""
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def check_absent(path: str) -> None:
+    """Check that there is no file with this path.
+
+    :raises base.UsageError: there is one.
+    """
+    if os.path.lexists(path):
+        raise base.UsageError(
+            f'{path}: the file exists. Remove it, or choose another name')
 
 
 @contextlib.contextmanager

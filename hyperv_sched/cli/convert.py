@@ -80,7 +80,7 @@ class Convert(base.ExitCodes, lister.Lister):
         parser.add_argument(
             'output', metavar='<new-file>',
             help='the VHDX to write, which must not exist')
-        add_conversion_options(parser)
+        conversion.add_options(parser)
         parser.add_argument(
             '--dry-run', action='store_true',
             help='print the commands, and write nothing')
@@ -167,52 +167,24 @@ class Convert(base.ExitCodes, lister.Lister):
     def _convert(self, source: conversion.Source,
                  args: argparse.Namespace) -> dict[str, Any]:
         """Write the new file; return its content."""
-        workspace = conversion.Workspace(args.output)
+        workspace = conversion.Workspace(
+            *os.path.split(os.path.abspath(args.output)))
         self._guard.once()
         # A context manager written in Python would have gaps for a signal.
         try:
+            conversion.check_absent(args.output)
             workspace.create()
             finished = conversion.convert(
                 source, workspace, args.block_size, args.skip_space_check,
                 self._guard, sys.stderr)
             content = inputs.inspect_path(finished)
             self._guard.hold()
-            workspace.finish(finished)
+            conversion.check_absent(args.output)
+            os.rename(finished, args.output)
         finally:
             self._guard.hold()
             workspace.remove()
         return content
-
-
-def add_conversion_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for a conversion."""
-    parser.add_argument(
-        '--input-format', metavar='<format>',
-        choices=sorted(qemu_img.DRIVERS),
-        help='the format of the disk image; raw is needed for a raw disk '
-             'without a partition table, other values are only compared '
-             'with the detected format')
-    parser.add_argument(
-        '--block-size', metavar='<MiB>', type=_block_size,
-        help='the size of the blocks of the VHDX in MiB, a power of two up '
-             'to 256; the default is 1 for Linux and 32 for other systems')
-    parser.add_argument(
-        '--skip-space-check', action='store_true',
-        help='convert even if the free space may not be enough; a conversion '
-             'that fills the disk fails and leaves no file')
-
-
-def _block_size(argument: str) -> int:
-    """Parse a size in MiB.
-
-    :raises argparse.ArgumentTypeError: VHDX has no blocks of this size.
-    """
-    size = options.whole_number(argument)
-    # [MS-VHDX] 2.6.2.1.
-    if not 1 <= size <= 256 or size & size - 1:
-        raise argparse.ArgumentTypeError(
-            f'{argument} is not a power of two from 1 to 256')
-    return size * 1024 ** 2
 
 
 def _judge(path: str, content: dict[str, Any]) -> list[rules.Finding]:

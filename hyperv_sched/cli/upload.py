@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import sys
+import tempfile
 from typing import Any
 from typing import BinaryIO
 from typing import TextIO
@@ -22,12 +23,14 @@ from hyperv_sched import inferred
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
+from hyperv_sched.cli import conversion
 from hyperv_sched.cli import findings as findings_output
 from hyperv_sched.cli import image_api
 from hyperv_sched.cli import input_files
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
+from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import rest
 from hyperv_sched.cli import signals
 from hyperv_sched.text import escape
@@ -67,12 +70,14 @@ _EXIT_CODES = '\n'.join((
 class Upload(base.ShowOne):
     """Upload a disk image with the properties that Hyper-V needs.
 
-    Properties that are not given are inferred from the file. The image is
-    checked as "image lint" does before it is sent.
+    A disk in a format that Hyper-V does not run is converted to a VHDX
+    first. Properties that are not given are inferred from the file. The
+    image is checked as "image lint" does before it is sent.
     """
 
     _has_output = True
     _image: dict[str, Any] | None = None
+    _document: Mapping[str, Any] = {}
 
     def get_epilog(self) -> str:
         """Return the exit codes."""
@@ -104,6 +109,12 @@ class Upload(base.ShowOne):
         parser.add_argument(
             '--force', action='store_true',
             help='upload in spite of findings')
+        parser.add_argument(
+            '--convert', action='store_true',
+            help='convert the file to a VHDX before it is uploaded, as '
+                 '"image convert" does; the default for formats that Hyper-V '
+                 'does not run, unless --disk-format names one')
+        conversion.add_options(parser)
         options.add_shell_option(parser)
         options.add_severity_options(parser)
         rest.add_options(parser)
@@ -117,36 +128,90 @@ class Upload(base.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         """Check and upload the image; return its columns and values."""
-        from hyperv_sched.disk import secure_boot
-
         path = inputs.expand_single(parsed_args.file)
-        overrides = options.severity_overrides(parsed_args)
+        self._overrides = options.severity_overrides(parsed_args)
         # The path may name another file after the check, so that the file
         # stays open.
         with inputs.open_disk(path) as file:
             before = _file_state(file)
-            content = inputs.inspect_file(
-                file, path, secure_boot.Policy.of_years(
-                    options.certificate_years(parsed_args)))
-            document = self._prepare(parsed_args, path, content, overrides)
-            if document is None:
-                self._has_output = False
-                return (), ()
-            api = image_api.connect(self.app, parsed_args.os_cloud)
-            self._image = self._upload(
-                api, _Body(file, path, content['file_size'], before,
-                           self._guard), document)
+            content = self._inspect(parsed_args, file, path)
+            if not _is_converted(parsed_args, content):
+                self._send(parsed_args, file, path, content, before)
+            else:
+                self._convert(parsed_args, conversion.read_source(
+                    file, path, content, parsed_args.input_format))
+        if self._image is None:
+            self._has_output = False
+            return (), ()
         with self._uploaded():
-            return _COLUMNS, _row(self._image, document,
+            return _COLUMNS, _row(self._image, self._document,
                                   parsed_args.formatter)
+
+    def _inspect(self, parsed_args: argparse.Namespace, file: BinaryIO,
+                 path: str) -> dict[str, Any]:
+        from hyperv_sched.disk import secure_boot
+
+        return inputs.inspect_file(file, path, secure_boot.Policy.of_years(
+            options.certificate_years(parsed_args)))
+
+    def _convert(self, parsed_args: argparse.Namespace,
+                 source: conversion.Source) -> None:
+        """Convert the disk, then upload the new file."""
+        qemu_img.check_installed()
+        findings = conversion.precondition_findings(source)
+        if findings:
+            self.raise_exit_code(base.EXIT_FINDINGS)
+            with base.stderr() as stream:
+                _print_findings(stream, findings)
+                print('\nNot uploaded.', file=stream)
+            return
+        name = os.path.splitext(os.path.basename(source.path))[0] + '.vhdx'
+        workspace = conversion.Workspace(tempfile.gettempdir(), name)
+        with base.stderr() as stream:
+            print(escape(f'{source.path} ({source.description}) is converted '
+                         f'to a VHDX in {workspace.parent} first', None),
+                  file=stream)
+        self._guard.once()
+        # A context manager written in Python would have gaps for a signal.
+        try:
+            workspace.create()
+            path = conversion.convert(
+                source, workspace, parsed_args.block_size,
+                parsed_args.skip_space_check, self._guard, sys.stderr)
+            with inputs.open_disk(path) as file:
+                # The open file needs no name, except on Windows.
+                workspace.remove()
+                self._send(parsed_args, file, name,
+                           self._inspect(parsed_args, file, path),
+                           _file_state(file), source)
+        finally:
+            self._guard.hold()
+            workspace.remove()
+
+    def _send(self, parsed_args: argparse.Namespace, file: BinaryIO,
+              path: str, content: dict[str, Any], before: tuple[int, ...],
+              source: conversion.Source | None = None) -> None:
+        """Check and upload a file.
+
+        :param path: the path of the file in messages
+        :param before: state of the file before it was inspected
+        :param source: the disk that the file was converted from
+        """
+        document = self._prepare(parsed_args, path, content, source)
+        if document is None:
+            return
+        api = image_api.connect(self.app, parsed_args.os_cloud)
+        self._document = document
+        self._image = self._upload(
+            api, _Body(file, path, content['file_size'], before,
+                       self._guard), document)
 
     def _prepare(self, parsed_args: argparse.Namespace, path: str,
                  content: dict[str, Any],
-                 overrides: options.SeverityOverrides,
-                 ) -> dict[str, Any] | None:
+                 source: conversion.Source | None) -> dict[str, Any] | None:
         """Return the image to create, or None if none is to be created."""
         document, given = _document(parsed_args, content)
-        findings = overrides.apply(
+        findings = self._overrides.apply(
             inputs.LintTarget(document, path, path, content).findings())
         refused = not parsed_args.force and any(
             finding.severity in ('error', 'unknown') for finding in findings)
@@ -165,8 +230,14 @@ class Upload(base.ShowOne):
                 f'{path}: Glance has no disk_format for {content["format"]}. '
                 'Set --disk-format')
         if parsed_args.dry_run:
-            command = _command(path, document, parsed_args.shell)
-            self.app.stdout.write(f'{command}\n')
+            commands = [_command(path, document)]
+            if source is not None:
+                commands.insert(0, [
+                    'hyperv-sched', 'image', 'convert', '--', source.path,
+                    path])
+            for command in commands:
+                line = _quote(command, parsed_args.shell)
+                self.app.stdout.write(f'{line}\n')
             return None
         if parsed_args.columns and not {*parsed_args.columns} & {*_COLUMNS}:
             raise base.UsageError(
@@ -393,11 +464,21 @@ def _print_findings(stream: TextIO,
         stream)
 
 
-def _command(path: str, document: Mapping[str, Any], shell: str) -> str:
-    """Return the openstack command that creates the same image.
+def _is_converted(args: argparse.Namespace,
+                  content: Mapping[str, Any]) -> bool:
+    """Return whether the file is converted before it is uploaded.
 
-    :raises base.UsageError: it cannot be quoted for the shell.
+    Hyper-V runs VHD, VHDX and ISO files. A given disk_format of another
+    format means that the file is not for Hyper-V.
     """
+    return bool(args.convert or args.input_format) or (
+        content['format'] in qemu_img.DRIVERS
+        and content['format'] not in ('vhd', 'vhdx')
+        and args.disk_format in (None, 'vhdx'))
+
+
+def _command(path: str, document: Mapping[str, Any]) -> list[str]:
+    """Return the openstack command that creates the same image."""
     words = ['openstack', 'image', 'create', '--file', path]
     for name in ('disk_format', 'container_format', 'min_disk', 'min_ram'):
         if name in document:
@@ -409,8 +490,16 @@ def _command(path: str, document: Mapping[str, Any], shell: str) -> str:
     for name, value in document.items():
         if name not in _MEMBERS:
             words += ['--property', f'{name}={value}']
+    return [*words, '--', document['name']]
+
+
+def _quote(command: Sequence[str], shell: str) -> str:
+    """Quote a command for a shell.
+
+    :raises base.UsageError: it cannot be quoted for the shell.
+    """
     try:
-        return text.command_line((*words, '--', document['name']), shell)
+        return text.command_line(command, shell)
     except text.UnquotableError as exc:
         raise base.UsageError(f'no command can be printed: {exc}') from None
 

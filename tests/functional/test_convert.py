@@ -9,12 +9,18 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from unittest import mock
+
+import fixtures
 
 from hyperv_sched import disk
+from hyperv_sched.cli import image_api
 from tests import guests
 from tests import samples
 from tests.unit.cli import base
+from tests.unit.cli import test_upload
 
 MIB = samples.MIB
 COMMAND = pathlib.Path(sys.executable).with_name('hyperv-sched')
@@ -139,6 +145,82 @@ class ConvertTestCase(_Conversions):
         self.assertEqual((2, ''), (code, out))
         self.assertRegex(err, "^qemu-img: Could not open '[^{]*/in': ")
         self.assertEqual({'in', 'raw'}, {*os.listdir(self.directory)})
+
+
+class UploadTestCase(_Conversions):
+
+    def setUp(self):
+        super().setUp()
+        self.temporary = self.directory / 'tmp'
+        self.temporary.mkdir()
+        self.useFixture(fixtures.MockPatchObject(
+            tempfile, 'gettempdir', lambda: str(self.temporary)))
+        self.disk = self.directory / 'disk.qcow2'
+        qemu_img('convert', '-f', 'raw', '-O', 'qcow2', self.raw, self.disk)
+
+    def upload(self, *argv, **overrides):
+        """Upload a file to a cloud that may respond with other values."""
+        self.cloud = test_upload.FakeAPI(**overrides)
+        with mock.patch.object(image_api, 'connect',
+                               return_value=self.cloud):
+            result = self.run_command(
+                'image', 'upload', '--name', 'x', '-f', 'json', *argv)
+        self.assertEqual([], os.listdir(self.temporary))
+        return result
+
+    def test_format_that_hyper_v_does_not_run_is_converted(self):
+        code, out, err = self.upload(str(self.disk))
+        self.assertEqual(0, code, err)
+        image = json.loads(out)
+        self.assertEqual(
+            ('vhdx', 1, 'hyperv-gen2', 'linux'),
+            (image['disk_format'], image['min_disk'],
+             image['properties']['hw_machine_type'],
+             image['properties']['os_type']))
+        self.assertEqual(
+            f'{self.disk} (qcow2, 40.0 MiB) is converted to a VHDX in '
+            f'{self.temporary} first\n', err)
+
+    def test_format_of_an_option_is_kept(self):
+        code, _, err = self.upload(
+            str(self.disk), '--disk-format', 'qcow2', '--force')
+        image, = self.cloud.images.values()
+        self.assertEqual((0, 'qcow2'), (code, image['disk_format']), err)
+
+    def test_vhd_is_converted_on_request(self):
+        path = self.directory / 'disk.vhd'
+        qemu_img('convert', '-f', 'raw', '-O', 'vpc', '-o', 'force_size=on',
+                 self.raw, path)
+        self.assertEqual(1, self.upload(str(path))[0])
+        code, out, _ = self.upload(str(path), '--convert')
+        self.assertEqual((0, 'vhdx'), (code, json.loads(out)['disk_format']))
+
+    def test_dry_run_prints_both_commands(self):
+        code, out, _ = self.upload(str(self.disk), '--dry-run')
+        first, second = out.splitlines()
+        self.assertEqual((0, {}), (code, self.cloud.images))
+        self.assertEqual(f'hyperv-sched image convert -- {self.disk} '
+                         'disk.vhdx', first)
+        self.assertIn('openstack image create --file disk.vhdx '
+                      '--disk-format vhdx', second)
+
+    def test_refused_disk_is_not_uploaded(self):
+        self.raw.write_bytes(guests.gpt([], size=40 * MIB))
+        code, _, err = self.upload(str(self.raw))
+        self.assertEqual((1, {}), (code, self.cloud.images))
+        self.assertIn('HV321', err)
+
+    def test_incomplete_image_is_deleted(self):
+        code, _, err = self.upload(str(self.disk), status='killed')
+        self.assertEqual((2, {}), (code, self.cloud.images))
+        self.assertIn('is deleted', err)
+
+    def test_reference_is_refused(self):
+        qemu_img('create', '-q', '-f', 'qcow2', '-b', '/etc/passwd', '-F',
+                 'raw', self.disk)
+        code, _, err = self.upload(str(self.disk))
+        self.assertEqual((2, {}), (code, self.cloud.images))
+        self.assertIn('names a backing file', err)
 
 
 class EndTestCase(_Conversions):

@@ -159,27 +159,30 @@ class NodeTestCase(base.CommandTestCase):
 
 class WorkspaceTestCase(base.CommandTestCase):
 
-    def test_file_that_another_program_made_meanwhile_is_kept(self):
-        target = self.directory / 'out.vhdx'
-        workspace = conversion.Workspace(str(target))
+    def test_directory_is_removed_with_its_files(self):
+        workspace = conversion.Workspace(str(self.directory), 'out.vhdx')
+        workspace.remove()
         workspace.create()
-        path = workspace.path('disk.vhdx')
-        with open(path, 'wb') as file:
+        with open(workspace.path('disk.vhdx'), 'wb') as file:
             file.write(b'new')
-        target.write_bytes(b'other')
-        self.assertRaises(commands.UsageError, workspace.finish, path)
+        self.assertEqual(1, len(os.listdir(self.directory)))
         workspace.remove()
-        workspace.remove()
-        self.assertEqual(['out.vhdx'], os.listdir(self.directory))
-        self.assertEqual(b'other', target.read_bytes())
+        self.assertEqual([], os.listdir(self.directory))
 
     def test_name_says_what_it_is(self):
-        directory = conversion.Workspace(
-            str(self.directory / ('x' * 250))).directory
-        self.assertRegex(os.path.basename(directory),
-                         r'^\.x{100}\.[0-9a-f]{8}\.hyperv-sched-unfinished$')
+        directory = conversion.Workspace('/', 'x' * 250).directory
+        self.assertRegex(
+            directory, r'^/\.x{100}\.[0-9a-f]{8}\.hyperv-sched-unfinished$')
 
     def test_directory_that_does_not_exist(self):
-        workspace = conversion.Workspace(str(self.directory / 'no/out.vhdx'))
+        workspace = conversion.Workspace(
+            str(self.directory / 'no'), 'out.vhdx')
         self.assertRaisesRegex(
             commands.UsageError, 'No such file', workspace.create)
+
+    def test_file_or_dangling_link_is_no_free_name(self):
+        path = self.directory / 'new'
+        conversion.check_absent(str(path))
+        path.symlink_to('nowhere')
+        self.assertRaisesRegex(commands.UsageError, 'exists',
+                               conversion.check_absent, str(path))
