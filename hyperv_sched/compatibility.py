@@ -124,7 +124,7 @@ class HostMatcher:
 
     def __init__(self, requirement: objects.ImageRequirement,
                  policy: Policy) -> None:
-        self._requirement = requirement
+        self.requirement = requirement
         self._policy = policy
         self._decisions: dict[tuple[object, object, type],
                               rules.Finding | None] = {}
@@ -144,7 +144,7 @@ class HostMatcher:
             return self._decisions[kind]
         except KeyError:
             decision = check_host(
-                self._requirement, objects.HostCapability.from_reported(
+                self.requirement, objects.HostCapability.from_reported(
                     hypervisor_type, hypervisor_version), self._policy)
         if len(self._decisions) < MAX_KINDS and caching.is_small(kind):
             self._decisions[kind] = decision

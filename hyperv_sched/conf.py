@@ -77,6 +77,32 @@ Possible values:
 
 The default is ``true``, since users can correct images, and read no logs.
 """),
+    cfg.BoolOpt(
+        'require_trait', default=False,
+        help="""
+Request from placement hosts with the traits that an image needs.
+
+Placement offers at most ``[scheduler] max_placement_results`` hosts. Without a
+trait it may offer none that can run the image. The scheduler then requires
+CUSTOM_HYPERV for every image for Hyper-V, CUSTOM_HYPERV_GEN2 for one of
+generation 2, and the trait of a release where the image requires a version or
+a migration leaves a host of this release. No image is changed.
+
+This option is read by nova-scheduler, where HyperVGenerationFilter is enabled.
+
+Possible values:
+
+* ``true``: every host that can run an image must report these traits, by
+  EnforcedDriver or by a provider.yaml. A host without them gets no server.
+* ``false``: only images and flavors require traits.
+
+The default is ``false``, since hosts report no traits before they have the
+driver. ``hyperv-sched cloud audit`` lists those that do not (HV408).
+
+Related options:
+
+* ``[scheduler] max_placement_results``
+"""),
 ]
 
 COMPUTE_OPTS = [

@@ -60,6 +60,31 @@ def host_traits(host: objects.HostCapability, windows_version: object,
     return frozenset(traits)
 
 
+def required_traits(requirement: objects.ImageRequirement,
+                    policy: compatibility.Policy) -> frozenset[str]:
+    """Return the traits that every host has which can run an image.
+
+    :returns: none for an image that asks nothing of Hyper-V, and for one that
+        no host can run
+    """
+    if requirement.generation is None:
+        return frozenset()
+    traits = {names.HYPERV_TRAIT}
+    minimum = versions.Version('0')
+    if requirement.generation == names.GENERATION_2:
+        traits.add(names.GENERATION_2_TRAIT)
+        minimum = policy.generation_2_minimum
+    if requirement.needs_2016:
+        minimum = max(minimum, versions.WINDOWS_SERVER_2016)
+    required = requirement.version_requires
+    oldest = next((version for version in versions.REPORTED
+                   if version >= minimum and (
+                       not required or versions.satisfies(version, required))),
+                  None)
+    trait = None if oldest is None else release_trait(oldest)
+    return frozenset(traits | ({trait} if trait else set()))
+
+
 def parse_build(windows_version: object) -> versions.Version | None:
     """Parse a version of Windows; None if it has no build.
 

@@ -26,7 +26,9 @@ from hyperv_sched import metrics
 from hyperv_sched import names
 from hyperv_sched import objects
 from hyperv_sched import rules
+from hyperv_sched import traits
 from hyperv_sched import versions
+from hyperv_sched.filters import trait_request
 from hyperv_sched.objects import image_requirement
 from hyperv_sched.text import escape
 
@@ -77,14 +79,22 @@ class HyperVGenerationFilter(filters.BaseHostFilter):
         super().__init__()
         # Read at the start: an invalid option stops the scheduler instead of
         # failing every request.
-        minimum, unknown, self._explain = conf.read(
+        minimum, unknown, self._explain, require_trait = conf.read(
             CONF, 'gen2_minimum_version', 'unknown_host_version',
-            'explain_no_valid_host')
+            'explain_no_valid_host', 'require_trait')
         self._policy = compatibility.Policy(
             generation_2_minimum=versions.Version(minimum),
             accept_unknown_version=unknown == 'accept')
         self._max_results = CONF.scheduler.max_placement_results
         self._warned: set[object] = set()
+        trait_request.configure(self._required_traits if require_trait
+                                else None)
+
+    def _required_traits(self, spec_obj: Any) -> frozenset[str]:
+        """Return the traits of the hosts that can run a request's image."""
+        matcher = _matcher(spec_obj, self._policy)
+        return frozenset() if matcher is None else traits.required_traits(
+            matcher.requirement, self._policy)
 
     def host_passes(self, host_state: Any, spec_obj: Any) -> bool:
         """Return whether one host can run the image of the request."""

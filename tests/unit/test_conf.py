@@ -23,6 +23,7 @@ class OptionsTestCase(base.TestCase):
         self.assertEqual('6.3', options.gen2_minimum_version)
         self.assertEqual('reject', options.unknown_host_version)
         self.assertTrue(options.explain_no_valid_host)
+        self.assertFalse(options.require_trait)
         self.assertEqual('compute_hyperv.driver.HyperVDriver',
                          options.compute_driver)
 
@@ -41,6 +42,7 @@ class ReadTestCase(base.TestCase):
         'gen2_minimum_version': '2012R2',
         'unknown_host_version': 'allow',
         'explain_no_valid_host': 'perhaps',
+        'require_trait': 'perhaps',
         'ignored_rules': 'HV106,HV999',
         'error_rules': 'hv106',
         'import_sets_properties': 'hw_machine_typ',

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from hyperv_sched import compatibility
+from hyperv_sched import document
 from hyperv_sched import objects
 from hyperv_sched import traits
 from hyperv_sched import versions
@@ -59,6 +60,46 @@ class TraitsTestCase(base.TestCase):
                                      ('QEMU', custom), (None, custom)):
             self.assertEqual(expected, traits.owned_traits(
                 objects.HostCapability.from_reported(hypervisor, 10000)))
+
+
+class RequiredTraitsTestCase(base.TestCase):
+
+    def required(self, **properties):
+        minimum = properties.pop('minimum', versions.GENERATION_2_MINIMUM)
+        requirement = compatibility.requirement(document.normalize({
+            'hypervisor_type': 'hyperv', **properties}))
+        return {trait.removeprefix('CUSTOM_HYPERV')
+                for trait in traits.required_traits(
+                    requirement, compatibility.Policy(minimum))}
+
+    def test_every_image_for_hyperv_requires_it(self):
+        self.assertEqual({''}, self.required())
+        self.assertEqual({''}, self.required(hw_machine_type='hyperv-gen1'))
+        self.assertEqual(set(), self.required(hypervisor_type='qemu'))
+
+    def test_generation_2_requires_its_trait(self):
+        self.assertEqual({'', '_GEN2', '_WS2012R2'},
+                         self.required(hw_machine_type='hyperv-gen2'))
+
+    def test_oldest_version_that_is_admitted_is_required(self):
+        for required, expected in (
+                ('>=6.2', set()), ('>=6.3', {'_WS2012R2'}),
+                ('==6.3', {'_WS2012R2'}), ('>=10.0', {'_WS2016'}),
+                ('>6.3,<11.0', {'_WS2016'}), ('>10.0', set())):
+            self.assertEqual({'', *expected}, self.required(
+                hypervisor_version_requires=required), required)
+
+    def test_features_and_the_minimum_of_the_operator_are_required(self):
+        gen2 = {'hw_machine_type': 'hyperv-gen2'}
+        expected = {'', '_GEN2', '_WS2016'}
+        self.assertEqual(expected, self.required(
+            **gen2, os_secure_boot='required', os_type='linux'))
+        self.assertEqual(expected, self.required(
+            **gen2, minimum=versions.WINDOWS_SERVER_2016))
+
+    def test_image_that_no_host_can_run_requires_nothing(self):
+        # The filter gives the reason, if placement offers it any host.
+        self.assertEqual(set(), self.required(hw_machine_type='hyperv-gen3'))
 
 
 BUILD_2022 = versions.Version('10.0.20348')

@@ -56,6 +56,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ('Nova enforced driver', nova_checks.enforced_driver),
     ('Nova config drive', nova_checks.config_drive),
     ('Nova image pre-filter', nova_checks.image_prefilter),
+    ('Nova request filter', nova_checks.require_trait),
     ('Nova snapshots', nova_checks.snapshot_properties),
     ('Nova version', nova_checks.version),
     ('Sections', configuration_checks.sections),

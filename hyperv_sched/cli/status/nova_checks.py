@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 import functools
+from typing import cast
 
 from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
@@ -23,6 +25,9 @@ SNAPSHOT_PROPERTIES = (
     'hw_machine_type', 'hypervisor_type', 'img_hv_type',
     'hypervisor_version_requires', 'img_hv_requested_version',
     'os_secure_boot', 'os_type')
+
+#: The function that compares the request filters of Nova with the known ones.
+TRAIT_REQUEST = 'hyperv_sched.filters.trait_request.find_difference'
 
 #: Oldest release that filter and driver are tested with.
 OLDEST_NOVA = 26
@@ -161,6 +166,30 @@ def image_prefilter(
             'hw_cdrom_bus, hw_video_model or hw_vif_model Nova requires a '
             'trait that no Hyper-V host reports, and finds no host. Set it '
             'to false.')
+
+
+def require_trait(
+        deployment: configuration.Deployment) -> Iterator[results.Problem]:
+    """Check that this Nova takes the request filter for traits."""
+    scheduler = _scheduler(deployment)
+    if (not scheduler.get('hyperv_sched', 'require_trait')
+            or environment.version('nova') is None):
+        return
+    title = scheduler.title('hyperv_sched', 'require_trait')
+    if FILTER not in scheduler.get(GROUP, 'enabled_filters'):
+        yield results.failure(
+            f'{title} has no effect without {FILTER}. Add the filter to '
+            'enabled_filters.')
+    try:
+        find = environment.import_path(TRAIT_REQUEST)
+    except Exception:
+        # The check of the filter reports it.
+        return
+    difference = cast(Callable[[], str | None], find)()
+    if difference is not None:
+        yield results.failure(
+            f'{title} has no effect: {difference}. Remove it, and let images '
+            'require the trait CUSTOM_HYPERV_GEN2.')
 
 
 def snapshot_properties(

@@ -14,12 +14,14 @@ REPORTS = {
     'ws2012r2': ('hyperv', 6003),
     'ws2019': ('hyperv', 10000),
     'ws2022': ('hyperv', 10000),
+    'ws2022b': ('hyperv', 10000),
     'kvm': ('QEMU', 8002000),
 }
 
 
 #: The build of Windows, for hosts whose driver has os-win.
-WINDOWS = {'ws2019': '10.0.17763', 'ws2022': '10.0.20348'}
+WINDOWS = {'ws2019': '10.0.17763', 'ws2022': '10.0.20348',
+           'ws2022b': '10.0.20348'}
 
 
 class FakeHostDriver(fake.FakeDriver):

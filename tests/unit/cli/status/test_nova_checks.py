@@ -314,3 +314,29 @@ class FormatValueTestCase(base.base.TestCase):
         for length, expected in ((199, 199), (200, 200), (201, 200)):
             self.assertEqual(
                 expected, len(results.format_value('a' * length)))
+
+
+class RequireTraitTestCase(base.StatusTestCase):
+
+    OPTION = '[hyperv_sched]\nrequire_trait = true\n'
+
+    def problems(self, text, difference=None):
+        self.importable[nova_checks.TRAIT_REQUEST] = lambda: difference
+        return list(nova_checks.require_trait(self.read(nova=text)))
+
+    def test_known_nova_takes_the_request_filter(self):
+        enabled = f'[filter_scheduler]\n{ALL}{OURS}{ENABLED}'
+        self.assertEqual([], self.problems(enabled + self.OPTION))
+        self.assertEqual([], self.problems(enabled, 'it is new'))
+
+    def test_other_nova_is_a_failure(self):
+        self.assertProblem(
+            base.FAILURE, 'require_trait', self.problems(
+                f'[filter_scheduler]\n{ALL}{OURS}{ENABLED}{self.OPTION}',
+                'it is new'))
+
+    def test_option_without_the_filter_is_a_failure(self):
+        self.assertProblem(
+            base.FAILURE, 'has no effect without HyperVGenerationFilter',
+            self.problems('[filter_scheduler]\nenabled_filters = '
+                          f'ComputeFilter\n{self.OPTION}'))
