@@ -81,8 +81,8 @@ def configure(read_traits: ReadTraits | None) -> None:
                   difference)
         return
     request_filter.ALL_REQUEST_FILTERS.append(TraitRequest(read_traits))
-    LOG.info('Placement is asked for the traits of hosts that can run an '
-             'image ([hyperv_sched] require_trait)')
+    LOG.info('Placement selects hosts by the traits that an image needs '
+             '([hyperv_sched] require_trait)')
 
 
 def find_difference() -> str | None:
