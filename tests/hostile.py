@@ -7,8 +7,10 @@ file.
 
 import itertools
 import struct
+import zlib
 
 from tests import guests
+from tests import samples
 
 SECTOR = guests.SECTOR
 MIB = 1024 * 1024
@@ -180,6 +182,64 @@ def product():
     return shared(crowd_root(volume(
         data, scatter=2, clusters=6000, bits=16, root_entries=65535),
         files=1000), distinct=True)
+
+
+def _entries(layout, offset, step, count):
+    return struct.pack(f'{layout[0]}{count}{layout[1]}', *range(
+        offset, offset + step * count, step))
+
+
+def qcow2_tables(tables=16384):
+    """Return a qcow2 with many L2 tables, of 64 clusters each.
+
+    Each table has the same clusters, in an order that is not fast to check.
+    """
+    cluster = 512
+    l1_size = -(-tables * 8 // cluster) * cluster
+    first = 2 * cluster + l1_size
+    table = b''.join(struct.pack(
+        '>Q', 2 ** 63 | first + cluster * (index % 7)) for index in range(64))
+    return samples.qcow2(
+        tables * 64 * cluster, cluster_bits=9)[:2 * cluster] + _entries(
+            '>Q', first, cluster, tables).ljust(l1_size, b'\0') + (
+                table * tables)
+
+
+def qcow2_bomb():
+    """Return a qcow2 with a disk of compressed clusters of 2 MiB.
+
+    All clusters are one in the file, so that a sector of each is read at the
+    price of 2 MiB. A partition table makes the reader read many of them.
+    """
+    disk = crowded_table()
+    disk += bytes(-len(disk) % (2 * MIB))
+    return samples.qcow2(guest=disk, cluster_bits=21, compress=_deflate)
+
+
+def vmdk_tables(tables=60000):
+    """Return a VMDK with many grain tables of one entry."""
+    directory, first = 21, 21 + -(-tables * 4 // SECTOR)
+    image = samples.vmdk(tables * 128 * SECTOR, fields=[
+        (44, '<I', 1)])[:directory * SECTOR]
+    return (image + _entries('<I', first, 1, tables)).ljust(
+        first * SECTOR, b'\0') + bytes(tables * SECTOR)
+
+
+def vmdk_bomb():
+    """Return a VMDK whose grains expand to a thousand times their size."""
+    disk = crowded_table()
+    return samples.vmdk(guest=disk, compressed=True)
+
+
+def _deflate(data):
+    compressor = zlib.compressobj(wbits=-12)
+    return compressor.compress(data) + compressor.flush()
+
+
+def containers():
+    """Yield the name and the bytes of a file of each kind."""
+    for make in (qcow2_tables, qcow2_bomb, vmdk_tables, vmdk_bomb):
+        yield make.__name__, make()
 
 
 def disks():

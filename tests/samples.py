@@ -3,6 +3,7 @@
 
 import struct
 import uuid
+import zlib
 
 MIB = 1024 ** 2
 GIB = 1024 ** 3
@@ -143,9 +144,123 @@ def dynamic_vhd(virtual_size=GIB, disk_type=3, guest=b'', parent=''):
     return footer + vhd_summed(header, 36) + table + block + footer
 
 
-def qcow2(virtual_size=GIB):
-    """Return the header of a qcow2."""
-    head = bytearray(512)
-    struct.pack_into('>4sIQIIQ', head, 0, b'QFI\xfb', 3, 0, 0, 16,
-                     virtual_size)
-    return bytes(head)
+def qcow2(virtual_size=None, guest=b'', version=3, cluster_bits=16,
+          compress=None, extended=False, features=0, compression=0,
+          fields=()):
+    """Return a qcow2.
+
+    In this order: header, refcount table (of zeros), L1 table, L2 tables,
+    clusters of the guest.
+
+    :param guest: the first bytes of the disk, by default all of it
+    :param compress: compresses a cluster; None to store it
+    :param extended: whether the L2 tables are extended
+    :param fields: more fields of the header: (offset, layout, value)
+    """
+    if virtual_size is None:
+        virtual_size = len(guest) or GIB
+    size = 1 << cluster_bits
+    entry_size = 16 if extended else 8
+    span = size * (size // entry_size)
+    l1_entries = -(-virtual_size // span)
+    l2_start = 2 + -(-l1_entries * 8 // size)
+    tables = -(-len(guest) // span)
+    image = bytearray((l2_start + tables) * size)
+    struct.pack_into(
+        '>4sIQIIQIIQQIIQ', image, 0, b'QFI\xfb', version, 0, 0, cluster_bits,
+        virtual_size, 0, l1_entries, 2 * size, size, 1, 0, 0)
+    if version == 3:
+        struct.pack_into('>QQQIIB', image, 72, features
+                         | bool(compression) << 3 | extended << 4, 0, 0, 4,
+                         112, compression)
+    for table in range(tables):
+        struct.pack_into('>Q', image, 2 * size + 8 * table,
+                         (l2_start + table) * size | 1 << 63)
+    for start in range(0, len(guest), size):
+        cluster = guest[start:start + size].ljust(size, b'\0')
+        entry = len(image) | 1 << 63
+        if compress is not None:
+            cluster = compress(cluster)
+            entry = (len(image) | (len(cluster) - 1) // 512
+                     << 70 - cluster_bits | 1 << 62)
+        offset = l2_start * size + entry_size * (start // size)
+        struct.pack_into('>Q', image, offset, entry)
+        if extended and compress is None:
+            struct.pack_into('>Q', image, offset + 8, 0xffffffff)
+        image += cluster.ljust(-(-len(cluster) // 512) * 512, b'\0')
+        if compress is None:
+            image += bytes(-len(image) % size)
+        else:
+            image += bytes(-len(image) % 512)
+    for offset, layout, value in fields:
+        struct.pack_into(layout, image, offset, value)
+    return bytes(image)
+
+
+#: A sector with an extent in the descriptor of a VMDK.
+_VMDK_DESCRIPTOR = """# Disk DescriptorFile
+version=1
+CID=12345678
+parentCID=ffffffff
+createType="{}"
+
+RW {} SPARSE "disk.vmdk"
+
+ddb.adapterType = "ide"
+"""
+
+
+def vmdk_descriptor(virtual_size=GIB, kind='monolithicSparse'):
+    """Return the descriptor of a VMDK in one file."""
+    return _VMDK_DESCRIPTOR.format(kind, virtual_size // 512).encode()
+
+
+def vmdk(virtual_size=None, guest=b'', compressed=False, descriptor=None,
+         fields=()):
+    """Return a VMDK in one file, with grains of 64 KiB.
+
+    In this order: header, descriptor from sector 1, grain directory from
+    sector 21, grain tables, grains of the guest. The header of a compressed
+    one is at the end, too.
+
+    :param guest: the first bytes of the disk, by default all of it
+    :param fields: more fields of the last header: (offset, layout, value)
+    """
+    if virtual_size is None:
+        virtual_size = len(guest) or GIB
+    if descriptor is None:
+        descriptor = vmdk_descriptor(virtual_size, (
+            'streamOptimized' if compressed else 'monolithicSparse'))
+    grain = 128 * 512
+    tables = -(-virtual_size // (512 * grain))
+    directory = 21
+    first = directory + -(-tables * 4 // 512)
+    image = bytearray((first + 4 * tables) * 512)
+    image[512:512 + len(descriptor)] = descriptor
+    for table in range(tables):
+        struct.pack_into('<I', image, directory * 512 + 4 * table,
+                         first + 4 * table)
+    for start in range(0, len(guest), grain):
+        data = guest[start:start + grain].ljust(grain, b'\0')
+        struct.pack_into('<I', image, first * 512 + 4 * (start // grain),
+                         len(image) // 512)
+        if compressed:
+            data = zlib.compress(data)
+            data = struct.pack('<QI', start // 512, len(data)) + data
+        image += data + bytes(-len(data) % 512)
+    header = bytearray(512)
+    struct.pack_into(
+        '<4sIIQQQQIQQQB4sH', header, 0, b'KDMV', 3 if compressed else 1,
+        0x30001 if compressed else 1, virtual_size // 512, 128, 1, 20, 512,
+        0, directory, 128, 0, b'\n \r\n', 1 if compressed else 0)
+    last = bytearray(header)
+    for offset, layout, value in fields:
+        struct.pack_into(layout, last, offset, value)
+    if not compressed:
+        image[:512] = last
+        return bytes(image)
+    struct.pack_into('<Q', header, 56, 2 ** 64 - 1)
+    image[:512] = header
+    # A marker of a footer, the footer, a marker of the end.
+    return bytes(image) + (
+        struct.pack('<QII', 1, 0, 3).ljust(512, b'\0') + last + bytes(512))

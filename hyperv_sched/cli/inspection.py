@@ -39,12 +39,25 @@ class Inspect(base.ShowOne):
             inputs.expand_single(parsed_args.file),
             secure_boot.Policy.of_years(names.CERTIFICATE_YEARS))
         if parsed_args.formatter == 'table':
+            content = _add_conversion(content)
             content = {name: _to_lines(name, value, units.annotate)
                        for name, value in content.items()}
         elif parsed_args.formatter not in base.STRUCTURED_FORMATS:
             content = {name: _to_lines(name, value, _unchanged)
                        for name, value in content.items()}
         return tuple(content), tuple(content.values())
+
+
+#: Formats of disks that are not converted, and of installation media.
+_BOOTABLE = ('vhdx', 'vhd', 'iso')
+
+
+def _add_conversion(content: dict[str, Any]) -> dict[str, Any]:
+    """Say where the generation is that of a converted disk."""
+    if not content['generation'] or content['format'] in _BOOTABLE:
+        return content
+    return {**content, 'generation':
+            f'{content["generation"]} (after conversion to VHDX)'}
 
 
 #: Characters of a line for a loader, with its path and signers.

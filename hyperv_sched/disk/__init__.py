@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read facts and defects from a disk image file.
 
-Uses the standard library only and runs on any system. Files that an image
-names are never opened. The layers, from the file to the boot loader:
-:mod:`reader` reads bytes of the file within a budget; :mod:`vhdx`,
-:mod:`vhd` and :mod:`formats` read the container; :mod:`virtual_disk`
-gives access to the disk in it; :mod:`boot` boots the disk as firmware does,
+Uses the standard library, and a package for zstd where Python lacks it, and
+runs on any system. Files that an image names are never opened. The layers,
+from the file to the boot loader: :mod:`reader` reads bytes of the file within
+a budget; :mod:`vhdx`, :mod:`vhd`, :mod:`qcow2`, :mod:`vmdk` and
+:mod:`formats` read the container, with :mod:`compression`;
+:mod:`virtual_disk` gives access to the disk in it; :mod:`boot` boots the disk
+as firmware does,
 by :mod:`partitions` (:mod:`mbr`, :mod:`gpt`, :mod:`iso`), :mod:`fat`,
 :mod:`pe` and :mod:`uefi`, and :mod:`systems` looks behind the loader;
 :mod:`media` boots an ISO, and :mod:`unified` reads an :mod:`initrd`.
@@ -27,11 +29,13 @@ from hyperv_sched.disk import formats
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import media
+from hyperv_sched.disk import qcow2
 from hyperv_sched.disk import reader
 from hyperv_sched.disk import unified
 from hyperv_sched.disk import vhd
 from hyperv_sched.disk import vhdx
 from hyperv_sched.disk import virtual_disk
+from hyperv_sched.disk import vmdk
 from hyperv_sched.disk.defects import Defect
 from hyperv_sched.disk.inspection import Inspection
 
@@ -174,7 +178,7 @@ def read_format(file: typing.BinaryIO) -> Format:
 
 def open_virtual_disk(image: reader.Reader,
                       result: Inspection) -> virtual_disk.Disk | None:
-    """Open the virtual disk; return None if Hyper-V does not run the format.
+    """Open the virtual disk; return None for a format that is not read.
 
     :raises inspection.DefectError: the disk cannot be read.
     """
@@ -185,10 +189,19 @@ def open_virtual_disk(image: reader.Reader,
         return vhd.read(image, result)
     if result.format == 'iso':
         return virtual_disk.RawDisk(image, iso.SECTOR_SIZE)
-    if result.format != 'raw':
+    disk: virtual_disk.Disk
+    if result.format == 'qcow2':
+        disk = qcow2.read(image, result)
+    elif result.format == 'vmdk':
+        disk = vmdk.read(image, result)
+    elif result.format == 'raw':
+        disk = virtual_disk.RawDisk(image)
+    else:
         return None
-    result.logical_sector_size = formats.sector_size(image)
-    return virtual_disk.RawDisk(image, result.logical_sector_size or 512)
+    # None of these formats states the size.
+    result.logical_sector_size = formats.sector_size(disk)
+    disk.sector_size = result.logical_sector_size or 512
+    return disk
 
 
 def _recognize(image: reader.Reader) -> tuple[str, int | None]:

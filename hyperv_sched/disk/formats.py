@@ -31,6 +31,7 @@ import struct
 import typing
 
 from hyperv_sched.disk import reader
+from hyperv_sched.disk import virtual_disk
 
 _SECTOR_SIZE = 512
 _HEAD_SIZE = 4096 + 8
@@ -99,9 +100,9 @@ def recognize(image: reader.Reader) -> tuple[str, int | None]:
     return 'unknown', None
 
 
-def sector_size(image: reader.Reader) -> int | None:
-    """Return the sector size of a raw disk; None without a GPT."""
-    return _gpt_sector_size(image.read(0, _HEAD_SIZE))
+def sector_size(disk: virtual_disk.Disk) -> int | None:
+    """Return the sector size of a disk by its GPT; None without one."""
+    return _gpt_sector_size(disk.read(0, _HEAD_SIZE))
 
 
 def _gpt_sector_size(head: bytes) -> int | None:

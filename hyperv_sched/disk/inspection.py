@@ -108,7 +108,8 @@ class Inspection:
     """vhdx, vhd, qcow2, vmdk, vdi, iso, gzip, raw or unknown, and other
     formats by their own names."""
     subformat: str | None = None
-    """fixed, dynamic or differencing, for VHD and VHDX."""
+    """fixed, dynamic or differencing for VHD and VHDX; the createType of a
+    VMDK."""
     file_size: int = 0
     """In bytes, as are all sizes here."""
     virtual_size: int | None = None

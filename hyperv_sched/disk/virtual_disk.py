@@ -53,6 +53,12 @@ class BlockDisk:
     def _block_offset(self, block: int) -> int | None:
         """Return the file offset of a block; None if the file lacks it."""
 
+    def _read_block(self, block: int, start: int, size: int) -> bytes | None:
+        """Read a range of a block; return None if the file lacks it."""
+        offset = self._block_offset(block)
+        return None if offset is None else self._image.read(
+            offset + start, size)
+
     def read(self, offset: int, length: int) -> bytes:
         """Read a range of the disk; blocks that the file lacks are zeros."""
         length = min(length, reader.MAX_READ, self.size - offset)
@@ -62,13 +68,12 @@ class BlockDisk:
         while length > 0:
             block, start = divmod(offset, self.block_size)
             size = min(length, self.block_size - start)
-            block_offset = self._block_offset(block)
-            if block_offset is None:
+            piece = self._read_block(block, start, size)
+            if piece is None:
                 # Nothing is read, but memory is filled.
                 self.spend(0, size)
-                pieces.append(bytes(size))
-            else:
-                pieces.append(self._image.read(block_offset + start, size))
+                piece = bytes(size)
+            pieces.append(piece)
             offset += size
             length -= size
         return b''.join(pieces)

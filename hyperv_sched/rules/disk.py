@@ -9,6 +9,7 @@ from typing import Any
 from hyperv_sched import inferred
 from hyperv_sched import names
 from hyperv_sched.rules import references
+from hyperv_sched.rules.conditions import Schema
 from hyperv_sched.rules.conditions import all_of
 from hyperv_sched.rules.conditions import any_of
 from hyperv_sched.rules.conditions import equal
@@ -40,8 +41,40 @@ _GIB = 1024 ** 3
 _SIZES = ('content.virtual_size', 'content.file_size')
 
 _ARCHIVES = ('gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'tar', 'ova')
-_RAW_4K = all_of(required('content.format', equal('raw')),
-                 required('content.logical_sector_size', equal(4096)))
+#: Formats that the disk in them is read from.
+_READ = ('qcow2', 'vmdk', 'raw')
+_DISK_4K = all_of(required('content.format', one_of(*_READ)),
+                  required('content.logical_sector_size', equal(4096)))
+#: Such a file has a finding of its own.
+_NOT_CONVERTIBLE = all_of(
+    required('content.format', one_of(*_READ)),
+    required('content.defects', any_of(*map(has, (
+        'container-needs-other-file', 'container-encrypted',
+        'container-malformed', 'container-truncated')))))
+
+#: The disk after a conversion, by variant of HV203.
+_CONVERTED = {
+    'generation-2': 'it is generation 2 after conversion',
+    'generation-1': 'it is generation 1 after conversion',
+    'both': 'it boots as either generation after conversion',
+    'none': 'it boots as neither generation after conversion, see the other '
+            'findings'}
+#: The facts that each variant is for.
+_FACTS: dict[str, dict[str, str]] = {
+    'generation-2': {'generation': names.GENERATION_2},
+    'generation-1': {'generation': names.GENERATION_1},
+    'both': {'firmware': 'both'},
+    'none': {'firmware': 'none'}}
+
+
+def _has_facts(variant: str) -> Schema:
+    """Return the schema of documents that a variant of HV203 is for."""
+    return all_of(*(required(f'content.{name}', equal(value))
+                    for name, value in _FACTS[variant].items()))
+
+
+_KNOWN = all_of(required('content.format', one_of(*_READ)),
+                any_of(*map(_has_facts, _FACTS)))
 
 _ISO = required('content.format', equal('iso'))
 
@@ -168,9 +201,11 @@ RULES = (
     Rule('HV203', 'container-not-vhdx', 'error',
          'the file is {actual}, which Hyper-V does not run',
          'vhdx; vhd for generation 1',
-         f'Convert it: {_CONVERT}; it starts as the generation that it was '
+         f'Convert it: {_CONVERT}; it boots as the generation that it was '
          'installed for',
          references.PLAN, {
+             **{variant: Variant(f'Convert it: {_CONVERT}; {result}')
+                for variant, result in _CONVERTED.items()},
              'archive': Variant(
                  'Unpack the file, and check the disk image that is in it',
                  'the file is {actual}, an archive, not a disk image'),
@@ -188,8 +223,8 @@ RULES = (
                  'Install the guest on a disk of 512-byte sectors: firmware '
                  'does not find the partitions of this one in a VHDX of '
                  '512-byte sectors, and no other comes from qemu-img',
-                 'the file is a raw disk of 4096-byte sectors, which '
-                 'Hyper-V does not run')},
+                 'the file is a disk of 4096-byte sectors, in a format that '
+                 'Hyper-V does not run ({actual})')},
          scope='hyperv', prevents='build',
          clauses=[
              Clause(
@@ -198,12 +233,22 @@ RULES = (
                  path='content.format',
                  value=one_of('vhdx', 'vhd', 'iso', 'unknown'),
                  when=not_(any_of(
+                     _NOT_CONVERTIBLE, _DISK_4K, _KNOWN,
                      required('content.format',
-                           one_of(*_ARCHIVES, 'luks', 'wim')),
-                     _RAW_4K)),
+                           one_of(*_ARCHIVES, 'luks', 'wim')))),
                  wrong=[_file(format=name) for name in (
                      'qcow2', 'qed', 'vmdk', 'vdi', 'parallels', 'raw')],
                  right=[_file(format='vhdx')]),
+             *(Clause(
+                 why='A conversion changes the format of a file, and nothing '
+                     'on the disk in it.',
+                 variant=variant, path='content.format', value=none_of(*_READ),
+                 when=all_of(
+                     not_(any_of(_NOT_CONVERTIBLE, _DISK_4K)),
+                     _has_facts(variant)),
+                 wrong=[_file(format=name, **facts) for name in _READ],
+                 right=[_file(format='vhdx', **facts)])
+               for variant, facts in _FACTS.items()),
              Clause(
                  why='An archive, or a compressed file, contains a disk '
                      'image.',
@@ -229,7 +274,7 @@ RULES = (
                  why='A GPT for sectors of 4096 bytes is at another offset '
                      'than firmware reads on a disk of 512-byte sectors.',
                  variant='sectors-4k', path='content.format',
-                 then=not_(has('content')), when=_RAW_4K,
+                 then=not_(has('content')), when=_DISK_4K,
                  wrong=[_file(format='raw', logical_sector_size=4096)],
                  right=[_file(format='vhdx')])]),
     Rule('HV204', 'format-unknown', 'error',
@@ -544,6 +589,78 @@ RULES = (
                      'footer: it refuses the file, or makes a disk of '
                      'another size.',
                  example='the copy says 1048576 bytes, the footer 67108864')]),
+    Rule('HV230', 'container-needs-other-file', 'error',
+         'a part of the disk is in another file: {actual}',
+         'a disk in one file',
+         'Nothing that the image names was opened. Make one file of all, on '
+         'the computer that has them: qemu-img convert -O qcow2 IN OUT.qcow2',
+         references.IMAGE_FORMATS,
+         scope='hyperv',
+         clauses=[Defect(
+             why='An image may name a backing file, a data file, extents or a '
+                 'parent, by any path of the computer that reads it. Glance '
+                 'has the one file only.',
+             example='the backing file is base.qcow2')]),
+    Rule('HV231', 'container-encrypted', 'error',
+         'the disk is encrypted by the hypervisor ({actual})',
+         'a disk without encryption by the hypervisor',
+         'Make a copy without encryption, with the key: no Hyper-V host has '
+         'it', references.IMAGE_FORMATS,
+         scope='hyperv',
+         clauses=[Defect(
+             why='QEMU decrypts such a disk with a key, which Hyper-V does '
+                 'not take.',
+             example='LUKS')]),
+    Rule('HV232', 'container-malformed', 'error',
+         'the file contradicts the specification of its format: {actual}',
+         'a valid file',
+         'Export or download the disk again', references.IMAGE_FORMATS,
+         scope='hyperv',
+         clauses=[Defect(
+             why='A conversion fails, or makes a disk with wrong data.',
+             example='an L1 table at 512')]),
+    Rule('HV233', 'container-truncated', 'error',
+         'the file is cut off: {actual}',
+         'a whole file',
+         'Export or download the disk again', references.IMAGE_FORMATS,
+         scope='hyperv',
+         clauses=[Defect(
+             why='qemu-img reads zeros where a qcow2 ends too early, so that '
+                 'a conversion seems to work.',
+             example='cluster 7 is at 12582912, the file ends at 12582812')]),
+    Rule('HV234', 'container-not-closed', 'warning',
+         'the file was not closed: {actual}',
+         'a file that is closed',
+         'Shut the VM down and export the disk again',
+         references.IMAGE_FORMATS,
+         scope='hyperv',
+         clauses=[Defect(
+             why='A VM may have written to the disk while it was copied, or '
+                 'the hypervisor was killed. File systems on it may have '
+                 'errors.',
+             example='the header marks the image as in use')]),
+    Rule('HV235', 'container-snapshots', 'info',
+         'the file has snapshots ({actual}), which a conversion leaves out',
+         'a file without snapshots',
+         'Nothing, if the current state of the disk is the one to use',
+         references.IMAGE_FORMATS,
+         scope='hyperv',
+         clauses=[Defect(
+             why='qemu-img converts the current state of the disk, which is '
+                 'also the one that is inspected.',
+             example='2')]),
+    Rule('HV236', 'container-not-read', 'unknown',
+         'the disk in the file is not inspected: {actual}',
+         'a qcow2 of version 2 or 3, or a VMDK that is monolithicSparse or '
+         'streamOptimized',
+         'Inspect the VHDX that it is converted to, or add what the message '
+         'names as missing',
+         references.IMAGE_FORMATS,
+         scope='hyperv',
+         clauses=[Defect(
+             why='Some variants of the formats are not read, and some are '
+                 'read with a package that need not be installed.',
+             example='it is a VMDK of ESX (COWD)')]),
     Rule('HV301', 'no-partition-table', 'error',
          'the disk has no partition table, so firmware finds no loader on it',
          'GPT',
@@ -867,7 +984,7 @@ RULES = (
          'the image is generation 1 (hw_machine_type: {actual}), the disk '
          'starts by UEFI only',
          'hw_machine_type=hyperv-gen2',
-         f'Convert the file to VHDX: {_CONVERT_VHD}; and set '
+         f'Convert the file to VHDX: {_CONVERT}; and set '
          'hw_machine_type=hyperv-gen2, hypervisor_type=hyperv and '
          "hypervisor_version_requires='>=6.3'",
          references.PLAN, {

@@ -20,6 +20,7 @@ SHIELDED = (
     'guarded-fabric-shielded-vm/guarded-fabric-and-shielded-vms')
 MS_VHDX = (
     'https://learn.microsoft.com/openspecs/windows_protocols/ms-vhdx/')
+IMAGE_FORMATS = 'https://github.com/qemu/qemu/tree/master/docs/interop'
 FORMAT_MATCH = (
     'https://docs.openstack.org/glance/latest/configuration/glance_api.html'
     '#image_format.require_image_format_match')

@@ -33,7 +33,7 @@ class Record:
     errors: frozenset[str]
     """Codes of all errors."""
     warnings: frozenset[str] = frozenset()
-    """Codes of some warnings."""
+    """Codes of some warnings and informational findings."""
     machine: boot.Machine = boot.UEFI
     properties: Mapping[str, object] = dataclasses.field(
         default_factory=dict)
@@ -170,7 +170,6 @@ CONTAINERS = (
            images.fat(32, '-s', 8), GRUB, VHDX, warns='HV224',
            properties={'min_disk': 1}),
     refused('raw', 'HV203', HYPERV, *GOOD),
-    refused('qcow2', 'HV203', HYPERV, *GOOD, images.convert('qcow2')),
     refused('vmdk', 'HV203', HYPERV, *GOOD, images.convert('vmdk')),
     refused('vdi', 'HV203', HYPERV, *GOOD, images.convert('vdi')),
     refused('vhd-dynamic', 'HV202', HYPERV, *GOOD,
@@ -199,6 +198,47 @@ CONTAINERS = (
     fails('noise', 'HV204', images.content(bytes(range(1, 255)) * 4096)),
     fails('zeros', 'HV204', images.content(bytes(images.MIB))),
     fails('empty', 'HV205', images.content(b'')),
+)
+
+_QCOW2 = images.convert('qcow2')
+_STREAM = images.convert('vmdk', 'subformat=streamOptimized')
+OTHER_FORMATS = (
+    refused('qcow2', 'HV203', HYPERV, *GOOD, _QCOW2),
+    *(refused(f'qcow2-{name}', 'HV203', HYPERV, *GOOD, images.convert(
+        'qcow2', *options, compress=compress), telling=name == 'zstd')
+      for name, options, compress in (
+          ('version-2', ('compat=0.10',), False),
+          ('clusters-512', ('cluster_size=512',), False),
+          ('zlib', (), True),
+          ('zstd', ('compression_type=zstd',), True),
+          ('extended', ('extended_l2=on',), False))),
+    refused('vmdk-stream-optimized', 'HV203', HYPERV, *GOOD, _STREAM,
+            telling=True),
+    # Errors of the disk are found in each format.
+    fails('qcow2-without-loader', 'HV203 HV331', *ESP, images.convert(
+        'qcow2', 'compression_type=zstd', compress=True), telling=True),
+    fails('qcow2-attributes', 'HV203 HV323', *GOOD,
+          gpt_edit.attributes(2), _QCOW2),
+    fails('vmdk-without-loader', 'HV203 HV331', *ESP, _STREAM),
+    fails('qcow2-for-bios', 'HV203 HV302', *FOR_BIOS, _QCOW2),
+    # QEMU takes the rest of the disk from the other file.
+    refused('qcow2-backing-file', 'HV230', HYPERV, *GOOD, images.create(
+        'qcow2', '-b', 'DISK', '-F', 'raw')),
+    fails('vmdk-flat', 'HV230', *GOOD, images.create(
+        'vmdk', '-o', 'subformat=monolithicFlat')),
+    fails('qcow2-encrypted', 'HV231', *GOOD, images.create(
+        'qcow2', '--object', 'secret,id=key,data=password', '-o',
+        'encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10')),
+    fails('qcow2-l1-table-unaligned', 'HV232', *GOOD, _QCOW2,
+          images.poke_file('>Q', 40, 65536 + 512), telling=True),
+    fails('qcow2-cut-off', 'HV233', *GOOD, _QCOW2, images.cut(192 * 1024)),
+    refused('qcow2-in-use', 'HV203', HYPERV, *GOOD, images.convert(
+        'qcow2', 'lazy_refcounts=on'), images.poke_file('B', 79, 1),
+        warnings=_codes('HV234')),
+    refused('qcow2-snapshot', 'HV203', HYPERV, *GOOD, _QCOW2,
+            images.snapshot(), warnings=_codes('HV235')),
+    fails('qcow2-unknown-feature', 'HV203 HV236', *GOOD, _QCOW2,
+          images.poke_file('B', 72, 1)),
 )
 
 VHDX_FILES = (
@@ -1153,6 +1193,6 @@ MEDIA = (
         'B', 17 * 2048, 1), **GENERATION_1),
 )
 
-CORPUS = (*CONTAINERS, *VHDX_FILES, *PARTITIONS, *FILE_SYSTEMS, *NAMES,
-          *LOADERS, *BOOT_CONFIGURATIONS, *LIMITS, *BIOS, *MEDIA,
-          *WINDOWS)
+CORPUS = (*CONTAINERS, *OTHER_FORMATS, *VHDX_FILES, *PARTITIONS,
+          *FILE_SYSTEMS, *NAMES, *LOADERS, *BOOT_CONFIGURATIONS, *LIMITS,
+          *BIOS, *MEDIA, *WINDOWS)

@@ -285,15 +285,42 @@ def bios_boot(lba: int) -> Step:
 
 # Containers.
 
-def convert(image_format: str, *options: str) -> Step:
+def convert(image_format: str, *options: str,
+            compress: bool = False) -> Step:
     """Convert the disk into a container with qemu-img."""
     def step(image: Image) -> None:
         image.path = image.directory / f'disk.{image_format}'
         image.format = image_format
         settings = ('-o', ','.join(options)) if options else ()
         run('qemu-img', 'convert', '-f', 'raw', '-O', image_format,
-            *settings, image.disk, image.path)
+            *settings, *(('-c',) if compress else ()), image.disk, image.path)
     return step
+
+
+def create(image_format: str, *options: object) -> Step:
+    """Make an image with qemu-img that does not hold the disk.
+
+    :param options: ``DISK`` stands for the disk
+    """
+    def step(image: Image) -> None:
+        image.path = image.directory / f'disk.{image_format}'
+        image.format = image_format
+        run('qemu-img', 'create', '-f', image_format, *(
+            image.disk if option == 'DISK' else option
+            for option in options), image.path, '48M')
+    return step
+
+
+def snapshot() -> Step:
+    """Add a snapshot to a qcow2."""
+    def step(image: Image) -> None:
+        run('qemu-img', 'snapshot', '-c', 'before', image.path)
+    return step
+
+
+def poke_file(layout: str, offset: int, value: object) -> Step:
+    """Write a field of the file."""
+    return lambda image: _poke(image.path, layout, offset, value)
 
 
 def vhdx(*options: str) -> Step:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The disk reader beside two others: qemu's and libvhdi.
+"""The disk reader beside two others: qemu's, and libvhdi for VHD and VHDX.
 
 A disk with data in some places is converted by qemu-img into each kind of
 file; all readers must see the same size and the same bytes.
@@ -40,6 +40,34 @@ SMALL = (
     (13 * MIB + 5 * KIB, 'vpc', ''),
     (7 * MIB + 512, 'vpc', 'force_size=on,subformat=fixed'),
     (7 * MIB, 'vpc', 'subformat=fixed'))
+#: The same for formats that Hyper-V does not run, and whether clusters are
+#: compressed.
+OTHERS = (
+    (13 * MIB + 512, 'qcow2', '', False),
+    (13 * MIB + 512, 'qcow2', '', True),
+    (512, 'qcow2', 'compat=0.10', False),
+    (5 * MIB + 512, 'qcow2', 'compat=0.10', True),
+    (3 * MIB + 512, 'qcow2', 'cluster_size=512', False),
+    (3 * MIB + 512, 'qcow2', 'cluster_size=512', True),
+    (13 * MIB, 'qcow2', 'cluster_size=4k,refcount_bits=1', False),
+    (13 * MIB + 512, 'qcow2', 'cluster_size=2M', False),
+    (13 * MIB + 512, 'qcow2', 'cluster_size=2M', True),
+    (13 * MIB + 512, 'qcow2', 'extended_l2=on', False),
+    (13 * MIB + 512, 'qcow2', 'extended_l2=on', True),
+    (5 * MIB + 512, 'qcow2', 'extended_l2=on,cluster_size=16k', False),
+    (5 * MIB, 'qcow2', 'extended_l2=on,cluster_size=2M', False),
+    (13 * MIB + 512, 'qcow2', 'compression_type=zstd', True),
+    (5 * MIB, 'qcow2', 'compression_type=zstd,cluster_size=512', True),
+    (5 * MIB, 'qcow2', 'compression_type=zstd,cluster_size=2M', True),
+    (5 * MIB, 'qcow2', 'refcount_bits=64,lazy_refcounts=on', False),
+    *((3 * MIB + 512, 'qcow2', f'preallocation={kind}', False)
+      for kind in ('metadata', 'falloc', 'full')),
+    (3 * MIB, 'qcow2', 'extended_l2=on,preallocation=metadata', False),
+    *((13 * MIB + 512, 'vmdk', f'subformat=monolithicSparse{options}', False)
+      for options in ('', ',adapter_type=lsilogic', ',compat6=on',
+                      ',zeroed_grain=on')),
+    (40 * MIB, 'vmdk', 'subformat=streamOptimized', False),
+    (13 * MIB + 512, 'vmdk', 'subformat=streamOptimized', False))
 #: Of several chunks, and with a BAT of several pieces.
 LARGE = (
     (13 * GIB + 512, 'vhdx', 'block_size=1M'),
@@ -77,7 +105,7 @@ class DiskReaderTestCase(testtools.TestCase):
         self.raw = self.directory / 'raw'
         self.image = self.directory / 'image'
 
-    def make(self, size, kind, options, edges):
+    def make(self, size, kind, options, edges, compress=False):
         """Make an image with data in places, by chance and at edges.
 
         :returns: the places: offset and length
@@ -96,7 +124,7 @@ class DiskReaderTestCase(testtools.TestCase):
                 places.append((start, length))
         qemu_img('convert', '-f', 'raw', '-O', kind,
                  *(('-o', options) if options else ()),
-                 self.raw, self.image)
+                 *(('-c',) if compress else ()), self.raw, self.image)
         return places
 
     def open(self):
@@ -146,6 +174,94 @@ class DiskReaderTestCase(testtools.TestCase):
         for size, kind, options in SMALL:
             with self.subTest(f'{size} {kind} {options}'):
                 self.assertSame(size, kind, options)
+
+    def test_other_formats_as_a_whole(self):
+        for size, kind, options, compress in OTHERS:
+            with self.subTest(f'{size} {kind} {options} {compress}'):
+                self.make(size, kind, options, (0, MIB - 700, 2 * MIB - 1),
+                          compress)
+                self.assertDisk(self.raw.read_bytes())
+
+    def assertDisk(self, expected):
+        guest, _ = self.open()
+        self.assertEqual(len(expected), guest.size)
+        for at in range(0, guest.size, MIB):
+            self.assertTrue(
+                guest.read(at, MIB) == expected[at:at + MIB], at)
+        # Ranges that cross clusters and subclusters.
+        choose = random.Random(guest.size)
+        for _ in range(50):
+            at, length = choose.randrange(guest.size), choose.randrange(9999)
+            self.assertTrue(
+                guest.read(at, length) == expected[at:at + length], at)
+
+    def qemu_io(self, kind, *commands):
+        subprocess.run(
+            ['qemu-io', '-f', kind, *(word for command in commands
+                                      for word in ('-c', command)),
+             self.image], check=True, stdout=subprocess.DEVNULL)
+
+    def assertWritten(self, kind, options, commands):
+        """Write an empty image in place, and compare the disk."""
+        qemu_img('create', '-q', '-f', kind, '-o', options, self.image,
+                 '3M')
+        self.qemu_io(kind, *commands)
+        self.assertDisk(self.qemu_bytes(kind, 0, 3 * MIB))
+
+    def test_images_that_are_written_in_place(self):
+        for kind, options, commands in (
+                # Zeros that are allocated, data over zeros, and discards.
+                *(('qcow2', options, (
+                    'write -P 1 1k 300k', 'write -z 64k 64k',
+                    'write -z -u 128k 128k', 'write -P 2 150k 512',
+                    'write -P 3 1M 200k', 'discard 1M 128k',
+                    'write -c -P 4 2M 64k', 'write -P 5 3071k 1k'))
+                  for options in ('cluster_size=64k', 'compat=0.10',
+                                  'cluster_size=64k,extended_l2=on',
+                                  'lazy_refcounts=on')),
+                ('vmdk', 'subformat=monolithicSparse,zeroed_grain=on', (
+                    'write -P 1 1k 300k', 'write -z 64k 64k',
+                    'write -P 5 3071k 1k'))):
+            with self.subTest(f'{kind} {options}'):
+                self.assertWritten(kind, options, commands)
+
+    def test_current_disk_of_a_qcow2_with_snapshots(self):
+        qemu_img('create', '-q', '-f', 'qcow2', self.image, '3M')
+        self.qemu_io('qcow2', 'write -P 1 0 200k')
+        qemu_img('snapshot', '-c', 'before', self.image)
+        self.qemu_io('qcow2', 'write -P 2 64k 64k')
+        self.assertEqual(
+            {'container-snapshots': '1'}, disk.inspect(self.image).defects
+            and {k: v for k, v in disk.inspect(self.image).defects.items()
+                 if k == 'container-snapshots'})
+        file = self.stack.enter_context(self.image.open('rb', buffering=0))
+        guest = disk.open_virtual_disk(
+            reader.Reader(reader.FileSource(file)), inspection.Inspection())
+        self.assertTrue(
+            guest.read(0, MIB) == self.qemu_bytes('qcow2', 0, MIB))
+
+    def test_files_that_are_not_whole(self):
+        other = self.directory / 'other'
+        for defect, args in (
+                ('container-encrypted', (
+                    '-f', 'qcow2', '--object', 'secret,id=a,data=b', '-o',
+                    'encrypt.format=luks,encrypt.key-secret=a,'
+                    'encrypt.iter-time=10')),
+                ('container-needs-other-file', (
+                    '-f', 'qcow2', '-o', f'data_file={other}')),
+                ('container-needs-other-file', (
+                    '-f', 'qcow2', '-b', self.raw, '-F', 'raw')),
+                ('container-needs-other-file', (
+                    '-f', 'vmdk', '-o', 'subformat=monolithicFlat')),
+                ('container-needs-other-file', (
+                    '-f', 'vmdk', '-o', 'subformat=twoGbMaxExtentSparse')),
+                ('container-needs-other-file', (
+                    '-f', 'vmdk', '-o', 'subformat=twoGbMaxExtentFlat'))):
+            with self.subTest(args):
+                self.raw.write_bytes(bytes(MIB))
+                qemu_img('create', '-q', *args, self.image, '1M')
+                result = disk.inspect(self.image)
+                self.assertEqual([defect], [*result.defects])
 
     def test_large_images_where_there_is_data(self):
         for size, kind, options in LARGE:

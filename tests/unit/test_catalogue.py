@@ -71,6 +71,13 @@ HV226 content-not-read            unknown       hyperv      -
 HV227 iso-without-uefi            error         gen2        -
 HV228 inspection-stopped          unknown       hyperv      -
 HV229 vhd-footer-copy             warning/error gen1/gen2   -
+HV230 container-needs-other-file  error         hyperv      -
+HV231 container-encrypted         error         hyperv      -
+HV232 container-malformed         error         hyperv      -
+HV233 container-truncated         error         hyperv      -
+HV234 container-not-closed        warning       hyperv      -
+HV235 container-snapshots         info          hyperv      -
+HV236 container-not-read          unknown       hyperv      -
 HV301 no-partition-table          error/warning gen2        -
 HV302 mbr-partitioned             error/warning gen2        -
 HV303 gpt-missing                 error/warning gen2        -

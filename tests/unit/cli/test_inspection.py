@@ -4,6 +4,7 @@ import json
 
 import yaml
 
+from tests import guests
 from tests import samples
 from tests.unit.cli import base
 
@@ -38,6 +39,21 @@ class InspectTestCase(base.CommandTestCase):
             'image', 'inspect', self.file('disk', samples.qcow2()))
         self.assertNotIn('None', out)
         self.assertRegex(out, r'generation +\| - ')
+
+    def test_table_names_the_generation_after_conversion(self):
+        for data in (samples.qcow2(guest=guests.bootable()),
+                     samples.vmdk(guest=guests.bootable()),
+                     guests.bootable()):
+            path = self.file('disk', data)
+            _, out, _ = self.run_command('image', 'inspect', path)
+            self.assertRegex(out, r'generation +\| hyperv-gen2 \(after '
+                                  r'conversion to VHDX\) ')
+            _, out, _ = self.run_command(
+                'image', 'inspect', '-f', 'json', path)
+            self.assertEqual('hyperv-gen2', json.loads(out)['generation'])
+        _, out, _ = self.run_command(
+            'image', 'inspect', self.file('disk', base.BOOTABLE))
+        self.assertRegex(out, r'generation +\| hyperv-gen2 +\|')
 
     def test_value_format_has_no_units(self):
         _, out, _ = self.run_command(

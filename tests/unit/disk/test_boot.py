@@ -39,7 +39,7 @@ class FirmwareTestCase(base.TestCase):
                          (result.firmware, result.generation))
 
     def test_unknown_without_a_virtual_disk(self):
-        for data in (samples.qcow2(), samples.vhdx(flags=2), b''):
+        for data in (samples.qcow2()[:512], samples.vhdx(flags=2), b''):
             self.assertEqual('unknown', base.inspect(data).firmware)
 
 

@@ -72,6 +72,11 @@ class WorkTestCase(base.TestCase):
         for name, data in hostile.disks():
             self.assertBounded(name, data)
 
+    def test_each_kind_of_hostile_container(self):
+        for name, data in hostile.containers():
+            result = self.assertBounded(name, data)
+            self.assertTrue(result.defects, name)
+
     def test_product_of_all_limits(self):
         data = hostile.product()
         size = -(-len(data) // samples.MIB) * samples.MIB

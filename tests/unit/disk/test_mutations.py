@@ -14,6 +14,7 @@ from tests.fuzz import seeds
 from tests.fuzz import sparse
 from tests.unit import base
 from tests.unit.disk import base as disk_base
+from tests.unit.disk import test_compression
 
 ENCODED = [file.encode() for file in seeds.files() if file.runs]
 
@@ -31,6 +32,11 @@ _GUEST = guests.gpt([(guests.ESP, 64, guests.fat({
     'EFI/system/shimx64.efi': guests.program()}))])
 _VHDX = disk_base.vhdx(_GUEST)
 _DYNAMIC = samples.dynamic_vhd(samples.MIB, guest=guests.bios_bootable())
+_QCOW2 = samples.qcow2(guest=_GUEST)
+_COMPRESSED = samples.qcow2(guest=_GUEST, compress=test_compression.deflate)
+_EXTENDED = samples.qcow2(guest=_GUEST, extended=True)
+_VMDK = samples.vmdk(guest=_GUEST)
+_STREAM = samples.vmdk(guest=_GUEST, compressed=True)
 _FIXED = samples.fixed_vhd(guest=guests.bios_bootable())
 _KIB = 1024
 _MIB = samples.MIB
@@ -68,6 +74,18 @@ STRUCTURES = {
     'copy of the footer of a VHD': (_DYNAMIC, 0, 85),
     'table of a dynamic VHD': (_DYNAMIC, 1536, 4),
     'MBR': (_FIXED, 446, 66),
+    'qcow2 header': (_QCOW2, 0, 112),
+    'L1 table': (_QCOW2, 128 * _KIB, 8),
+    'L2 table': (_QCOW2, 192 * _KIB, 128),
+    'L2 table of compressed clusters': (_COMPRESSED, 192 * _KIB, 128),
+    'compressed cluster': (_COMPRESSED, 256 * _KIB, 512),
+    'extended L2 table': (_EXTENDED, 192 * _KIB, 256),
+    'VMDK header': (_VMDK, 0, 79),
+    'VMDK descriptor': (_VMDK, 512, 160),
+    'grain directory': (_VMDK, 21 * 512, 4),
+    'grain table': (_VMDK, 22 * 512, 64),
+    'footer of a VMDK': (_STREAM, len(_STREAM) - 1024, 79),
+    'grain of a streamOptimized VMDK': (_STREAM, 26 * 512, 512),
 }
 FILES = {id(data): sparse.Sparse.of(data).encode()
          for data, *_ in STRUCTURES.values()}

@@ -25,7 +25,8 @@ class PromisesTestCase(base.TestCase):
 
     def test_each_seed_keeps_the_promises(self):
         formats = {promises.check(file).format for file in self.files()}
-        self.assertEqual({'vhdx', 'vhd', 'raw', 'qcow2', 'unknown'}, formats)
+        self.assertEqual(
+            {'vhdx', 'vhd', 'raw', 'qcow2', 'vmdk', 'unknown'}, formats)
 
     def test_each_seed_keeps_them_with_secure_boot(self):
         policy = secure_boot.Policy.of_years(())

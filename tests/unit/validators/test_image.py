@@ -187,7 +187,39 @@ class CauseTestCase(base.TestCase):
                 self.assertIn(name, finding.message)
         finding, = validators.validate({**GOOD, 'content': {
             **VHDX, 'format': 'raw', 'logical_sector_size': 4096}})
-        self.assertNotIn('image convert', finding.fix)
+        self.assertNotIn(' convert ', finding.fix)
+
+    def test_advice_names_the_generation_after_conversion(self):
+        for name in ('qcow2', 'vmdk', 'raw'):
+            for facts, result in (
+                    ({'generation': 'hyperv-gen2', 'firmware': 'uefi'},
+                     'it is generation 2 after conversion'),
+                    ({'generation': 'hyperv-gen1', 'firmware': 'bios'},
+                     'it is generation 1 after conversion'),
+                    ({'firmware': 'both'},
+                     'it boots as either generation after conversion'),
+                    ({'firmware': 'none'},
+                     'it boots as neither generation after conversion, see '
+                     'the other findings')):
+                finding, = (finding for finding in validators.validate(
+                    {**GOOD, 'content': {'format': name, 'file_size': 4096,
+                                         'virtual_size': 4096, **facts}})
+                    if finding.code == 'HV203')
+                self.assertEqual(
+                    'Convert it: hyperv-sched image convert IN OUT.vhdx; '
+                    + result, finding.fix)
+
+    def test_a_file_that_cannot_be_converted_is_not_to_be_converted(self):
+        for code, defect in (('HV230', 'container-needs-other-file'),
+                             ('HV231', 'container-encrypted'),
+                             ('HV232', 'container-malformed'),
+                             ('HV233', 'container-truncated')):
+            for name in ('qcow2', 'vmdk'):
+                self.assertEqual([code], [
+                    finding.code for finding in validators.validate({
+                        **GOOD, 'content': {
+                            'format': name, 'file_size': 4096,
+                            'defects': {defect: 'x'}}})])
 
     def test_words_do_not_contradict_the_firmware(self):
         for name in ('mbr_partitioned', 'no_partition_table'):
