@@ -62,6 +62,15 @@ def decompress_zstd(data: bytes, size: int) -> bytes:
     :raises CorruptError: the frame is invalid.
     :raises MissingError: Python has no zstd.
     """
+    return _decompress(*zstd_decompressor(_ZSTD_WINDOW_LOG), data, size)
+
+
+def zstd_decompressor(window_log: int) -> tuple[typing.Any, type[Exception]]:
+    """Return a decompressor of a zstd frame, and the class of its errors.
+
+    :param window_log: the binary logarithm of the largest window
+    :raises MissingError: Python has no zstd.
+    """
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
@@ -69,13 +78,10 @@ def decompress_zstd(data: bytes, size: int) -> bytes:
             from backports import zstd
     except ImportError:
         raise MissingError(
-            'zstd, which Python has from version 3.14 and the package '
-            'backports.zstd adds to older versions: '
-            "pip install 'hyperv-sched[zstd]'") from None
+            'zstd, which Python has from version 3.14 and "pip install '
+            'backports.zstd" adds to older versions') from None
     window = int(zstd.DecompressionParameter.window_log_max)
-    return _decompress(
-        zstd.ZstdDecompressor(options={window: _ZSTD_WINDOW_LOG}),
-        zstd.ZstdError, data, size)
+    return zstd.ZstdDecompressor(options={window: window_log}), zstd.ZstdError
 
 
 def _decompress(decompressor: _Decompressor, error: type[Exception],

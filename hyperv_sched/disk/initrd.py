@@ -25,7 +25,10 @@ from collections.abc import Callable
 from collections.abc import Iterator
 import lzma
 import typing
+from typing import cast
 import zlib
+
+from hyperv_sched.disk import compression
 
 #: Bytes of all archives after decompression. The initrd of a distribution
 #: with all drivers has some 200 MiB.
@@ -38,6 +41,8 @@ _MAX_NAME = 4096
 _CHUNK = 256 * 1024
 #: Memory of the decompressor of xz, which is as large as its dictionary.
 _MAX_MEMORY = 256 * 1024 * 1024
+#: The window of zstd --ultra: 128 MiB.
+_ZSTD_WINDOW_LOG = 27
 
 _HEADER_SIZE = 110
 _MAGICS = (b'070701', b'070702')
@@ -96,11 +101,18 @@ def _xz() -> _Decompressor:
     return lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
 
 
-#: By the first bytes. zstd and LZ4 are not in the standard library of all
-#: supported versions of Python.
+def _zstd() -> _Decompressor:
+    try:
+        decompressor, _ = compression.zstd_decompressor(_ZSTD_WINDOW_LOG)
+    except compression.MissingError as exc:
+        raise UnreadableError(str(exc)) from None
+    return cast(_Decompressor, decompressor)
+
+
+#: By the first bytes. Python has no LZ4.
 _DECOMPRESSORS: dict[bytes, Callable[[], _Decompressor]] = {
     b'\x1f\x8b': _Gzip, b'\xfd7zXZ\0': _xz, b'\x5d\0\0': _xz,
-    b'BZh': bz2.BZ2Decompressor}
+    b'BZh': bz2.BZ2Decompressor, b'\x28\xb5\x2f\xfd': _zstd}
 _LONGEST_MAGIC = 6
 
 
@@ -220,8 +232,10 @@ def _expand(stream: _Stream, make: Callable[[], _Decompressor],
             limits.spend(len(expanded))
             if expanded:
                 yield expanded
-    except (OSError, EOFError, MemoryError, lzma.LZMAError,
-            zlib.error) as exc:
+    except UnreadableError:
+        raise
+    except Exception as exc:
+        # Each compression has errors of its own.
         raise UnreadableError(f'it is damaged: {exc}') from None
     stream.put_back(decompressor.unused_data)
 

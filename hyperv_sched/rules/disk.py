@@ -1114,6 +1114,6 @@ RULES = (
                  'that was made on another hypervisor often has the drivers '
                  'of that one alone. Nothing is reported where the initrd '
                  'has no list of what is built into the kernel, or is '
-                 'compressed with zstd or LZ4.',
+                 'compressed with LZ4.',
              example='\\EFI\\BOOT\\BOOTX64.EFI has no hv_storvsc')]),
 )

@@ -21,7 +21,7 @@ INSTALL = re.compile(
     r'((?: +(?:"[^"\n]+"|\'[^\'\n]+\'|[^\s"`\'#]+))*)')
 
 #: What exists on PyPI.
-PUBLISHED = {'junitparser', 'openstacksdk'}
+PUBLISHED = {'backports.zstd', 'junitparser', 'openstacksdk'}
 
 #: A checkout, in all the ways in which it is written.
 CHECKOUT = {'.', '".[openstack]"', 'git+ADDRESS_OF_THE_REPOSITORY'}

@@ -16,4 +16,4 @@ class PortabilityTestCase(base.TestCase):
              'hyperv_sched.cli.upload', 'hyperv_sched.cli.formatters',
              'hyperv_sched.validators', 'hyperv_sched.disk',
              'hyperv_sched.compute.operations',
-             'hyperv_sched.compute.traits')))
+             'hyperv_sched.traits')))

@@ -4,6 +4,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import sys
 from unittest import mock
 
 import hypothesis
@@ -12,6 +13,11 @@ from hypothesis import strategies
 from hyperv_sched.disk import initrd
 from tests import initrds
 from tests.unit import base
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 FILES = {'a': b'1', 'directory/b': b'1234', 'c' * 200: b'x' * 70000}
 
@@ -29,6 +35,7 @@ class FilesTestCase(base.TestCase):
         plain = initrds.archive(FILES)
         for compress in (
                 bytes, gzip.compress, bz2.compress, lzma.compress,
+                zstd.compress,
                 lambda data: lzma.compress(data, lzma.FORMAT_ALONE)):
             for size in (1, 4096, 10 ** 6):
                 if size == 1 and compress is bytes:
@@ -77,12 +84,13 @@ class FilesTestCase(base.TestCase):
                 plain[:94] + b'00010000' + plain[102:],
                 gzip.compress(b'text'),
                 b'\x1f\x8b' + bytes(100), b'BZh9' + bytes(100),
-                b'\xfd7zXZ\0' + bytes(100)):
+                b'\xfd7zXZ\0' + bytes(100),
+                b'\x28\xb5\x2f\xfd' + b'\xff' * 100):
             self.refused(data, 'damaged')
 
     def test_other_compression(self):
-        self.refused(b'\x28\xb5\x2f\xfd' + bytes(100),
-                     'its compression is unknown: 28b52ffd0000')
+        self.refused(b'\x02\x21\x4c\x18' + bytes(100),
+                     'its compression is unknown: 02214c180000')
 
     def test_size_after_decompression_is_limited(self):
         data = gzip.compress(initrds.archive({'a': bytes(10 ** 6)}))

@@ -561,5 +561,7 @@ class SchemaTestCase(base.TestCase):
 
     def test_every_rule_over_images_is_in_the_schema(self):
         self.assertEqual(
-            {code for code in rules.CATALOGUE if code < 'HV4'} - {'HV226'},
+            {code for code in rules.CATALOGUE if code < 'HV4'}
+            # They depend on the cloud, too.
+            - {'HV122', 'HV226'},
             {clause['x-rule'] for clause in schema.load()['allOf']})
