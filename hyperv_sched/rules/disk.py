@@ -1105,8 +1105,8 @@ RULES = (
     Rule('HV347', 'hyperv-drivers-missing', 'warning',
          'Linux finds no disk on Hyper-V: {actual}',
          'hv_vmbus and hv_storvsc in the kernel or in the initrd',
-         'Add the drivers and make the image anew, for example with dracut '
-         '--add-drivers "hv_vmbus hv_storvsc hv_netvsc"',
+         'Add them to the configuration of dracut or initramfs-tools in the '
+         'guest, and make the initrd and the image anew',
          references.LINUX_ON_HYPERV,
          scope='generation-2',
          clauses=[Defect(
