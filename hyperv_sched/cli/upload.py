@@ -167,17 +167,15 @@ class Upload(base.ShowOne):
             return
         name = os.path.splitext(os.path.basename(source.path))[0] + '.vhdx'
         workspace = conversion.Workspace(tempfile.gettempdir(), name)
-        with base.stderr() as stream:
-            print(escape(f'{source.path} ({source.description}) is converted '
-                         f'to a VHDX in {workspace.parent} first', None),
-                  file=stream)
+        _print_line(f'{source.path} ({source.description}) is converted to '
+                    f'a VHDX in {workspace.parent} first')
         self._guard.once()
         # A context manager written in Python would have gaps for a signal.
         try:
             workspace.create()
             path = conversion.convert(
-                source, workspace, parsed_args.block_size,
-                parsed_args.skip_space_check, self._guard, sys.stderr)
+                source, workspace, parsed_args, self._guard, _print_line,
+                sys.stderr)
             with inputs.open_disk(path) as file:
                 # The open file needs no name, except on Windows.
                 workspace.remove()
@@ -233,8 +231,9 @@ class Upload(base.ShowOne):
             commands = [_command(path, document)]
             if source is not None:
                 commands.insert(0, [
-                    'hyperv-sched', 'image', 'convert', '--', source.path,
-                    path])
+                    'hyperv-sched', 'image', 'convert',
+                    *conversion.given_options(parsed_args), '--',
+                    source.path, path])
             for command in commands:
                 line = _quote(command, parsed_args.shell)
                 self.app.stdout.write(f'{line}\n')
@@ -464,6 +463,12 @@ def _print_findings(stream: TextIO,
         stream)
 
 
+def _print_line(line: str) -> None:
+    """Print a line to standard error."""
+    with base.stderr() as stream:
+        print(escape(line, None), file=stream)
+
+
 def _is_converted(args: argparse.Namespace,
                   content: Mapping[str, Any]) -> bool:
     """Return whether the file is converted before it is uploaded.
@@ -471,7 +476,8 @@ def _is_converted(args: argparse.Namespace,
     Hyper-V runs VHD, VHDX and ISO files. A given disk_format of another
     format means that the file is not for Hyper-V.
     """
-    return bool(args.convert or args.input_format) or (
+    return bool(args.convert or args.input_format or args.repair
+                or args.grow) or (
         content['format'] in qemu_img.DRIVERS
         and content['format'] not in ('vhd', 'vhdx')
         and args.disk_format in (None, 'vhdx'))

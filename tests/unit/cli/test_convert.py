@@ -108,6 +108,14 @@ class ConvertTestCase(base.CommandTestCase):
             self.assertEqual(2, code)
             self.assertIn('--block-size', printed)
 
+    def test_sizes(self):
+        for size in ('1M', '20G', '64T'):
+            _, printed = self.refused(b'text', '--grow', size)
+            self.assertIn('no known disk format', printed)
+        for size in ('20', '20g', '-1G', '1.5G', '', 'G'):
+            _, printed = self.refused(b'text', f'--grow={size}')
+            self.assertIn('is not a size, for example 20G', printed)
+
     def test_qemu_img_is_needed(self):
         with mock.patch.object(shutil, 'which', lambda name: None):
             code, printed = self.refused(guests.bootable())
