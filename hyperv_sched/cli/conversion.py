@@ -43,7 +43,8 @@ MAX_SIZE = 64 * 1024 ** 4
 #: lack data, or have other data than Hyper-V reads.
 PRECONDITIONS = frozenset((
     'HV205', 'HV206', 'HV207', 'HV208', 'HV209', 'HV211', 'HV213', 'HV214',
-    'HV215', 'HV216', 'HV217', 'HV225', 'HV229'))
+    'HV215', 'HV216', 'HV217', 'HV225', 'HV229', 'HV230',
+    'HV231', 'HV232', 'HV233'))
 
 #: Where qemu-img begins with the blocks, behind log, metadata and BAT.
 _HEAD_SIZE = 8 * _MIB
@@ -162,7 +163,7 @@ def _size(argument: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
+def read_source(path: str, content: Mapping[str, Any],
                 input_format: str | None = None) -> Source:
     """Check that a file can be converted without loss.
 
@@ -170,9 +171,6 @@ def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
     :param input_format: the format, where the file has no signature
     :raises base.UsageError: it cannot.
     """
-    from hyperv_sched import disk
-    from hyperv_sched.disk import references
-
     image_format = str(content['format'])
     if input_format == 'raw':
         image_format = 'raw'
@@ -191,19 +189,7 @@ def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
         # qemu-img prints the name in its errors.
         raise base.UsageError(
             f'{path}: the name has control characters. Rename the file')
-    named = references.find(disk.reader.Reader(
-        disk.reader.FileSource(file)), image_format)
-    if named:
-        raise base.UsageError(
-            f'{path}: names {named}, which is not opened: an image can name '
-            'any file. Merge the files where the image was made: qemu-img '
-            'convert -O qcow2 IN OUT')
-    source = Source(path, image_format, content)
-    if not 0 < source.size <= MAX_SIZE:
-        raise base.UsageError(
-            f'{path}: the disk has {source.size} bytes. A VHDX has up to '
-            '64 TiB')
-    return source
+    return Source(path, image_format, content)
 
 
 def _reason(image_format: str) -> str:
@@ -220,6 +206,29 @@ def _reason(image_format: str) -> str:
                 'with DISM and bcdboot')
     return (f'is {image_format}, an archive. Unpack it, and convert the '
             'disk image in it')
+
+
+def check_source(file: BinaryIO, source: Source) -> None:
+    """Check the size of a disk, and that the image names no other file.
+
+    The readers report most of these as findings; qemu-img must open none.
+
+    :raises base.UsageError: a VHDX cannot have the size, or there is a name.
+    """
+    from hyperv_sched import disk
+    from hyperv_sched.disk import references
+
+    if not 0 < source.size <= MAX_SIZE:
+        raise base.UsageError(
+            f'{source.path}: the disk has {source.size} bytes. A VHDX has up '
+            'to 64 TiB')
+    named = references.find(disk.reader.Reader(
+        disk.reader.FileSource(file)), source.format)
+    if named:
+        raise base.UsageError(
+            f'{source.path}: names {named}, which is not opened: an image '
+            'can name any file. Merge the files where the image was made: '
+            'qemu-img convert -O qcow2 IN OUT')
 
 
 def precondition_findings(source: Source) -> list[Any]:

@@ -115,9 +115,11 @@ class Convert(base.ExitCodes, lister.Lister):
         overrides = options.severity_overrides(parsed_args)
         with inputs.open_disk(path) as file:
             source = conversion.read_source(
-                file, path, inputs.inspect_file(file, path),
+                path, inputs.inspect_file(file, path),
                 parsed_args.input_format)
-        findings = conversion.precondition_findings(source)
+            findings = conversion.precondition_findings(source)
+            if not findings:
+                conversion.check_source(file, source)
         if findings:
             self.raise_exit_code(base.EXIT_FINDINGS)
             self._summary = f'{path}: not converted'

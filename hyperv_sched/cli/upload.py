@@ -138,8 +138,8 @@ class Upload(base.ShowOne):
             if not _is_converted(parsed_args, content):
                 self._send(parsed_args, file, path, content, before)
             else:
-                self._convert(parsed_args, conversion.read_source(
-                    file, path, content, parsed_args.input_format))
+                self._convert(parsed_args, file, conversion.read_source(
+                    path, content, parsed_args.input_format))
         if self._image is None:
             self._has_output = False
             return (), ()
@@ -154,7 +154,7 @@ class Upload(base.ShowOne):
         return inputs.inspect_file(file, path, secure_boot.Policy.of_years(
             options.certificate_years(parsed_args)))
 
-    def _convert(self, parsed_args: argparse.Namespace,
+    def _convert(self, parsed_args: argparse.Namespace, file: BinaryIO,
                  source: conversion.Source) -> None:
         """Convert the disk, then upload the new file."""
         qemu_img.check_installed()
@@ -165,6 +165,7 @@ class Upload(base.ShowOne):
                 _print_findings(stream, findings)
                 print('\nNot uploaded.', file=stream)
             return
+        conversion.check_source(file, source)
         name = os.path.splitext(os.path.basename(source.path))[0] + '.vhdx'
         workspace = conversion.Workspace(tempfile.gettempdir(), name)
         _print_line(f'{source.path} ({source.description}) is converted to '
@@ -176,12 +177,12 @@ class Upload(base.ShowOne):
             path = conversion.convert(
                 source, workspace, parsed_args, self._guard, _print_line,
                 sys.stderr)
-            with inputs.open_disk(path) as file:
+            with inputs.open_disk(path) as converted:
                 # The open file needs no name, except on Windows.
                 workspace.remove()
-                self._send(parsed_args, file, name,
-                           self._inspect(parsed_args, file, path),
-                           _file_state(file), source)
+                self._send(parsed_args, converted, name,
+                           self._inspect(parsed_args, converted, path),
+                           _file_state(converted), source)
         finally:
             self._guard.hold()
             workspace.remove()
