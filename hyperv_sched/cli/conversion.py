@@ -7,9 +7,11 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 import contextlib
 import dataclasses
 import os
+import re
 import secrets
 import shutil
 from typing import Any
@@ -22,6 +24,7 @@ from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import qemu_img
+from hyperv_sched.cli import repairs
 from hyperv_sched.cli import signals
 from hyperv_sched.cli import units
 
@@ -40,11 +43,14 @@ MAX_SIZE = 64 * 1024 ** 4
 #: lack data, or have other data than Hyper-V reads.
 PRECONDITIONS = frozenset((
     'HV205', 'HV206', 'HV207', 'HV208', 'HV209', 'HV211', 'HV213', 'HV214',
-    'HV215', 'HV216', 'HV217', 'HV225', 'HV229'))
+    'HV215', 'HV216', 'HV217', 'HV225', 'HV229', 'HV230',
+    'HV231', 'HV232', 'HV233'))
 
 #: Where qemu-img begins with the blocks, behind log, metadata and BAT.
 _HEAD_SIZE = 8 * _MIB
 _BAT_ENTRY_SIZE = 8
+
+_UNITS = {'M': _MIB, 'G': 1024 ** 3, 'T': 1024 ** 4}
 
 _SUFFIX = '.hyperv-sched-unfinished'
 
@@ -102,9 +108,34 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help='the size of the blocks of the VHDX in MiB, a power of two up '
              'to 256; the default is 1 for Linux and 32 for other systems')
     parser.add_argument(
+        '--grow', metavar='<size>', type=_size,
+        help='enlarge the disk to this size, for example 20G (units: M, G '
+             'and T, powers of 1024), and move the backup of the GPT to its '
+             'end; partitions keep their sizes')
+    parser.add_argument(
+        '--repair', action='store_true',
+        help='repair the copy where that cannot make it worse: backup of the '
+             'GPT, protective MBR, an EFI system partition that is hidden or '
+             'has another type, a boot loader that is only in the directory '
+             'of its vendor; requires gdisk and mtools')
+    parser.add_argument(
         '--skip-space-check', action='store_true',
         help='convert even if the free space may not be enough; a conversion '
              'that fills the disk fails and leaves no file')
+
+
+def given_options(args: argparse.Namespace) -> list[str]:
+    """Return the options of :func:`add_options` that are given."""
+    words = []
+    if args.input_format:
+        words += ['--input-format', args.input_format]
+    if args.block_size:
+        words += ['--block-size', str(args.block_size // _MIB)]
+    if args.grow:
+        words += ['--grow', f'{args.grow // _MIB}M']
+    if args.repair:
+        words.append('--repair')
+    return words
 
 
 def _block_size(argument: str) -> int:
@@ -120,7 +151,19 @@ def _block_size(argument: str) -> int:
     return size * 1024 ** 2
 
 
-def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
+def _size(argument: str) -> int:
+    """Parse a size with a unit.
+
+    :raises argparse.ArgumentTypeError: it is not such a size.
+    """
+    match = re.fullmatch('([0-9]{1,8})([MGT])', argument)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f'{argument!r} is not a size, for example 20G')
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def read_source(path: str, content: Mapping[str, Any],
                 input_format: str | None = None) -> Source:
     """Check that a file can be converted without loss.
 
@@ -128,9 +171,6 @@ def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
     :param input_format: the format, where the file has no signature
     :raises base.UsageError: it cannot.
     """
-    from hyperv_sched import disk
-    from hyperv_sched.disk import references
-
     image_format = str(content['format'])
     if input_format == 'raw':
         image_format = 'raw'
@@ -149,19 +189,7 @@ def read_source(file: BinaryIO, path: str, content: Mapping[str, Any],
         # qemu-img prints the name in its errors.
         raise base.UsageError(
             f'{path}: the name has control characters. Rename the file')
-    named = references.find(disk.reader.Reader(
-        disk.reader.FileSource(file)), image_format)
-    if named:
-        raise base.UsageError(
-            f'{path}: names {named}, which is not opened: an image can name '
-            'any file. Merge the files where the image was made: qemu-img '
-            'convert -O qcow2 IN OUT')
-    source = Source(path, image_format, content)
-    if not 0 < source.size <= MAX_SIZE:
-        raise base.UsageError(
-            f'{path}: the disk has {source.size} bytes. A VHDX has up to '
-            '64 TiB')
-    return source
+    return Source(path, image_format, content)
 
 
 def _reason(image_format: str) -> str:
@@ -178,6 +206,29 @@ def _reason(image_format: str) -> str:
                 'with DISM and bcdboot')
     return (f'is {image_format}, an archive. Unpack it, and convert the '
             'disk image in it')
+
+
+def check_source(file: BinaryIO, source: Source) -> None:
+    """Check the size of a disk, and that the image names no other file.
+
+    The readers report most of these as findings; qemu-img must open none.
+
+    :raises base.UsageError: a VHDX cannot have the size, or there is a name.
+    """
+    from hyperv_sched import disk
+    from hyperv_sched.disk import references
+
+    if not 0 < source.size <= MAX_SIZE:
+        raise base.UsageError(
+            f'{source.path}: the disk has {source.size} bytes. A VHDX has up '
+            'to 64 TiB')
+    named = references.find(disk.reader.Reader(
+        disk.reader.FileSource(file)), source.format)
+    if named:
+        raise base.UsageError(
+            f'{source.path}: names {named}, which is not opened: an image '
+            'can name any file. Merge the files where the image was made: '
+            'qemu-img convert -O qcow2 IN OUT')
 
 
 def precondition_findings(source: Source) -> list[Any]:
@@ -287,23 +338,86 @@ def progress_of(stream: TextIO | None, size: int,
         line.clear()
 
 
-def convert(source: Source, workspace: Workspace, block_size: int | None,
-            skip_space_check: bool, guard: signals.Guard,
+def convert(source: Source, workspace: Workspace, args: argparse.Namespace,
+            guard: signals.Guard, report: Callable[[str], None],
             stream: TextIO | None) -> str:
     """Convert a disk to a VHDX in a workspace; return its path.
 
-    :param block_size: in bytes; None for that of the operating system
+    :param args: the options of :func:`add_options`
+    :param report: prints a line on a repair
     :param stream: receives the progress, if it is a terminal
     :raises base.UsageError: the disk cannot be converted.
     """
-    block_size = block_size or source.block_size
-    if not skip_space_check:
-        check_space(workspace.parent,
-                    required_space(source, block_size, guard))
+    block_size = args.block_size or source.block_size
+    changed = args.grow is not None or args.repair
+    _check_growth(source, args.grow)
+    if not args.skip_space_check:
+        required = required_space(source, block_size, guard)
+        check_space(workspace.parent, required * (2 if changed else 1))
+    if changed:
+        source = _change_copy(source, workspace, args, guard, report, stream)
+        block_size = args.block_size or source.block_size
     target = workspace.path('disk.vhdx')
+    _run_qemu_img(source, target, qemu_img.vhdx_options(block_size), guard,
+                  stream)
+    return target
+
+
+def _check_growth(source: Source, size: int | None) -> None:
+    if size is not None and not source.size < size <= MAX_SIZE:
+        raise base.UsageError(
+            f'--grow: the disk has {units.binary(source.size)}. Set a larger '
+            'size, up to 64T')
+
+
+def _change_copy(source: Source, workspace: Workspace,
+                 args: argparse.Namespace, guard: signals.Guard,
+                 report: Callable[[str], None],
+                 stream: TextIO | None) -> Source:
+    """Make a raw copy of a disk; enlarge and repair that."""
+    path = workspace.path('disk.raw')
+    _run_qemu_img(source, path, ('-O', 'raw'), guard, stream)
+    if args.repair:
+        repairs.repair(path, guard, report)
+    if args.grow is not None:
+        content = inputs.inspect_path(path)
+        os.truncate(path, args.grow)
+        report(f'enlarging the disk to {units.binary(args.grow)}')
+        repairs.move_backup(path, content, guard)
+    return Source(path, 'raw', inputs.inspect_path(path))
+
+
+def _run_qemu_img(source: Source, target: str, target_options: Sequence[str],
+                  guard: signals.Guard, stream: TextIO | None) -> None:
     with progress_of(stream, source.size) as report:
         qemu_img.run(
             qemu_img.convert_command(
-                source.node, target, '-p',
-                *qemu_img.vhdx_options(block_size)), guard, report)
-    return target
+                source.node, target, '-p', *target_options), guard, report)
+
+
+def plan(source: Source, target: str,
+         args: argparse.Namespace) -> list[Sequence[str]]:
+    """Return the commands of a conversion.
+
+    Of a repair that reads answers, the command alone is returned.
+
+    :param args: the options of :func:`add_options`
+    :raises base.UsageError: see :func:`convert`.
+    """
+    _check_growth(source, args.grow)
+    to_vhdx = qemu_img.vhdx_options(args.block_size or source.block_size)
+    if args.grow is None and not args.repair:
+        return [qemu_img.convert_command(source.node, target, *to_vhdx)]
+    raw = os.path.abspath(target) + '.raw'
+    commands: list[Sequence[str]] = [
+        qemu_img.convert_command(source.node, raw, '-O', 'raw')]
+    if args.repair:
+        commands += [command.words for _, step in repairs.plan(
+            raw, source.content) for command in step]
+    if args.grow is not None:
+        commands.append(('qemu-img', 'resize', '-f', 'raw', raw,
+                         str(args.grow)))
+        if source.content['partition_table'] == 'gpt':
+            commands.append(('sgdisk', '-e', raw))
+    return [*commands, qemu_img.convert_command(
+        qemu_img.node(raw, 'raw'), target, *to_vhdx)]

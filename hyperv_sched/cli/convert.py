@@ -33,7 +33,7 @@ _EPILOG = '\n'.join((
     'examples::',
     '',
     '  hyperv-sched image convert debian-12.qcow2 debian-12.vhdx',
-    '  hyperv-sched image convert --dry-run disk.vhd disk.vhdx',
+    '  hyperv-sched image convert --repair --grow 20G disk.vhd disk.vhdx',
     '',
     'Formats of the disk image: qcow2, raw, vhd, vhdx, vmdk, vdi, qed and '
     'parallels',
@@ -115,9 +115,11 @@ class Convert(base.ExitCodes, lister.Lister):
         overrides = options.severity_overrides(parsed_args)
         with inputs.open_disk(path) as file:
             source = conversion.read_source(
-                file, path, inputs.inspect_file(file, path),
+                path, inputs.inspect_file(file, path),
                 parsed_args.input_format)
-        findings = conversion.precondition_findings(source)
+            findings = conversion.precondition_findings(source)
+            if not findings:
+                conversion.check_source(file, source)
         if findings:
             self.raise_exit_code(base.EXIT_FINDINGS)
             self._summary = f'{path}: not converted'
@@ -155,14 +157,13 @@ class Convert(base.ExitCodes, lister.Lister):
         self.print_message(
             f'{source.path} ({source.description}): takes up to '
             f'{units.binary(required)}')
-        command = qemu_img.convert_command(
-            source.node, args.output, *qemu_img.vhdx_options(block_size))
-        try:
-            line = text.command_line(command, args.shell)
-        except text.UnquotableError as exc:
-            raise base.UsageError(
-                f'no command can be printed: {exc}') from None
-        self.app.stdout.write(f'{line}\n')
+        for command in conversion.plan(source, args.output, args):
+            try:
+                line = text.command_line(command, args.shell)
+            except text.UnquotableError as exc:
+                raise base.UsageError(
+                    f'no command can be printed: {exc}') from None
+            self.app.stdout.write(f'{line}\n')
 
     def _convert(self, source: conversion.Source,
                  args: argparse.Namespace) -> dict[str, Any]:
@@ -175,8 +176,8 @@ class Convert(base.ExitCodes, lister.Lister):
             conversion.check_absent(args.output)
             workspace.create()
             finished = conversion.convert(
-                source, workspace, args.block_size, args.skip_space_check,
-                self._guard, sys.stderr)
+                source, workspace, args, self._guard, self.print_message,
+                sys.stderr)
             content = inputs.inspect_path(finished)
             self._guard.hold()
             conversion.check_absent(args.output)

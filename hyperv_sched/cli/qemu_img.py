@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import json
@@ -105,15 +106,18 @@ def vhdx_options(block_size: int) -> tuple[str, ...]:
 
 
 def run(command: Sequence[str], guard: signals.Guard,
-        report: Report | None = None) -> None:
+        report: Report | None = None, answers: str = '',
+        environment: Mapping[str, str] | None = None) -> None:
     """Run a command to its end; end it after a signal.
 
     :param report: called with the progress that qemu-img prints
+    :param answers: what the command reads from standard input, up to 4 KiB
+    :param environment: variables to add
     :raises base.UsageError: the command fails; the message is that of the
         command.
     """
     output = b''
-    with _started(command, guard) as process:
+    with _started(command, guard, answers, environment) as process:
         descriptor = typing.cast(typing.IO[bytes], process.stdout).fileno()
         while data := os.read(descriptor, _CHUNK):
             output += data
@@ -166,6 +170,8 @@ def extents(source: str, guard: signals.Guard) -> Iterator[tuple[int, int]]:
 
 @contextlib.contextmanager
 def _started(command: Sequence[str], guard: signals.Guard,
+             answers: str = '',
+             environment: Mapping[str, str] | None = None,
              ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process, which ends with the context and with this process."""
     # A signal between the start of the process and the assignment would
@@ -173,8 +179,9 @@ def _started(command: Sequence[str], guard: signals.Guard,
     guard.hold()
     try:
         process = subprocess.Popen(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env={**os.environ, 'LC_ALL': 'C'},
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, 'LC_ALL': 'C', **(environment or {})},
             preexec_fn=_die_with_parent()
             if sys.platform == 'linux' else None)
     except OSError as exc:
@@ -183,6 +190,10 @@ def _started(command: Sequence[str], guard: signals.Guard,
             f'{command[0]}: {exc.strerror or exc}') from None
     try:
         guard.release()
+        with contextlib.suppress(BrokenPipeError), typing.cast(
+                typing.IO[bytes], process.stdin) as stdin:
+            # Less than a pipe holds.
+            stdin.write(answers.encode())
         yield process
     finally:
         process.kill()

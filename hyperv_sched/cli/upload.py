@@ -138,8 +138,8 @@ class Upload(base.ShowOne):
             if not _is_converted(parsed_args, content):
                 self._send(parsed_args, file, path, content, before)
             else:
-                self._convert(parsed_args, conversion.read_source(
-                    file, path, content, parsed_args.input_format))
+                self._convert(parsed_args, file, conversion.read_source(
+                    path, content, parsed_args.input_format))
         if self._image is None:
             self._has_output = False
             return (), ()
@@ -154,7 +154,7 @@ class Upload(base.ShowOne):
         return inputs.inspect_file(file, path, secure_boot.Policy.of_years(
             options.certificate_years(parsed_args)))
 
-    def _convert(self, parsed_args: argparse.Namespace,
+    def _convert(self, parsed_args: argparse.Namespace, file: BinaryIO,
                  source: conversion.Source) -> None:
         """Convert the disk, then upload the new file."""
         qemu_img.check_installed()
@@ -165,25 +165,24 @@ class Upload(base.ShowOne):
                 _print_findings(stream, findings)
                 print('\nNot uploaded.', file=stream)
             return
+        conversion.check_source(file, source)
         name = os.path.splitext(os.path.basename(source.path))[0] + '.vhdx'
         workspace = conversion.Workspace(tempfile.gettempdir(), name)
-        with base.stderr() as stream:
-            print(escape(f'{source.path} ({source.description}) is converted '
-                         f'to a VHDX in {workspace.parent} first', None),
-                  file=stream)
+        _print_line(f'{source.path} ({source.description}) is converted to '
+                    f'a VHDX in {workspace.parent} first')
         self._guard.once()
         # A context manager written in Python would have gaps for a signal.
         try:
             workspace.create()
             path = conversion.convert(
-                source, workspace, parsed_args.block_size,
-                parsed_args.skip_space_check, self._guard, sys.stderr)
-            with inputs.open_disk(path) as file:
+                source, workspace, parsed_args, self._guard, _print_line,
+                sys.stderr)
+            with inputs.open_disk(path) as converted:
                 # The open file needs no name, except on Windows.
                 workspace.remove()
-                self._send(parsed_args, file, name,
-                           self._inspect(parsed_args, file, path),
-                           _file_state(file), source)
+                self._send(parsed_args, converted, name,
+                           self._inspect(parsed_args, converted, path),
+                           _file_state(converted), source)
         finally:
             self._guard.hold()
             workspace.remove()
@@ -233,8 +232,9 @@ class Upload(base.ShowOne):
             commands = [_command(path, document)]
             if source is not None:
                 commands.insert(0, [
-                    'hyperv-sched', 'image', 'convert', '--', source.path,
-                    path])
+                    'hyperv-sched', 'image', 'convert',
+                    *conversion.given_options(parsed_args), '--',
+                    source.path, path])
             for command in commands:
                 line = _quote(command, parsed_args.shell)
                 self.app.stdout.write(f'{line}\n')
@@ -464,6 +464,12 @@ def _print_findings(stream: TextIO,
         stream)
 
 
+def _print_line(line: str) -> None:
+    """Print a line to standard error."""
+    with base.stderr() as stream:
+        print(escape(line, None), file=stream)
+
+
 def _is_converted(args: argparse.Namespace,
                   content: Mapping[str, Any]) -> bool:
     """Return whether the file is converted before it is uploaded.
@@ -471,7 +477,8 @@ def _is_converted(args: argparse.Namespace,
     Hyper-V runs VHD, VHDX and ISO files. A given disk_format of another
     format means that the file is not for Hyper-V.
     """
-    return bool(args.convert or args.input_format) or (
+    return bool(args.convert or args.input_format or args.repair
+                or args.grow) or (
         content['format'] in qemu_img.DRIVERS
         and content['format'] not in ('vhd', 'vhdx')
         and args.disk_format in (None, 'vhdx'))

@@ -30,6 +30,7 @@ from hyperv_sched.rules.model import Variant
 _CONVERT = 'hyperv-sched image convert IN OUT.vhdx'
 _CONVERT_VHD = 'hyperv-sched image convert IN.vhd OUT.vhdx'
 _CONVERT_VHDX = 'hyperv-sched image convert IN.vhdx OUT.vhdx'
+_REPAIR = 'hyperv-sched image convert --repair IN OUT.vhdx'
 #: Choose the GPT, if gdisk offers a choice of tables, and write a new
 #: protective MBR (gdisk ignores "2" if it does not ask).
 _PROTECTIVE_MBR = "printf '2\\nx\\nn\\nw\\ny\\n' | gdisk DISK.raw"
@@ -91,7 +92,8 @@ def _file(**facts: Any) -> dict[str, Any]:
 
 #: The directory of a vendor holds a shim and all that the shim starts.
 _COPY = (
-    'Copy the directory of that shim to \\EFI\\BOOT. In the guest, in the '
+    f'Copy the directory of that shim to \\EFI\\BOOT: {_REPAIR}; or in the '
+    'guest, in the '
     'directory /boot/efi: cp -r EFI/{0}/. EFI/BOOT && '
     'cp EFI/{0}/{1} EFI/BOOT/BOOTX64.EFI')
 
@@ -725,7 +727,8 @@ RULES = (
     Rule('HV305', 'gpt-primary-damaged', 'warning',
          'the primary GPT is damaged, firmware uses the backup: {actual}',
          'two valid tables',
-         f'Repair it in the guest or {_RAW_COPY}: sgdisk -e DISK.raw',
+         f'Repair a copy: {_REPAIR}; or in the guest or {_RAW_COPY}: '
+         'sgdisk -e DISK.raw',
          references.GPT,
          scope='generation-2',
          clauses=[Defect(
@@ -736,7 +739,8 @@ RULES = (
     Rule('HV306', 'gpt-backup-damaged', 'warning',
          'the backup of the GPT is damaged: {actual}',
          'two valid tables',
-         f'Repair it in the guest or {_RAW_COPY}: sgdisk -e DISK.raw',
+         f'Repair a copy: {_REPAIR}; or in the guest or {_RAW_COPY}: '
+         'sgdisk -e DISK.raw',
          references.GPT,
          scope='generation-2',
          clauses=[Defect(
@@ -779,7 +783,8 @@ RULES = (
     Rule('HV310', 'gpt-beyond-disk', 'warning',
          'the GPT is that of a larger disk: {actual}',
          'a table that ends with the disk',
-         f'Move the backup to the end {_RAW_COPY}: sgdisk -e DISK.raw',
+         f'Move the backup to the end: {_REPAIR}; or {_RAW_COPY}: '
+         'sgdisk -e DISK.raw',
          references.GPT,
          scope='generation-2',
          clauses=[Defect(
@@ -799,7 +804,8 @@ RULES = (
          'the protective partition is marked active, which older firmware '
          'refuses',
          'a boot indicator of 0',
-         f'Clear the indicator {_RAW_COPY}: sfdisk --activate DISK.raw -',
+         f'Clear the indicator: {_REPAIR}; or {_RAW_COPY}: '
+         'sfdisk --activate DISK.raw -',
          references.PARTITION_DXE,
          scope='generation-2',
          clauses=[Defect(
@@ -809,7 +815,8 @@ RULES = (
     Rule('HV313', 'gpt-pmbr-signature', 'warning',
          'the protective MBR lacks its signature, which other firmware wants',
          '55 aa at 510',
-         f'Write a protective MBR {_RAW_COPY}: {_PROTECTIVE_MBR}',
+         f'Write a protective MBR: {_REPAIR}; or {_RAW_COPY}: '
+         f'{_PROTECTIVE_MBR}',
          references.GPT,
          scope='generation-2',
          clauses=[Defect(
@@ -852,7 +859,7 @@ RULES = (
     Rule('HV322', 'esp-type-missing', 'warning',
          'the loader is on a partition of another type: {actual}',
          'type c12a7328-f81f-11d2-ba4b-00a0c93ec93b',
-         f'Set the type of partition N {_RAW_COPY}: '
+         f'Set the type of partition N: {_REPAIR}; or {_RAW_COPY}: '
          'sgdisk -t N:ef00 DISK.raw',
          references.BOOT_MANAGER,
          scope='generation-2',
@@ -864,7 +871,7 @@ RULES = (
     Rule('HV323', 'esp-hidden-from-firmware', 'error',
          'an attribute hides the EFI system partition from firmware: {actual}',
          'attribute bit 1 clear',
-         f'Clear it for partition N {_RAW_COPY}: '
+         f'Clear it for partition N: {_REPAIR}; or {_RAW_COPY}: '
          'sgdisk -A N:clear:1 DISK.raw',
          references.GPT,
          scope='generation-2',

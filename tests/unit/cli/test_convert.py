@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 import subprocess
 from unittest import mock
 
@@ -17,6 +18,10 @@ from tests.unit.cli import base
 from tests.unit.disk import test_references
 
 MIB = samples.MIB
+
+
+def qed(size, features=0):
+    return struct.pack('<4s12xQ16xQ', b'QED\0', features, size)
 
 
 class ConvertTestCase(base.CommandTestCase):
@@ -38,14 +43,14 @@ class ConvertTestCase(base.CommandTestCase):
         return code, out + err
 
     def test_references_are_refused_before_a_program_starts(self):
-        for data, words in (
-                (test_references.qcow2(backing=1), 'names a backing file'),
-                (test_references.qcow2(features=4), 'names a data file'),
-                (test_references.vmdk(0), 'names files with its data'),
-                (b'# Disk DescriptorFile\nRW 1 FLAT "/etc/passwd" 0\n',
-                 'names files with its data')):
+        for data, expected, words in (
+                (test_references.qcow2(backing=1), 1, 'HV230'),
+                (test_references.qcow2(features=4), 1, 'HV230'),
+                (b'# Disk DescriptorFile\nRW 1 FLAT "/etc/passwd" 0\n', 1,
+                 'HV230'),
+                (qed(MIB, 1), 2, 'names a backing file')):
             code, printed = self.refused(data)
-            self.assertEqual(2, code)
+            self.assertEqual(expected, code, printed)
             self.assertIn(words, printed)
 
     def test_input_that_would_lose_data_is_refused_by_its_rule(self):
@@ -68,8 +73,7 @@ class ConvertTestCase(base.CommandTestCase):
                 (b'LUKS\xba\xbe' + bytes(512), 'encrypted'),
                 (b'MSWIM\0\0\0' + bytes(512), 'Windows Setup'),
                 (guests.bootable(sector=4096, size=8 * MIB), '4096'),
-                (samples.qcow2(0), '0 bytes'),
-                (samples.qcow2(64 * 1024 ** 4 + 1), '64 TiB')):
+                (qed(0), '0 bytes'), (qed(64 * 1024 ** 4 + 1), '64 TiB')):
             code, printed = self.refused(data)
             self.assertEqual(2, code, printed)
             self.assertIn(words, printed)
@@ -107,6 +111,14 @@ class ConvertTestCase(base.CommandTestCase):
             code, printed = self.refused(b'text', '--block-size', size)
             self.assertEqual(2, code)
             self.assertIn('--block-size', printed)
+
+    def test_sizes(self):
+        for size in ('1M', '20G', '64T'):
+            _, printed = self.refused(b'text', '--grow', size)
+            self.assertIn('no known disk format', printed)
+        for size in ('20', '20g', '-1G', '1.5G', '', 'G'):
+            _, printed = self.refused(b'text', f'--grow={size}')
+            self.assertIn('is not a size, for example 20G', printed)
 
     def test_qemu_img_is_needed(self):
         with mock.patch.object(shutil, 'which', lambda name: None):
