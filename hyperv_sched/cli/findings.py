@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import os
 import shutil
 import textwrap
 from typing import Any
@@ -34,6 +35,9 @@ NARROWEST, WIDEST = 40, 100
 _HEAD = ('severity', 'code', 'name', 'image')
 #: Of the longest severities, "warning" and "unknown".
 _SEVERITY_WIDTH = 7
+
+#: Colors of severities: parameters of the control sequence SGR of ECMA-48.
+_COLORS = {'error': '31', 'warning': '33', 'unknown': '35', 'info': '36'}
 
 #: Text before columns that are not in the first line.
 _LABELS = {'message': '', 'fix': 'Fix: '}
@@ -103,6 +107,7 @@ def write_paragraphs(columns: Sequence[str],
     body = [column for column in columns if column not in _HEAD]
     name_width = max((len(row.get('name', '')) for row in rows), default=0)
     width = _width(stream)
+    colored = is_colored(stream)
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         key = tuple(row[column] for column in columns
@@ -112,7 +117,10 @@ def write_paragraphs(columns: Sequence[str],
         if number and body:
             stream.write('\n')
         for row in group if head else ():
-            stream.write(_first_line(row, head, name_width) + '\n')
+            line = _first_line(row, head, name_width)
+            if colored and 'severity' in head:
+                line = _color(line, row['severity'])
+            stream.write(line + '\n')
         for line in _body_lines(group[0], body, width, '  ' if head else ''):
             stream.write(line + '\n')
 
@@ -130,6 +138,26 @@ def _width(stream: TextIO) -> int:
     if not stream.isatty():
         return WIDTH
     return max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST))
+
+
+def is_colored(stream: TextIO, environ: Mapping[str, str] = os.environ,
+               system: str = os.name) -> bool:
+    """Return whether a stream is a terminal on which colors are welcome.
+
+    NO_COLOR is described at no-color.org. The console of Windows prints
+    control sequences as they are, Windows Terminal does not.
+
+    :param system: value of :data:`os.name`
+    """
+    return (stream.isatty() and not environ.get('NO_COLOR')
+            and environ.get('TERM') != 'dumb'
+            and (system != 'nt' or 'WT_SESSION' in environ))
+
+
+def _color(line: str, severity: str) -> str:
+    """Color the severity, which starts the line."""
+    return (f'\x1b[{_COLORS[severity]}m{severity}\x1b[0m'
+            f'{line[len(severity):]}')
 
 
 def _first_line(row: Mapping[str, Any], head: Sequence[str],

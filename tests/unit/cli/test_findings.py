@@ -20,6 +20,39 @@ class Terminal(io.StringIO):
         return True
 
 
+class ColorsTestCase(base.TestCase):
+
+    def test_severity_is_colored_on_a_terminal(self):
+        for code, color in (('HV102', '31'), ('HV106', '33'),
+                            ('HV226', '35'), ('HV119', '36')):
+            finding = rules.CATALOGUE[code].finding()
+            with mock.patch.dict(os.environ, {'TERM': 'xterm'}, clear=True):
+                line = render([finding], stdout=Terminal()).split('\n')[0]
+            severity = finding.severity
+            self.assertEqual(
+                f'\x1b[{color}m{severity}\x1b[0m{" " * (7 - len(severity))}'
+                f'  {code}', line[:line.index(code) + 5])
+
+    def test_colors_are_left_out_where_they_are_not_wanted(self):
+        for stream, environ, system, expected in (
+                (Terminal(), {'TERM': 'xterm'}, 'posix', True),
+                (Terminal(), {}, 'posix', True),
+                (Terminal(), {'NO_COLOR': ''}, 'posix', True),
+                (Terminal(), {'NO_COLOR': '1'}, 'posix', False),
+                (Terminal(), {'TERM': 'dumb'}, 'posix', False),
+                (io.StringIO(), {'TERM': 'xterm'}, 'posix', False),
+                (Terminal(), {}, 'nt', False),
+                (Terminal(), {'WT_SESSION': 'x'}, 'nt', True)):
+            self.assertEqual(expected, findings_output.is_colored(
+                stream, environ, system), (environ, system))
+
+    def test_columns_without_a_severity_have_no_color(self):
+        with mock.patch.dict(os.environ, {'TERM': 'xterm'}, clear=True):
+            self.assertEqual('HV102\n', render(
+                [rules.CATALOGUE['HV102'].finding()], ['code'],
+                stdout=Terminal()))
+
+
 def render(findings, columns=findings_output.TABLE_COLUMNS, stdout=None):
     out = io.StringIO() if stdout is None else stdout
     findings_output.FindingsFormatter().emit_list(
