@@ -18,6 +18,8 @@ extensions = [
     'reno.sphinxext',
     'rule_sections',
 ]
+man_pages = [('commands', 'hyperv-sched',
+              'check images and hosts for Hyper-V generation 2', author, 1)]
 # It loads nothing from other servers.
 html_theme = 'furo'
 # Without the commit.
