@@ -15,6 +15,8 @@ import tempfile
 import fixtures
 import testtools
 
+from tests import forked
+
 TOP = pathlib.Path(__file__).parents[2]
 BIN = pathlib.Path(sys.executable).parent
 CONTEXT = 'authtoken context'
@@ -50,6 +52,8 @@ def put(text, group, option, *values):
 class StatusTestCase(testtools.TestCase):
 
     environment = {}
+    #: What the checks import; for the time that it takes.
+    modules = ()
 
     @classmethod
     def setUpClass(cls):
@@ -57,22 +61,32 @@ class StatusTestCase(testtools.TestCase):
         directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(directory.cleanup)
         cls.directory = pathlib.Path(directory.name)
+        cls.command = forked.Command(
+            'hyperv_sched.cli.status.command:main', *cls.modules)
+        cls.addClassCleanup(cls.command.close)
         cls.samples = {
             'nova': sample('nova.conf', 'hyperv_sched'),
             'glance': sample('glance.api', 'glance'),
             'paste': pathlib.Path(
                 sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()}
 
-    def status(self, *argv, **texts):
-        """Run the checks over these texts; return exit code and results."""
+    def status(self, *argv, installed=False, **texts):
+        """Run the checks over these texts; return exit code and results.
+
+        :param installed: run the installed command, not a fork
+        """
         options = []
         for name, text in texts.items():
             path = self.directory / f'{name}.conf'
             path.write_text(text)
             options += ['--glance-paste' if name == 'paste' else
                         f'--{name}-conf', path]
-        done = run(BIN / 'hyperv-sched-status', 'upgrade', 'check', '--json',
-                   *options, *argv, env=self.environment)
+        argv = ('upgrade', 'check', '--json', *options, *argv)
+        if installed or self.environment:
+            done = run(BIN / 'hyperv-sched-status', *argv,
+                       env=self.environment)
+        else:
+            done = self.command.run(*argv)
         self.assertIn(done.returncode, (0, 1, 2), done.stderr)
         return done.returncode, {
             check['check']: check
@@ -105,6 +119,9 @@ class StartTestCase(testtools.TestCase):
 
 class SchedulerTestCase(StatusTestCase):
 
+    modules = ('hyperv_sched.filters',
+               'nova.scheduler.filters.image_props_filter')
+
     def nova(self, available=None, enabled=None):
         text = self.samples['nova']
         if available is None:
@@ -117,7 +134,7 @@ class SchedulerTestCase(StatusTestCase):
         return put(text, 'filter_scheduler', 'enabled_filters', enabled)
 
     def test_right(self):
-        status, results = self.status(nova=self.nova())
+        status, results = self.status(installed=True, nova=self.nova())
         self.assertEqual(0, status, results)
         for name in ('Nova available filters', 'Nova enabled filters',
                      'Nova version', 'Options of [hyperv_sched]'):
@@ -204,13 +221,15 @@ class SchedulerTestCase(StatusTestCase):
 
 class ComputeTestCase(StatusTestCase):
 
+    modules = ('nova.virt.hyperv_sched', 'nova.virt.fake')
+
     def nova(self, driver='hyperv_sched.EnforcedDriver',
              enforced='fake.FakeDriver'):
         text = put(self.samples['nova'], 'DEFAULT', 'compute_driver', driver)
         return put(text, 'hyperv_sched', 'compute_driver', enforced)
 
     def test_right(self):
-        status, results = self.status(nova=self.nova())
+        status, results = self.status(installed=True, nova=self.nova())
         self.assertEqual(0, status, results)
         self.assertEqual(0, results['Nova compute driver']['result'])
         self.assertEqual(0, results['Nova enforced driver']['result'])
@@ -248,6 +267,9 @@ class ComputeTestCase(StatusTestCase):
 
 class GlanceTestCase(StatusTestCase):
 
+    modules = ('hyperv_sched.glance.import_plugin',
+               'hyperv_sched.glance.api_filter')
+
     def texts(self, *changes, flavor='keystone', paste=None,
               plugins='hyperv_generation'):
         glance = put(self.samples['glance'], 'image_import_opts',
@@ -265,7 +287,8 @@ class GlanceTestCase(StatusTestCase):
 
     def test_right_with_and_without_caching(self):
         for flavor in ('keystone', 'keystone+cachemanagement'):
-            status, results = self.status(**self.texts(flavor=flavor))
+            status, results = self.status(
+                installed=True, **self.texts(flavor=flavor))
             self.assertEqual(0, status, results)
             self.assertEqual(0, results['Glance API filter']['result'])
             self.assertEqual(0, results['Glance import plugin']['result'])
