@@ -39,6 +39,7 @@ READ = {
     'finish_migration': {'context', 'instance', 'block_device_info'},
     'finish_revert_migration': {'context', 'instance'},
     'check_can_live_migrate_destination': {'context', 'instance'},
+    'check_can_live_migrate_source': {'context', 'instance'},
     'pre_live_migration': {'context', 'instance'},
     'attach_volume': {'context', 'instance', 'disk_bus'},
     'snapshot': {'context', 'instance', 'image_id'},
