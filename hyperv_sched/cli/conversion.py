@@ -248,6 +248,17 @@ def required_space(source: Source, block_size: int,
     qemu-img does not write blocks of zeros; which these are is known only
     when they are read.
     """
+    if source.format == 'vhdx':
+        blocks = _count_blocks_of_vhdx(source, block_size)
+    else:
+        blocks = _count_blocks(source, block_size, guard)
+    table = _BAT_ENTRY_SIZE * -(-source.size // block_size)
+    return _HEAD_SIZE + blocks * block_size + -(-table // _MIB) * _MIB
+
+
+def _count_blocks(source: Source, block_size: int,
+                  guard: signals.Guard) -> int:
+    """Return the number of blocks that have data."""
     blocks, last = 0, -1
     for start, length in qemu_img.extents(source.node, guard):
         first = max(start // block_size, last + 1)
@@ -255,8 +266,18 @@ def required_space(source: Source, block_size: int,
         if end >= first:
             blocks += end - first + 1
             last = end
-    table = _BAT_ENTRY_SIZE * -(-source.size // block_size)
-    return _HEAD_SIZE + blocks * block_size + -(-table // _MIB) * _MIB
+    return blocks
+
+
+def _count_blocks_of_vhdx(source: Source, block_size: int) -> int:
+    """Return the largest number of blocks that can have data.
+
+    qemu-img reports all of a VHDX as data. Its blocks are in its file.
+    """
+    size = int(source.content['block_size'] or block_size)
+    present = -(-int(source.content['file_size']) // size)
+    return min(present * -(-size // block_size),
+               -(-source.size // block_size))
 
 
 def check_space(directory: str, required: int) -> None:

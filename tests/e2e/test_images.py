@@ -2,8 +2,10 @@
 """From a disk image to a server; and images that are refused before."""
 
 import json
+import subprocess
 import uuid
 
+from tests import guests
 from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
@@ -57,6 +59,21 @@ class FirstPathTestCase(base.StoryTestCase):
         self.assertIn(server.compute_host, e2e_cloud.NEW_ENOUGH)
         self.assertEqual(
             {server.compute_host}, self.cloud.allocated(server))
+
+    def test_qcow2_is_converted_and_boots(self):
+        name = f'story-{uuid.uuid4()}'
+        raw = self.cloud.file(guests.bootable(), 'disk.raw')
+        path = f'{raw}.qcow2'
+        subprocess.run(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2',
+                        raw, path], check=True)
+        image = self.cloud.answer(
+            'hyperv-sched', 'image', 'upload', '--os-cloud', 'demo',
+            '--name', name, path)
+        self.addCleanup(self.cloud.demo.image.delete_image, image['id'])
+        self.assertEqual(('active', 'vhdx'),
+                         (image['status'], image['disk_format']))
+        found = self.cloud.demo.image.get_image(image['id'])
+        self.assertEqual('ACTIVE', self.cloud.boot(found).status)
 
     def test_glance_client_imports(self):
         image = self.cloud.imported(

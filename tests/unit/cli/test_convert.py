@@ -144,6 +144,20 @@ class SpaceTestCase(base.CommandTestCase):
                 (((MIB, MIB), (5 * MIB, 3 * MIB)), 4)):
             self.assertEqual((9 + blocks) * MIB, self.required(*extents))
 
+    def test_blocks_of_a_vhdx_are_those_of_its_file(self):
+        for file_size, size, block_size, blocks in (
+                (10 * MIB, MIB, MIB, 10), (10 * MIB + 1, MIB, MIB, 11),
+                (96 * MIB, 32 * MIB, MIB, 96),
+                (3 * MIB, MIB, 32 * MIB, 3),
+                (10 * MIB, MIB, 32 * MIB, 4),
+                (900 * MIB, MIB, MIB, 100)):
+            source = conversion.Source('/x', 'vhdx', {
+                'file_size': file_size, 'block_size': size,
+                'virtual_size': 100 * MIB})
+            self.assertEqual(
+                9 * MIB + blocks * block_size, conversion.required_space(
+                    source, block_size, signals.Guard()))
+
     def test_table_of_blocks_counts(self):
         self.assertEqual(9 * MIB, self.required(size=1024 ** 2 // 8 * MIB))
         self.assertEqual(10 * MIB, self.required(size=(
