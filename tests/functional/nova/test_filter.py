@@ -15,10 +15,29 @@ NO_VALID_HOST = 'No valid host was found. '
 OFFERED = 'Of the hosts that placement offered: '
 
 
-class PlacementOfServersTestCase(cloud.HyperVCloud):
+class FilterTestCase(cloud.SharedCloudTestCase):
+
+    def configure(self, group, **values):
+        """Let the filters read other options, until the end of the test."""
+        self.flags(group, **values)
+        manager = self.scheduler.manager.host_manager
+        patch = mock.patch.object(
+            manager, 'enabled_filters',
+            [type(enabled)() for enabled in manager.enabled_filters])
+        patch.start()
+        self.addCleanup(patch.stop)
+
+
+class PlacementOfServersTestCase(cloud.SharedCloudTestCase):
     """Only this filter stands between the server and a wrong host."""
 
-    filters = ('ComputeFilter', cloud.FILTER)
+    class Cloud(cloud.HyperVCloud):
+        filters = ('ComputeFilter', cloud.FILTER)
+
+    def setUp(self):
+        super().setUp()
+        # Nova prefers empty hosts.
+        self.addCleanup(self.delete_servers)
 
     def landed_on(self, image_id, count=6):
         servers = [self.boot(image_id) for _ in range(count)]
@@ -50,7 +69,7 @@ class PlacementOfServersTestCase(cloud.HyperVCloud):
                          self.landed_on(image, count=8))
 
 
-class NoValidHostTestCase(cloud.SharedCloudTestCase):
+class NoValidHostTestCase(FilterTestCase):
     """The fault of the server says why."""
 
     class Cloud(cloud.HyperVCloud):
@@ -70,6 +89,13 @@ class NoValidHostTestCase(cloud.SharedCloudTestCase):
             'Hyper-V 6.2, gene... Use a Hyper-V host, or an image for this '
             'hypervisor',
             self.fault_of(self.boot(image)))
+
+    def test_reason_can_be_withheld(self):
+        self.configure('hyperv_sched', explain_no_valid_host=False)
+        server = self.boot(self.image('gen2', **cloud.GENERATION_2))
+        self.assertEqual(
+            NO_VALID_HOST + 'There are not enough hosts available.',
+            self.fault_of(server))
 
     def test_request_without_hosts_is_counted_once_for_each_rule(self):
         path = self.useFixture(fixtures.TempDir()).join('nova.prom')
@@ -189,14 +215,12 @@ class OldHostTestCase(cloud.SharedCloudTestCase):
             server['fault']['message'])
 
 
-class OfferedHostsCloud(cloud.HyperVCloud):
-
-    hosts = ('ws2012', 'kvm', 'ws2022')
-    filters = ('ComputeFilter', 'AllHostsFilter', cloud.FILTER)
-
-
-class OfferedHostsMixin:
+class OfferedHostsTestCase(FilterTestCase):
     """The one capable host falls to a filter before this one."""
+
+    class Cloud(cloud.HyperVCloud):
+        hosts = ('ws2012', 'kvm', 'ws2022')
+        filters = ('ComputeFilter', 'AllHostsFilter', cloud.FILTER)
 
     def setUp(self):
         super().setUp()
@@ -209,11 +233,6 @@ class OfferedHostsMixin:
                 compute_filter.ComputeFilter, 'host_passes',
                 lambda _, host, spec: host.host != 'ws2022'):
             return self.boot(self.image('gen2', **cloud.GENERATION_2))
-
-
-class OfferedHostsTestCase(OfferedHostsMixin, cloud.SharedCloudTestCase):
-
-    Cloud = OfferedHostsCloud
 
     def test_line_of_nova_on_all_filters_is_logged(self):
         server = self.refused()
@@ -243,32 +262,8 @@ class OfferedHostsTestCase(OfferedHostsMixin, cloud.SharedCloudTestCase):
     def test_option_is_not_named_where_placement_has_no_more(self):
         self.assertIn(f'{OFFERED}HV401', self.refused()['fault']['message'])
 
-
-class AsManyHostsAsAllowedTestCase(OfferedHostsMixin, OfferedHostsCloud):
-    """There may be others, which placement does not offer."""
-
-    def setUp(self):
-        self.flags(max_placement_results=3, group='scheduler')
-        super().setUp()
-
-    def test_option_that_limits_them_is_named(self):
+    def test_option_is_named_where_there_may_be_more_hosts(self):
+        self.configure('scheduler', max_placement_results=3)
         self.assertIn('Of the hosts that placement offered '
                       '(max_placement_results=3): HV401 ',
                       self.refused()['fault']['message'])
-
-
-class WithheldReasonTestCase(cloud.HyperVCloud):
-
-    hosts = ('ws2012',)
-    filters = ('ComputeFilter', cloud.FILTER)
-
-    def setUp(self):
-        self.flags(explain_no_valid_host=False, group='hyperv_sched')
-        super().setUp()
-
-    def test_fault_says_what_nova_says(self):
-        image = self.image('gen2', **cloud.GENERATION_2)
-        server = self.boot(image)
-        self.assertEqual(
-            NO_VALID_HOST + 'There are not enough hosts available.',
-            server['fault']['message'])

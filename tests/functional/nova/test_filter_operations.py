@@ -13,15 +13,19 @@ CAPABLE = {'ws2012r2', 'ws2022'}
 VOLUME = nova_fixtures.CinderFixture.IMAGE_BACKED_VOL
 
 
-class OperationsCloud(cloud.HyperVCloud):
+class OperationsTestCase(cloud.SharedCloudTestCase):
     """A host that cannot run generation 2, and Nova likes it best."""
 
-    hosts = ('ws2012', 'ws2012r2', 'ws2022')
-    filters = ('ComputeFilter', cloud.FILTER)
+    class Cloud(cloud.HyperVCloud):
+        hosts = ('ws2012', 'ws2012r2', 'ws2022')
+        filters = ('ComputeFilter', cloud.FILTER)
+
+        def setUp(self):
+            self.flags(weight_classes=[fakes.OLDEST_FIRST],
+                       group='filter_scheduler')
+            super().setUp()
 
     def setUp(self):
-        self.flags(weight_classes=[fakes.OLDEST_FIRST],
-                   group='filter_scheduler')
         super().setUp()
         # Nothing that Nova's own filters would look at.
         self.gen2 = self.image('gen2', hw_machine_type='hyperv-gen2')
@@ -37,7 +41,7 @@ class OperationsCloud(cloud.HyperVCloud):
         return self.host_of(self.api.get_server(server['id']))
 
 
-class MoveTestCase(OperationsCloud):
+class MoveTestCase(OperationsTestCase):
     """A server moves to the other host that can run it, never to ws2012."""
 
     def assertMoved(self, server, old_host):
@@ -64,9 +68,7 @@ class MoveTestCase(OperationsCloud):
 
     def test_evacuation(self):
         server, host = self.boot_generation_2()
-        self.computes[host].stop()
-        service, = self.api.get_services(host=host)
-        self.api.put_service_force_down(service['id'], True)
+        self.stop_host(host)
         self.api.post_server_action(server['id'], {'evacuate': {}})
         self._wait_for_migration_status(server, ['done'])
         self.assertMoved(server, host)
@@ -87,10 +89,12 @@ class MoveTestCase(OperationsCloud):
         self.assertMoved(server, host)
 
 
-class NoOtherHostTestCase(OperationsCloud):
+class NoOtherHostTestCase(OperationsTestCase):
     """Where no other host can run it, a server stays where it is."""
 
-    hosts = ('ws2012', 'ws2012r2')
+    def setUp(self):
+        super().setUp()
+        self.stop_host('ws2022')
 
     def test_cold_migration(self):
         server, _ = self.boot_generation_2()
@@ -109,21 +113,23 @@ class NoOtherHostTestCase(OperationsCloud):
         self.assertEqual('ws2012r2', self.host_of(server))
 
 
-class RebuildTestCase(OperationsCloud):
-
-    hosts = ('ws2012',)
+class RebuildTestCase(OperationsTestCase):
 
     def test_image_that_the_host_can_run_is_taken(self):
-        server = self.boot(self.image('old', 'vhd',
-                                      hw_machine_type='hyperv-gen1'))
+        server = self.boot(
+            self.image('old', 'vhd', hw_machine_type='hyperv-gen1'),
+            host='ws2012')
         image = self.image('new', 'vhd', hypervisor_type='hyperv')
         self._rebuild_server(server, image)
         self.assertEqual('ws2012', self.current_host(server))
 
 
-class BootFromVolumeTestCase(OperationsCloud):
+class BootFromVolumeTestCase(OperationsTestCase):
 
-    hosts = ('ws2012', 'ws2012r2')
+    def setUp(self):
+        super().setUp()
+        # There is one volume.
+        self.addCleanup(self.delete_servers)
 
     def boot_from_volume(self, metadata):
         """Boot from a volume that has a copy of an image's properties."""

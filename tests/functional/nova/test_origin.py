@@ -13,11 +13,12 @@ from tests.functional.nova import fakes
 GENERATION_1 = {'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv'}
 
 
-class RefusedCloud(cloud.EnforcedCloud):
+class RefusedTestCase(cloud.SharedCloudTestCase):
     """A guest of generation 1 whose record in Nova has generation 2."""
 
-    hosts = ('ws2012', 'ws2022')
-    filters = ('ComputeFilter', cloud.FILTER)
+    class Cloud(cloud.EnforcedCloud):
+        hosts = ('ws2012', 'ws2022')
+        filters = ('ComputeFilter', cloud.FILTER)
 
     def setUp(self):
         super().setUp()
@@ -78,7 +79,7 @@ class RefusedCloud(cloud.EnforcedCloud):
         return spawned
 
 
-class AfterRefusalTestCase(RefusedCloud):
+class AfterRefusalTestCase(RefusedTestCase):
 
     def test_rescue_and_unrescue(self):
         self.act(self.server, {'rescue': {'rescue_image_ref': self.gen1}})
@@ -139,9 +140,7 @@ class AfterRefusalTestCase(RefusedCloud):
 
     def test_evacuation(self):
         spawned = self.record_spawns()
-        self.computes['ws2012'].stop()
-        service, = self.api.get_services(host='ws2012')
-        self.api.put_service_force_down(service['id'], True)
+        self.stop_host('ws2012')
         self.act(self.server, {'evacuate': {}})
         self._wait_for_migration_status(self.server, ['done'])
         self.assertEqual([('hyperv-gen1', 'hyperv-gen1')], spawned)
@@ -181,10 +180,11 @@ class AfterRefusalTestCase(RefusedCloud):
         self.assertEqual('hyperv-gen2', self.recorded(self.server))
 
 
-class RefusedByTheHostTestCase(RefusedCloud):
+class RefusedByTheHostTestCase(RefusedTestCase):
     """The host refuses the rebuild, and restores the record at once."""
 
-    filters = ('ComputeFilter',)
+    class Cloud(cloud.EnforcedCloud):
+        hosts = ('ws2012', 'ws2022')
 
     def refuse(self, server):
         self.assertEqual('ACTIVE', server['status'])
