@@ -54,7 +54,7 @@ class InspectTestCase(ImagesTestCase):
                 ('vpc', ('force_size=on', 'subformat=fixed'),
                  ('vhd', 'fixed')),
                 ('qcow2', (), ('qcow2', None)),
-                ('vmdk', (), ('vmdk', None)),
+                ('vmdk', (), ('vmdk', 'monolithicSparse')),
                 ('vdi', (), ('vdi', None))):
             found = self.inspect(self.create('disk', kind, *options))
             self.assertEqual(
