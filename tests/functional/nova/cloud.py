@@ -230,7 +230,9 @@ def _stop_shared():
 
 def _share(kind):
     """Return the running cloud of a class, or start one."""
-    if not _shared or type(_shared[0]) is not kind:
+    if _shared and type(_shared[0]) is not kind:
+        _stop_shared()
+    if not _shared:
         # Nova's base class is a test case, which wants the name of a method.
         started = kind('setUp')
         try:
