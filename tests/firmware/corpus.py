@@ -465,8 +465,7 @@ PARTITIONS = (
         images.poke('B', 512 + 20, 255), images.resize(64 * images.MIB))),
     starts('shrunk-esp-inside', DISK, images.gpt(
         'start=2048, size=36MiB, type=U'), images.fat(), GRUB,
-        images.resize(40 * images.MIB), VHDX, warns='HV310',
-        telling=True),
+        images.resize(40 * images.MIB), VHDX, warns='HV310'),
     refused('shrunk-esp-cut-behind-loader', 'HV315', CUT_OFF, *on_disk(
         images.resize(40 * images.MIB)), telling=True),
     refused('shrunk-other-cut', 'HV315', CUT_OFF, DISK, images.gpt(
@@ -477,8 +476,7 @@ PARTITIONS = (
         images.resize(20 * images.MIB), VHDX),
     fails('shrunk-esp-outside', 'HV315', DISK, images.gpt(
         'start=2048, size=4MiB, type=L', 'type=U'), images.fill(1),
-        images.fat(), GRUB, images.resize(4 * images.MIB), VHDX,
-        telling=True),
+        images.fat(), GRUB, images.resize(4 * images.MIB), VHDX),
     # Ranges of partitions.
     fails('esp-past-last-usable', 'HV309', *on_disk(
         gpt_edit.last_lba(LAST - 32))),
@@ -490,7 +488,7 @@ PARTITIONS = (
         gpt_edit.last_lba(2047))),
     fails('esp-overlapped', 'HV308', DISK, images.gpt(
         'start=2048, size=40MiB, type=U', 'type=L'), images.fat(), GRUB,
-        gpt_edit.first_lba(4096, 1), VHDX, telling=True),
+        gpt_edit.first_lba(4096, 1), VHDX),
     fails('esp-overlapped-by-a-sector', 'HV308', DISK, images.gpt(
         'start=2048, size=40MiB, type=U', 'start=83968, type=L'),
         images.fat(), GRUB, gpt_edit.first_lba(83967, 1), VHDX),
@@ -560,7 +558,7 @@ PARTITIONS = (
     fails('disk-without-table', 'HV301', DISK, images.poke(
         '446s', 0, b'\xeb' * 446), VHDX),
     starts('fat-without-table', DISK, images.fat(), GRUB, VHDX,
-           warns='HV301', telling=True),
+           warns='HV301'),
     fails('fat-without-table-or-loader', 'HV301', DISK, images.fat(), VHDX),
     starts('mbr-ef', *mbr('start=2048, type=ef'), warns='HV302'),
     starts('mbr-0c', *mbr('start=2048, type=c'), warns='HV302'),
@@ -938,7 +936,7 @@ LOADERS = (
     fails('loader-console-program', 'HV333', *with_loader(
         loaders.subsystem(loaders.grub, 3))),
     fails('loader-boot-driver', 'HV333', *with_loader(
-        loaders.subsystem(loaders.grub, 11)), telling=True),
+        loaders.subsystem(loaders.grub, 11))),
     fails('loader-runtime-driver', 'HV333', *with_loader(
         loaders.subsystem(loaders.grub, 12))),
     # The second stage.
@@ -961,7 +959,7 @@ LOADERS = (
         images.put('EFI/BOOT/grub.efi', loaders.grub)), telling=True),
     fails('shim-suse-other-name', 'HV334', *with_files(
         images.put(BOOTX64, loaders.suse_shim),
-        images.put('EFI/BOOT/grubx64.efi', loaders.grub)), telling=True),
+        images.put('EFI/BOOT/grubx64.efi', loaders.grub))),
     starts('shim-uki-by-csv', *with_files(
         *FALLBACK_AND_SHIM, UKI, boot_option(UKI_OPTION)), telling=True),
     starts('shim-uki-missing-and-default', *with_files(
@@ -997,10 +995,10 @@ LOADERS = (
         BOOTX64, loaders.unified(initrds.initrd('6.1')))), warns='HV347'),
     # Secure Boot.
     starts('secure-boot-shim-grub', *with_files(SHIM, SIGNED_GRUB, DEBIAN),
-           telling=True, **SECURE_BOOT),
+           **SECURE_BOOT),
     starts('secure-boot-shim-fallback', *with_files(
         SHIM, FALLBACK, CSV, *INSTALLED), **SECURE_BOOT),
-    fails('secure-boot-grub', 'HV335', *GOOD, VHDX, telling=True,
+    fails('secure-boot-grub', 'HV335', *GOOD, VHDX,
           **SECURE_BOOT),
     fails('secure-boot-systemd-boot', 'HV335', *with_loader(
         loaders.systemd_boot), **SECURE_BOOT),
@@ -1070,7 +1068,7 @@ BOOT_CONFIGURATIONS = (
         f'search --no-floppy --fs-uuid --set=root {UUID.upper()}'))),
     fails('grub-stub-other-uuid', '', *two(
         stub(f'search.fs_uuid {UUID} root hd0,gpt2 '),
-        uuid=OTHER_UUID), warns='HV343', telling=True),
+        uuid=OTHER_UUID), warns='HV343'),
     starts('grub-stub-other-uuid-and-configuration', *two(
         stub(f'search.fs_uuid {UUID} root hd0,gpt2 '),
         images.put('boot/grub/grub.cfg', CONFIGURATION),
@@ -1136,7 +1134,7 @@ FOR_BIOS_MEDIA = (*VOLUME, images.iso(
 EFI_MEDIA = (*VOLUME, images.iso())
 
 MEDIA = (
-    starts('media-for-both', *FOR_BOTH_MEDIA, warns='HV222', telling=True),
+    starts('media-for-both', *FOR_BOTH_MEDIA, warns='HV222'),
     starts('media-efi-first', *VOLUME, EFI_FIRST),
     starts('media-hybrid-gpt', *VOLUME, AS_GPT, telling=True),
     starts('media-by-grub-mkrescue', DISK, images.rescue),
@@ -1174,7 +1172,7 @@ MEDIA = (
         *images.FOR_BIOS)),
     fails('media-gpt-alone', 'HV227', *VOLUME, images.hybrid(gpt=True)),
     fails('media-gpt-and-bios', 'HV227', *VOLUME, images.hybrid(
-        *images.FOR_BIOS, gpt=True), telling=True),
+        *images.FOR_BIOS, gpt=True)),
     starts('media-1-for-both', *FOR_BOTH_MEDIA, **GENERATION_1),
     starts('media-1-for-bios', *FOR_BIOS_MEDIA, warns='HV222', telling=True,
            **GENERATION_1),
