@@ -18,9 +18,10 @@ from tests.drivers import enforced
 #: image to judge. test_enforced has servers, and compares what is heard.
 JUDGED = {
     'test_attach_volume', 'test_check_can_live_migrate_destination',
-    'test_finish_migration', 'test_finish_revert_migration',
-    'test_migrate_disk_and_power_off', 'test_power_on',
-    'test_pre_live_migration', 'test_reboot', 'test_snapshot', 'test_spawn'}
+    'test_check_can_live_migrate_source', 'test_finish_migration',
+    'test_finish_revert_migration', 'test_migrate_disk_and_power_off',
+    'test_power_on', 'test_pre_live_migration', 'test_reboot',
+    'test_snapshot', 'test_spawn'}
 
 #: It looks for the methods in the class's own dictionary, to unwrap them;
 #: an enforced class inherits them.
