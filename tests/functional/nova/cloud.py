@@ -264,15 +264,17 @@ class SharedCloudTestCase(testtools.TestCase):
         super().setUp()
         self._others = {guest for host in self.hosts
                         for guest in self.driver_guests(host)}
-        self.addCleanup(self._forget_images, {*self.glance.images})
+        glance = self.cloud.glance
+        self.addCleanup(self._forget_images, glance, {*glance.images})
 
     def __getattr__(self, name):
         return getattr(type(self).cloud, name)
 
-    def _forget_images(self, others):
-        for image in {*self.glance.images} - others:
-            self.glance.images.pop(image)
-            self.glance._imagedata.pop(image, None)
+    @staticmethod
+    def _forget_images(glance, others):
+        for image in {*glance.images} - others:
+            glance.images.pop(image)
+            glance._imagedata.pop(image, None)
 
     def delete_servers(self):
         """Delete the servers of this test and of those before."""
