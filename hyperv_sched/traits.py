@@ -124,7 +124,7 @@ def least_build(traits: Collection[str]) -> versions.Version | None:
 
 @dataclasses.dataclass(frozen=True)
 class HostRelease:
-    """What is known of the Windows of a host."""
+    """The release of Windows on a host, as far as it is known."""
 
     build: versions.Version | None = None
     """From its own driver, which nova-compute of other hosts cannot ask."""

@@ -28,6 +28,21 @@ class DefectError(Exception):
         self.report = DefectReport(defect, detail)
 
 
+def malformed(detail: str) -> DefectError:
+    """Return the error for a container with invalid structures."""
+    return DefectError(Defect.CONTAINER_MALFORMED, detail)
+
+
+def truncated(detail: str) -> DefectError:
+    """Return the error for a container that is cut off."""
+    return DefectError(Defect.CONTAINER_TRUNCATED, detail)
+
+
+def not_read(detail: str) -> DefectError:
+    """Return the error for a container that Python cannot read."""
+    return DefectError(Defect.CONTAINER_NOT_READ, detail)
+
+
 @dataclasses.dataclass(frozen=True)
 class Partition:
     """A partition that UEFI firmware reads."""

@@ -56,6 +56,10 @@ from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
 from hyperv_sched.disk.vhdx import metadata
 
+_malformed = inspection.malformed
+_truncated = inspection.truncated
+_not_read = inspection.not_read
+
 _HEADER = struct.Struct('>4xIQIIQIIQQIIQ')
 _HEADER_V3 = struct.Struct('>72xQ16xII')
 _HEADER_V2_SIZE = 72
@@ -151,18 +155,6 @@ def read(image: reader.Reader,
     disk = ClusterDisk(image, header)
     disk.check()
     return disk
-
-
-def _malformed(detail: str) -> inspection.DefectError:
-    return inspection.DefectError(Defect.CONTAINER_MALFORMED, detail)
-
-
-def _truncated(detail: str) -> inspection.DefectError:
-    return inspection.DefectError(Defect.CONTAINER_TRUNCATED, detail)
-
-
-def _not_read(detail: str) -> inspection.DefectError:
-    return inspection.DefectError(Defect.CONTAINER_NOT_READ, detail)
 
 
 def _parse_header(head: bytes) -> _Header:

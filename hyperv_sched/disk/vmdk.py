@@ -43,9 +43,14 @@ from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
 from hyperv_sched.disk.vhdx import metadata
 
+_malformed = inspection.malformed
+_truncated = inspection.truncated
+_not_read = inspection.not_read
+
 _SIGNATURE = b'KDMV'
 _DESCRIPTOR = b'# Disk DescriptorFile'
 _SECTOR_SIZE = 512
+
 _HEADER = struct.Struct('<4sIIQQQQI8xQ8xB4xH')
 _VERSIONS = (1, 2, 3)
 _AT_END = 0xffffffffffffffff
@@ -125,18 +130,6 @@ def read(image: reader.Reader,
     disk = GrainDisk(image, header)
     disk.check()
     return disk
-
-
-def _malformed(detail: str) -> inspection.DefectError:
-    return inspection.DefectError(Defect.CONTAINER_MALFORMED, detail)
-
-
-def _truncated(detail: str) -> inspection.DefectError:
-    return inspection.DefectError(Defect.CONTAINER_TRUNCATED, detail)
-
-
-def _not_read(detail: str) -> inspection.DefectError:
-    return inspection.DefectError(Defect.CONTAINER_NOT_READ, detail)
 
 
 def _other_file(descriptor: bytes) -> inspection.DefectError:
