@@ -36,19 +36,17 @@ def _multiply(a: int, b: int) -> int:
     return product
 
 
-@functools.cache
-def _zeros_factor(exponent: int) -> int:
-    """Return the factor for appending 2^exponent zero bytes."""
-    if exponent == 0:
-        return 1 << 23  # x^8
-    return _multiply(_zeros_factor(exponent - 1), _zeros_factor(exponent - 1))
-
-
-def _append_zeros(crc: int, count: int) -> int:
-    for exponent in range(count.bit_length()):
-        if count >> exponent & 1:
-            crc = _multiply(crc, _zeros_factor(exponent))
-    return crc
+#: A file has few structures, mostly in two copies.
+@functools.lru_cache(maxsize=64)
+def _zeros_factor(count: int) -> int:
+    """Return the factor for appending zero bytes."""
+    factor, power = 1 << 31, 1 << 23  # 1 and x^8
+    while count:
+        if count & 1:
+            factor = _multiply(factor, power)
+        power = _multiply(power, power)
+        count >>= 1
+    return factor
 
 
 def checksum(data: bytes, checksum_offset: int) -> int:
@@ -62,4 +60,4 @@ def checksum(data: bytes, checksum_offset: int) -> int:
     crc = _MASK
     for byte in filled:
         crc = _TABLE[(crc ^ byte) & 0xff] ^ crc >> 8
-    return _append_zeros(crc, len(data) - len(filled)) ^ _MASK
+    return _multiply(crc, _zeros_factor(len(data) - len(filled))) ^ _MASK
