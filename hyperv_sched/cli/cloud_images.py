@@ -20,7 +20,6 @@ from hyperv_sched.cli import image_api
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import rest
-from hyperv_sched.disk import ranges
 
 if TYPE_CHECKING:
     from hyperv_sched.disk import secure_boot
@@ -106,6 +105,7 @@ def _inspect(api: image_api.ImageAPI, image: Mapping[str, Any],
     :raises image_api.ContentUnavailableError: it cannot be read.
     """
     from hyperv_sched import disk
+    from hyperv_sched.disk import ranges
 
     if start_progress is None or policy is None:
         try:

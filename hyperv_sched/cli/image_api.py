@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
 import re
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import BinaryIO
 import urllib.parse
@@ -15,7 +16,9 @@ import uuid
 from hyperv_sched.cli import document_files
 from hyperv_sched.cli import progress
 from hyperv_sched.cli import rest
-from hyperv_sched.disk import ranges
+
+if TYPE_CHECKING:
+    from hyperv_sched.disk import ranges
 
 PAGE_SIZE = 200
 #: Image ids, which become part of a path.
@@ -116,6 +119,8 @@ class ImageAPI(rest.API):
         :class:`ImageChangedError`, :class:`rest.CloudError` and
         :class:`ranges.BudgetExceededError`.
         """
+        from hyperv_sched.disk import ranges
+
         size = get_size(image)
 
         def fetch(offset: int, length: int) -> bytes:

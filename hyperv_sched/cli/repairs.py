@@ -23,9 +23,6 @@ from hyperv_sched.cli import base
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import signals
-from hyperv_sched.disk import mbr
-from hyperv_sched.disk import reader
-from hyperv_sched.disk import virtual_disk
 
 _PACKAGES = {'gdisk': 'gdisk', 'sgdisk': 'gdisk', 'mcopy': 'mtools',
              'mmd': 'mtools'}
@@ -219,6 +216,10 @@ def _extents(content: Mapping[str, Any]) -> set[tuple[int, int]]:
 
 def _has_mbr_partitions(path: str) -> bool:
     """Return whether an MBR has partitions, which a new one replaces."""
+    from hyperv_sched.disk import mbr
+    from hyperv_sched.disk import reader
+    from hyperv_sched.disk import virtual_disk
+
     with inputs.open_disk(path) as file:
         return any(
             entry.used and entry.type != mbr.PROTECTIVE

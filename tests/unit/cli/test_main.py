@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import importlib.metadata
+import subprocess
+import sys
 
 from tests.unit.cli import base
 
@@ -36,3 +38,23 @@ class OpenStackClientTestCase(base.CommandTestCase):
         self.assertEqual(own, {
             point.name: point.value
             for point in points.select(group='openstack.extension')})
+
+
+class StartTestCase(base.CommandTestCase):
+
+    LOAD = (
+        'import importlib.metadata, sys\n'
+        'found = importlib.metadata.entry_points(group="hyperv_sched.cli")\n'
+        'print(len([point.load() for point in found]))\n'
+        'print(*sorted(sys.modules))\n')
+
+    def test_help_of_all_commands_imports_nothing_that_is_slow(self):
+        done = subprocess.run([sys.executable, '-W', 'ignore', '-c',
+                               self.LOAD], text=True, check=True,
+                              capture_output=True)
+        number, modules = done.stdout.splitlines()
+        self.assertGreaterEqual(int(number), 10)
+        self.assertEqual(set(), {
+            'cryptography', 'hyperv_sched.disk', 'hyperv_sched.objects',
+            'hyperv_sched.validators', 'jsonschema', 'openstack',
+            'oslo_versionedobjects', 'requests'} & set(modules.split()))
