@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing
 
 from hyperv_sched import names
@@ -12,6 +13,7 @@ from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
 from hyperv_sched.disk import mbr
 from hyperv_sched.disk import partitions
+from hyperv_sched.disk import systemd_boot
 from hyperv_sched.disk import systems
 from hyperv_sched.disk import uefi
 from hyperv_sched.disk import virtual_disk
@@ -126,6 +128,7 @@ def _boot_by_uefi(disk: virtual_disk.Disk, layout: partitions.Layout,
             loaders += _loaders(candidate, loaded)
         else:
             _check_booted(disk, layout, candidate, volume, result)
+            _start_only_image(layout, volume, loaded)
             systems.inspect(disk, layout, candidate, loaded, result)
             if candidate.number and layout.defect.defect not in _DAMAGED:
                 boot_configuration.check(
@@ -171,6 +174,20 @@ def _boot_candidate(disk: virtual_disk.Disk,
             f'of {volume.clusters} clusters')
     uefi.boot(volume, loaded)
     return volume
+
+
+def _start_only_image(layout: partitions.Layout, volume: fat.Volume,
+                      loaded: list[uefi.LoadedImage]) -> None:
+    """Start what systemd-boot starts, if that is certain."""
+    last = [image for image in loaded if image.started_by][-1]
+    if not systemd_boot.recognize(last.program) or any(
+            candidate.type == systemd_boot.EXTENDED_BOOT_LOADER
+            for candidate in layout.candidates):
+        return
+    with contextlib.suppress(fat.DamagedFATError, uefi.BootError):
+        path = systemd_boot.only_image(volume)
+        if path:
+            uefi.start_image(volume, path, last.path, loaded)
 
 
 def _check_booted(disk: virtual_disk.Disk, layout: partitions.Layout,

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Which of the templates of Hyper-V start the loaders of a disk.
 
-Firmware verifies the loader that it starts, by the keys of the template
-(EDK II, ``DxeImageVerificationLib.c``); a shim verifies what it starts and
-what that starts, by the same keys and its own (``verify.c`` of rhboot/shim).
+Firmware verifies the loader that it starts and what that starts, by the keys
+of the template (EDK II, ``DxeImageVerificationLib.c``); a shim verifies what
+it starts and what that starts, by the same keys and its own (``verify.c`` of
+rhboot/shim).
 A shim has its own keys in the section ``.vendor_cert``, little endian; what it
 trusts is one certificate, or lists of them:
 
@@ -132,6 +133,11 @@ class _Keys:
     allowed: frozenset[bytes]
     """Hashes that the shim trusts."""
     refused: Sequence[signature_lists.Signatures]
+    of_shim: bool = False
+    """Whether they are those of a shim."""
+    needs_sbat: bool = False
+    """Whether a program must have a section ``.sbat``: what a shim itself
+    starts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -250,18 +256,18 @@ def _stages(path: Sequence[uefi.LoadedImage], loaders: Mapping[str, _Loader],
     by_path: dict[str, _Keys] = {inspection.FIRMWARE: _Keys(
         template.db, (), frozenset(), (template.dbx,))}
     level: sbat.Level | None = None
-    shim = False
     for step in path:
         keys = by_path.get(step.started_by, by_path[inspection.FIRMWARE])
-        yield step, keys, level if shim else None
+        yield step, keys, level if keys.of_shim else None
         contents = loaders[step.path].contents
         if step.program.shim is not None and contents is not None:
-            shim = True
             own = sbat.automatic_level(
                 contents.section(b'.sbatlevel', sbat.MAX_SIZE) or b'')
             if own and (level is None or own.date > level.date):
                 level = own
             keys = _shim_keys(contents, template)
+        else:
+            keys = dataclasses.replace(keys, needs_sbat=False)
         by_path[step.path] = keys
 
 
@@ -281,7 +287,7 @@ def _shim_keys(contents: pe.Contents, template: templates.Template) -> _Keys:
         refused = signature_lists.read(
             section[refused_offset:refused_offset + refused_size])
     return _Keys(template.db, own.certificates, own.hashes,
-                 (template.dbx, refused))
+                 (template.dbx, refused), of_shim=True, needs_sbat=True)
 
 
 def _verify_loader(step: uefi.LoadedImage, loader: _Loader, keys: _Keys,
@@ -292,7 +298,7 @@ def _verify_loader(step: uefi.LoadedImage, loader: _Loader, keys: _Keys,
     :raises _RefusedError: it does not start, or cannot be verified.
     :raises certificates.UnsupportedError: it cannot be verified.
     """
-    by_firmware = step.started_by == inspection.FIRMWARE
+    by_firmware = not keys.of_shim
     if not step.program.signed or loader.contents is None:
         raise _RefusedError(Problem.UNSIGNED, step.path)
     table = loader.table
@@ -308,7 +314,7 @@ def _verify_loader(step: uefi.LoadedImage, loader: _Loader, keys: _Keys,
     _check_revoked(step, loader, keys, digest)
     trust = _trust(step, loader, keys, by_firmware, digest)
     if level is not None:
-        _check_sbat(step, loader.contents, level)
+        _check_sbat(step, loader.contents, level, keys.needs_sbat)
     return trust
 
 
@@ -387,9 +393,11 @@ def _describe(signature: authenticode.Signature, by_firmware: bool) -> str:
 
 
 def _check_sbat(step: uefi.LoadedImage, contents: pe.Contents,
-                level: sbat.Level) -> None:
+                level: sbat.Level, is_needed: bool) -> None:
     section = contents.section(b'.sbat', sbat.MAX_SIZE)
     if not section:
+        if not is_needed:
+            return
         raise _RefusedError(
             Problem.REVOKED, f'{step.path} has no section .sbat, without '
             'which shim starts nothing')

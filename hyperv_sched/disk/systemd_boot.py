@@ -8,6 +8,9 @@ It starts entries in \loader\entries, unified kernel images in \EFI\Linux
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import itertools
+
 from hyperv_sched.disk import fat
 from hyperv_sched.disk import pe
 
@@ -17,8 +20,13 @@ _MAGIC = b'#### LoaderInfo: systemd-boot '
 #: The type of the partition for entries beside the EFI system partition.
 EXTENDED_BOOT_LOADER = 'bc13c2ff-59e6-4262-a352-b275fd6f7172'
 
-_DIRECTORIES = ((('loader', 'entries'), '.conf'),
-                (('EFI', 'Linux'), '.efi'))
+_ENTRIES = ('loader', 'entries')
+_IMAGES = ('EFI', 'Linux')
+#: Unified kernel images by these names are not started.
+_HIDDEN_IMAGES = ('.', 'auto-')
+#: The section with os-release, without a name in which it is no entry.
+_RELEASE, _NAME = b'.osrel', b'NAME='
+_MAX_RELEASE = 4096
 _LOADERS = (('EFI', 'Microsoft', 'Boot', 'bootmgfw.efi'), ('shellx64.efi',),
             ('System', 'Library', 'CoreServices', 'boot.efi'))
 
@@ -36,10 +44,35 @@ def has_entries(volume: fat.Volume) -> bool:
 
     :raises fat.DamagedFATError: a directory cannot be read.
     """
-    for path, extension in _DIRECTORIES:
-        directory = volume.find(*path)
-        if directory is not None and directory.is_directory and any(
-                entry.name.lower().endswith(extension)
-                for entry in volume.entries(directory)):
-            return True
-    return any(volume.find(*path) for path in _LOADERS)
+    return any(itertools.chain(
+        _files(volume, _ENTRIES, '.conf'), _files(volume, _IMAGES, '.efi'),
+        (volume.find(*path) for path in _LOADERS)))
+
+
+def only_image(volume: fat.Volume) -> tuple[str, ...] | None:
+    """Return the path of a unified kernel image that is the only entry.
+
+    :raises fat.DamagedFATError: a directory cannot be read.
+    """
+    images = [*_files(volume, _IMAGES, '.efi')]
+    if len(images) != 1 or images[0].name.lower().startswith(
+            _HIDDEN_IMAGES) or any(itertools.chain(
+                _files(volume, _ENTRIES, '.conf'),
+                (volume.find(*path) for path in _LOADERS))):
+        return None
+    try:
+        contents = pe.read(volume.open(images[0])).contents
+    except pe.LoadError:
+        return None
+    release = contents and contents.section(_RELEASE, _MAX_RELEASE)
+    return (*_IMAGES, images[0].name) if _NAME in (release or b'') else None
+
+
+def _files(volume: fat.Volume, path: tuple[str, ...],
+           extension: str) -> Iterator[fat.DirectoryEntry]:
+    directory = volume.find(*path)
+    if directory is not None and directory.is_directory:
+        for entry in volume.entries(directory):
+            if not entry.is_directory and entry.name.lower().endswith(
+                    extension):
+                yield entry

@@ -93,7 +93,7 @@ def _boot_default_loader(volume: fat.Volume,
                          loaded: list[LoadedImage]) -> None:
     path: _Path = _DEFAULT_LOADER
     arguments = ''
-    program = _start_image(volume, path, inspection.FIRMWARE, loaded)
+    program = start_image(volume, path, inspection.FIRMWARE, loaded)
     if program is None:
         raise BootError(Defect.LOADER_MISSING,
                         _describe_missing_loader(volume, loaded))
@@ -102,10 +102,12 @@ def _boot_default_loader(volume: fat.Volume,
             volume, path, program.shim, arguments, loaded)
 
 
-def _start_image(volume: fat.Volume, path: _Path, started_by: str,
-                 loaded: list[LoadedImage]) -> pe.Program | None:
+def start_image(volume: fat.Volume, path: _Path, started_by: str,
+                loaded: list[LoadedImage]) -> pe.Program | None:
     """Load and start a program.
 
+    :param started_by: see :attr:`LoadedImage.started_by`
+    :param loaded: the list to which it is added
     :returns: None if there is no such file
     :raises BootError: the program does not start.
     """
@@ -176,7 +178,7 @@ def _run_shim(volume: fat.Volume, path: _Path, names: shim.Shim,
     if first:
         targets.insert(0, (shim.resolve(directory, first), rest))
     for target, target_arguments in targets:
-        program = _start_image(volume, target, started_by, loaded)
+        program = start_image(volume, target, started_by, loaded)
         if program:
             return _Started(target, target_arguments, program)
     raise BootError(
@@ -203,12 +205,12 @@ def _read_options(volume: fat.Volume, directory: _Path) -> str:
 def _run_fallback(volume: fat.Volume, path: _Path, fallback: _Path,
                   loaded: list[LoadedImage]) -> _Started:
     """Start the fallback of a shim, and its first boot option."""
-    if _start_image(volume, fallback, _text(path), loaded) is None:
+    if start_image(volume, fallback, _text(path), loaded) is None:
         raise BootError(Defect.SHIM_SECOND_STAGE_MISSING,
                         f'{_text(fallback)} is a directory')
     for directory, option in _boot_options(volume):
         target = *directory, *filter(None, option.program.split('\\'))
-        program = _start_image(volume, target, _text(fallback), loaded)
+        program = start_image(volume, target, _text(fallback), loaded)
         if program is None:
             raise BootError(
                 Defect.SHIM_SECOND_STAGE_MISSING, f'no {_text(target)}')

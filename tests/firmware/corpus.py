@@ -993,6 +993,10 @@ LOADERS = (
             '6.1', unified.DRIVERS)))), telling=True),
     starts('unified-without-drivers', *with_files(images.put(
         BOOTX64, loaders.unified(initrds.initrd('6.1')))), warns='HV347'),
+    starts('unified-by-systemd-boot', *with_files(
+        images.put(BOOTX64, loaders.systemd_boot),
+        images.put('EFI/Linux/os.efi', loaders.unified(
+            initrds.initrd('6.1')))), warns='HV347', telling=True),
     # Secure Boot.
     starts('secure-boot-shim-grub', *with_files(SHIM, SIGNED_GRUB, DEBIAN),
            **SECURE_BOOT),

@@ -92,10 +92,11 @@ def grub_with_sbat(*components: str) -> Loader:
         for component in ('sbat,1', *components)))
 
 
-def unified(initrd: bytes) -> Loader:
+def unified(initrd: bytes, base: Loader = grub) -> Loader:
     """Return such a GRUB with the sections of a unified kernel image."""
-    return lambda: _add_sections(grub(), {
-        b'.linux': b'kernel', b'.uname': b'6.1', b'.initrd': initrd})
+    return lambda: _add_sections(base(), {
+        b'.osrel': b'ID=test\nNAME=Test\n', b'.linux': b'kernel',
+        b'.uname': b'6.1', b'.initrd': initrd})
 
 
 def _add_sections(program: bytes, sections: dict[bytes, bytes]) -> bytes:

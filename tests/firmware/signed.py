@@ -200,6 +200,17 @@ def unpadded(program: bytes) -> bytes:
         encoded + bytes(-len(encoded) % 8 + 1), padded=False)
 
 
+#: systemd-boot, unsigned, and what it starts.
+MENU = loaders.systemd_boot
+INITRD = b'initrd'
+UNIFIED = loaders.unified(INITRD)
+
+
+def entry(loader: loaders.Loader) -> images.Step:
+    """Put a program that systemd-boot starts."""
+    return images.put('EFI/Linux/os.efi', loader)
+
+
 SBAT = loaders.grub_with_sbat('grub,5')
 
 starts, fails = corpus.starts, corpus.fails
@@ -263,6 +274,10 @@ CORPUS = [
         SHIM, FBX64, csv(), images.put('EFI/debian/shimx64.efi', SHIM),
         images.put('EFI/debian/grubx64.efi', DEBIAN_GRUB), DEBIAN,
         grub=loaders.grub), **LINUX),
+    starts('signed-fallback-sbat-missing', *disk(
+        SHIM, FBX64, csv('os.efi'),
+        images.put('EFI/debian/os.efi', signed(LEAF)),
+        grub=DEBIAN_GRUB), **MIXED),
     # An SbatLevel stays: the level of the first shim applies to the second.
     fails('signed-fallback-sbat-of-first-shim', 'HV338', *disk(
         SHIM, FBX64, csv(), images.put('EFI/debian/shimx64.efi', OLD_SHIM),
@@ -383,6 +398,37 @@ CORPUS = [
     fails('signed-second-stage-type-1', 'HV340', *disk(
         SHIM, grub=with_entries(lambda program: signing.entry(
             signing.pkcs7(program, LEAF), kind=1), base=SBAT)), **MIXED),
+    # What systemd-boot starts.
+    starts('signed-entry-of-systemd-boot', *disk(
+        signed(LEAF, base=MENU), entry(signed(LEAF, base=UNIFIED))),
+        telling=True, **TEST),
+    starts('signed-entry-of-systemd-boot-sha384', *disk(
+        signed(LEAF, base=MENU),
+        entry(signed(LEAF, base=UNIFIED, name='sha384'))), **TEST),
+    fails('signed-entry-of-systemd-boot-unsigned', 'HV335', *disk(
+        signed(LEAF, base=MENU), entry(UNIFIED)), telling=True, **TEST),
+    fails('signed-entry-of-systemd-boot-self', 'HV336', *disk(
+        signed(LEAF, base=MENU), entry(signed(SELF, base=UNIFIED))), **TEST),
+    starts('signed-entry-of-systemd-boot-by-shim', *disk(
+        SHIM, entry(signed(LEAF, base=loaders.unified(INITRD, SBAT))),
+        grub=signed(LEAF, base=MENU)), **MIXED),
+    fails('signed-entry-of-systemd-boot-by-shim-self', 'HV339', *disk(
+        SHIM, entry(signed(SELF, base=loaders.unified(INITRD, SBAT))),
+        grub=signed(LEAF, base=MENU)), **MIXED),
+    fails('signed-entry-of-systemd-boot-by-shim-unsigned', 'HV335', *disk(
+        SHIM, entry(loaders.unified(INITRD, SBAT)),
+        grub=signed(LEAF, base=MENU)), **MIXED),
+    # Only what shim itself starts must have a section .sbat.
+    starts('signed-entry-of-systemd-boot-by-shim-sbat-missing', *disk(
+        SHIM, entry(signed(LEAF, base=UNIFIED)),
+        grub=signed(LEAF, base=MENU)), **MIXED),
+    fails('signed-entry-of-systemd-boot-by-shim-sbat-old', 'HV338', *disk(
+        SHIM, entry(signed(LEAF, base=loaders.unified(
+            INITRD, loaders.grub_with_sbat('grub,4')))),
+        grub=signed(LEAF, base=MENU)), **MIXED),
+    fails('signed-entry-of-systemd-boot-by-shim-sha384', 'HV340', *disk(
+        SHIM, entry(signed(LEAF, base=UNIFIED, name='sha384')),
+        grub=signed(LEAF, base=MENU)), **MIXED),
 ]
 
 #: Those that firmware does not start without Secure Boot either.

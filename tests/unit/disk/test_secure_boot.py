@@ -391,3 +391,49 @@ class RemoteTestCase(SecureBootTestCase):
         self.assertEqual(
             {'not-verified': f'{FIRST_PATH}: its signatures take too much '
                              'work: spent'}, verdict.problems)
+
+
+class MenuTestCase(SecureBootTestCase):
+    """What systemd-boot starts is verified by who has verified it."""
+
+    ENTRY = 'EFI/Linux/os.efi'
+    ENTRY_PATH = '\\EFI\\Linux\\os.efi'
+
+    def menu(self, *signers):
+        return sign(signing.program(
+            sdmagic=b'#### LoaderInfo: systemd-boot 257 ####', sbat=SBAT),
+            *signers)
+
+    def entry(self, *signers, **sections):
+        program = signing.program(osrel=b'NAME=OS', linux=b'x', **sections)
+        return sign(program, *signers) if signers else program
+
+    def test_by_firmware(self):
+        menu = self.menu(self.old, self.new)
+        self.assertStarts(
+            ['2011'], {LOADER: menu, self.ENTRY: self.entry(self.old)})
+        self.assertRefused('loader-unsigned', self.ENTRY_PATH, {
+            LOADER: menu, self.ENTRY: self.entry()})
+        self.assertRefused(
+            'loader-not-trusted',
+            f'{self.ENTRY_PATH} is signed by CA of a vendor',
+            {LOADER: menu, self.ENTRY: self.entry(self.vendor)})
+
+    def test_by_shim(self):
+        files = {LOADER: self.shim(), SECOND: self.menu(self.vendor)}
+        self.assertStarts(['2011', '2023'], {
+            **files, self.ENTRY: self.entry(self.vendor)})
+        self.assertRefused(
+            'second-stage-not-trusted',
+            f'{self.ENTRY_PATH} is signed by CA of another vendor',
+            {**files, self.ENTRY: self.entry(self.other)})
+        self.assertRefused(
+            'loader-revoked', f'{self.ENTRY_PATH} is grub of generation 4, '
+            'and 5 is the oldest that shim starts',
+            {**files, self.ENTRY: self.entry(
+                self.vendor, sbat=b'sbat,1,x\ngrub,4,x\n')})
+
+    def test_one_of_several_entries_is_not_verified(self):
+        self.assertStarts(['2011', '2023'], {
+            LOADER: self.menu(self.old, self.new), self.ENTRY: self.entry(),
+            'EFI/Linux/other.efi': self.entry()})

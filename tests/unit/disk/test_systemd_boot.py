@@ -37,3 +37,27 @@ class SystemdBootTestCase(base.TestCase):
                 ('System/Library/CoreServices/boot.efi', True)):
             volume = test_fat.volume(guests.fat({path: b'x'}))
             self.assertIs(expected, systemd_boot.has_entries(volume), path)
+
+    def test_only_image(self):
+        image = guests.program(sections=[(b'.osrel', b'NAME="An OS"\n')])
+        path = 'EFI/Linux/uki.efi'
+        for files, expected in (
+                ({}, ('EFI', 'Linux', 'uki.efi')),
+                ({'EFI/Linux/other.efi': image}, None),
+                ({'EFI/Linux/notes.txt': b'x'}, ('EFI', 'Linux', 'uki.efi')),
+                ({'loader/entries/os.conf': b'x'}, None),
+                ({'shellx64.efi': image}, None)):
+            volume = test_fat.volume(guests.fat({path: image, **files}))
+            self.assertEqual(expected, systemd_boot.only_image(volume), files)
+
+    def test_images_that_are_no_entries(self):
+        image = guests.program(sections=[(b'.osrel', b'NAME="An OS"\n')])
+        for path, content in (
+                ('EFI/Linux/auto-uki.efi', image),
+                ('EFI/Linux/.uki.efi', image),
+                ('EFI/Linux/uki.efi', guests.program()),
+                ('EFI/Linux/uki.efi', b'MZ'),
+                ('EFI/Linux/uki.efi', guests.program(
+                    sections=[(b'.osrel', b'VERSION=1\n')]))):
+            volume = test_fat.volume(guests.fat({path: content}))
+            self.assertIsNone(systemd_boot.only_image(volume), path)

@@ -4,6 +4,7 @@ import io
 from unittest import mock
 
 from hyperv_sched import disk
+from hyperv_sched.disk import systemd_boot
 from hyperv_sched.disk import unified
 from tests import guests
 from tests import initrds
@@ -25,9 +26,11 @@ def kernel(initrd=None, version=VERSION):
 class UnifiedTestCase(base.TestCase):
 
     def inspect(self, program, drivers=True):
+        return self.inspect_files({LOADER: program}, drivers)
+
+    def inspect_files(self, files, drivers=True, others=()):
         return disk.inspect_file(io.BytesIO(guests.gpt([
-            (guests.ESP, 64, guests.fat({LOADER: program}))])),
-            drivers=drivers)
+            (guests.ESP, 64, guests.fat(files)), *others])), drivers=drivers)
 
     def check(self, expected, *args, **kwargs):
         result = self.inspect(kernel(*args, **kwargs))
@@ -69,6 +72,22 @@ class UnifiedTestCase(base.TestCase):
     def test_what_is_not_certain_is_not_reported(self):
         for initrd in (None, b'damaged', initrds.archive({'a': b''})):
             self.assertIsNone(self.check(None, initrd))
+
+    def test_the_only_entry_of_systemd_boot(self):
+        menu = signing.program(sdmagic=b'#### LoaderInfo: systemd-boot 257')
+        image = signing.program(
+            osrel=b'NAME=OS', linux=b'kernel', uname=VERSION.encode(),
+            initrd=initrds.initrd(VERSION))
+        one = {LOADER: menu, 'EFI/Linux/os.efi': image}
+        self.assertEqual(
+            '\\EFI\\Linux\\os.efi has no hv_vmbus and no hv_storvsc',
+            self.inspect_files(one).defects[
+                disk.Defect.HYPERV_DRIVERS_MISSING])
+        self.assertIsNone(self.inspect_files(
+            {**one, 'EFI/Linux/rescue.efi': image}).hyperv_drivers)
+        self.assertIsNone(self.inspect_files(one, others=[
+            (systemd_boot.EXTENDED_BOOT_LOADER, 2048, bytes(512))
+        ]).hyperv_drivers)
 
     def test_other_programs_and_other_readers(self):
         initrd = initrds.initrd(VERSION)
