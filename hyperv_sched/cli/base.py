@@ -12,6 +12,7 @@ import os
 import sys
 from typing import Any
 from typing import TextIO
+from typing import cast
 import warnings
 
 from cliff import show
@@ -108,15 +109,24 @@ class ExitCodes:
     #: The openstack client does not log in before these commands.
     auth_required = False
 
+    #: The text below the help: examples and exit codes.
+    epilog = ''
+
     _exit_code = EXIT_OK
 
     def get_epilog(self) -> str:
-        """Return no text below the help.
+        """Return the text below the help.
 
         The method of cliff names the distribution of a command, and reads the
         metadata of all installed distributions to find it.
         """
-        return ''
+        return self.epilog
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        """Return a parser that keeps the lines of description and epilog."""
+        parser = super().get_parser(prog_name)  # type: ignore[misc]
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        return cast(argparse.ArgumentParser, parser)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         """Run the command and return its exit code."""

@@ -37,14 +37,11 @@ class Audit(base.ExitCodes, command.Command):
     other host can run. Nothing is changed.
     """
 
-    def get_epilog(self) -> str:
-        """Return examples and exit codes."""
-        return _EPILOG
+    epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         options.add_host_options(parser)
         options.add_severity_options(parser)
         parser.add_argument(

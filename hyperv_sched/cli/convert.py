@@ -62,9 +62,7 @@ class Convert(base.ExitCodes, lister.Lister):
 
     _summary = ''
 
-    def get_epilog(self) -> str:
-        """Return examples and exit codes."""
-        return _EPILOG
+    epilog = _EPILOG
 
     @property
     def formatter_namespace(self) -> str:
@@ -74,7 +72,6 @@ class Convert(base.ExitCodes, lister.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             'file', metavar='<file>', help='the disk image to convert')
         parser.add_argument(

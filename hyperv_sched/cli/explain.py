@@ -35,14 +35,11 @@ class Explain(base.ExitCodes, command.Command):
     Nothing is changed, and no server is needed.
     """
 
-    def get_epilog(self) -> str:
-        """Return examples and exit codes."""
-        return _EPILOG
+    epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument('file', metavar='<file>', nargs='?',
                             help='a disk image that is not uploaded yet')
         parser.add_argument(

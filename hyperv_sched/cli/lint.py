@@ -95,9 +95,7 @@ class Lint(base.ExitCodes, lister.Lister):
     _fixes: Sequence[str] = ()
     _summary: _Summary | None = None
 
-    def get_epilog(self) -> str:
-        """Return examples and exit codes."""
-        return _EPILOG
+    epilog = _EPILOG
 
     @property
     def formatter_namespace(self) -> str:
@@ -107,7 +105,6 @@ class Lint(base.ExitCodes, lister.Lister):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             'files', metavar='<file>', nargs='*',
             help='a disk image, or a directory with disk images')

@@ -34,14 +34,11 @@ class ProviderConfig(base.ExitCodes, command.Command):
     out.
     """
 
-    def get_epilog(self) -> str:
-        """Return examples and exit codes."""
-        return _EPILOG
+    epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             'names', metavar='<host>', nargs='*',
             help='write this host only, by its hypervisor_hostname (repeat '

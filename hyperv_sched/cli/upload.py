@@ -79,14 +79,11 @@ class Upload(base.ShowOne):
     _image: dict[str, Any] | None = None
     _document: Mapping[str, Any] = {}
 
-    def get_epilog(self) -> str:
-        """Return the exit codes."""
-        return _EXIT_CODES
+    epilog = _EXIT_CODES
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             'file', metavar='<file>', help='the disk image')
         parser.add_argument(
