@@ -12,6 +12,7 @@ from typing import Any
 
 from nova import exception
 from nova.image import glance
+from oslo_config import cfg
 
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
@@ -19,6 +20,8 @@ from hyperv_sched import rules
 from hyperv_sched.compute import checks
 from hyperv_sched.compute import compute_hyperv
 from hyperv_sched.compute import hosts
+
+CONF = cfg.CONF
 
 #: The bytes that the format is read from: one chunk of Glance's client.
 _HEAD_SIZE = 65536
@@ -112,16 +115,37 @@ def unavailable(image_id: str, exc: Exception) -> rules.Finding:
     return checks.image_unreadable(image_id, exc)
 
 
+class _Head(io.BytesIO):
+    """A file that keeps the first bytes of what is written to it."""
+
+    def write(self, data: Any) -> int:
+        """Write what there is room for."""
+        super().write(data[:_HEAD_SIZE - self.tell()])
+        return len(data)
+
+
 def _download_head(context: Any, image_id: str) -> bytes:
+    head = _Head()
+    if _nova_verifies():
+        # It reads all chunks before it returns them.
+        glance.API().download(context, image_id, data=head)
+        return head.getvalue()
     chunks = glance.API().download(context, image_id)
-    head = bytearray()
     with contextlib.closing(_closable(chunks)) as stream:
         # A proxy may make the chunks smaller.
         for chunk in stream:
-            head += chunk
-            if len(head) >= _HEAD_SIZE:
+            head.write(chunk)
+            if head.tell() >= _HEAD_SIZE:
                 break
-    return bytes(head)
+    return head.getvalue()
+
+
+def _nova_verifies() -> bool:
+    """Return whether Nova verifies the signature of an image (its API)."""
+    options = CONF.glance
+    return bool(options.verify_glance_signatures or (
+        options.enable_certificate_validation
+        and options.default_trusted_certificate_ids))
 
 
 def _closable(chunks: Any) -> Generator[bytes, None, None]:

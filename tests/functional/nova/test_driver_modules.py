@@ -9,6 +9,8 @@ from unittest import mock
 from nova import exception
 from nova import rpc
 from nova.image import glance
+from oslo_config import cfg
+from oslo_config import fixture as config_fixture
 from oslo_utils.fixture import uuidsentinel
 import testtools
 
@@ -86,6 +88,16 @@ class HostsTestCase(testtools.TestCase):
                 expected, hosts.Host(driver).vm_generation(instance))
 
 
+class Chunks:
+    """What glanceclient returns of an image: an iterator of its chunks."""
+
+    def __init__(self):
+        self.wrapped = iter((b'vhdxfile', bytes(70000), b'end'))
+
+    def __iter__(self):
+        return self.wrapped
+
+
 class ContentTestCase(testtools.TestCase):
 
     def read(self, chunks, disk_format='vhdx', path=None):
@@ -112,6 +124,30 @@ class ContentTestCase(testtools.TestCase):
         self.assertEqual({'format': 'vhdx', 'file_size': 65536},
                          self.read(chunks()))
         self.assertEqual([True], closed)
+
+    def test_image_whose_signature_nova_verifies(self):
+        """Nova has read all chunks then, and none is left."""
+        options = self.useFixture(config_fixture.Config(cfg.CONF))
+        for group, verifier in (
+                ({'verify_glance_signatures': True}, mock.Mock()),
+                ({'verify_glance_signatures': False,
+                  'enable_certificate_validation': True}, None),
+                ({'default_trusted_certificate_ids': ['id']}, mock.Mock())):
+            options.config(group='glance', **group)
+            host = mock.Mock()
+            host.cached_image_path.return_value = None
+            with mock.patch.object(
+                    glance.GlanceImageServiceV2, '_get_verifier',
+                    return_value=verifier), mock.patch.object(
+                        glance.GlanceClientWrapper, 'call',
+                        return_value=Chunks()):
+                self.assertEqual(
+                    {'format': 'vhdx', 'file_size': 65536},
+                    images.read_content(
+                        {'id': uuidsentinel.image}, None, host))
+            if verifier:
+                self.assertEqual(3, verifier.update.call_count)
+                verifier.verify.assert_called_once_with()
 
     def test_signature_of_a_fixed_vhd_is_not_at_the_start(self):
         for disk_format, name in (('vhd', 'vhd'), ('raw', 'unknown'),
