@@ -74,6 +74,11 @@ _SEPARATORS = re.compile('[^a-z0-9]+')
 _PREFIX = re.compile('(?:hw|img|os)[^a-z0-9]+')
 
 
+def created_generation(machine_type: object) -> str:
+    """Return the generation that drivers create for a hw_machine_type."""
+    return GENERATION_2 if machine_type == GENERATION_2 else GENERATION_1
+
+
 def _letters(name: str) -> str:
     return _SEPARATORS.sub('', name.lower())
 

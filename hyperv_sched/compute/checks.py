@@ -79,15 +79,15 @@ class Request:
         return objects.HostCapability.from_reported(*self.read_host())
 
     @property
-    def generation(self) -> str | None:
-        """The generation that the image requests."""
-        return self.requirement.generation
+    def generation(self) -> str:
+        """The generation that the image requests, valid or not."""
+        return names.created_generation(self.document.get('hw_machine_type'))
 
     @property
     def server_generation(self) -> str:
         """The generation that the server was created with."""
-        return _effective(
-            compatibility.requirement(self.server_document).generation)
+        return names.created_generation(
+            self.server_document.get('hw_machine_type'))
 
     def without(self, members: Collection[str]) -> Request:
         """Return the request without some members of its document."""
@@ -100,11 +100,6 @@ class Request:
     def without_disk(self) -> Request:
         """Return the request for a server whose root disk is a volume."""
         return self.without(_DISK_MEMBERS)
-
-
-def _effective(generation: str | None) -> str:
-    """Return the generation that drivers create by default."""
-    return generation or names.GENERATION_1
 
 
 def check_image(request: Request) -> rules.Finding | None:
@@ -183,7 +178,7 @@ def check_generation_unchanged(request: Request) -> rules.Finding | None:
     compute-hyperv creates what the image requests now, but the disk, Nova
     and other hosts rely on what it requested when the server was created.
     """
-    current = _effective(request.generation)
+    current = request.generation
     expected = request.server_generation
     if current == expected:
         return None
@@ -197,14 +192,14 @@ def check_generation_unchanged(request: Request) -> rules.Finding | None:
 
 def check_rescue_generation(request: Request) -> rules.Finding | None:
     """Return HV504 for a rescue image of another generation."""
+    current = request.generation
     expected = request.server_generation
-    if (_effective(request.generation) == expected
-            or not request.host.is_hyperv):
+    if current == expected or not request.host.is_hyperv:
         return None
+    is_default = request.document.get('hw_machine_type') != current
     return rules.CATALOGUE['HV504'].finding(
         image_document.label(request.document),
-        request.generation
-        or f'{names.GENERATION_1} (the default)', expected)
+        f'{current} (the default)' if is_default else current, expected)
 
 
 def check_disk_buses(request: Request) -> rules.Finding | None:

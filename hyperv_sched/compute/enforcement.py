@@ -116,11 +116,11 @@ def read_image(name: str, driver: Any, context: Any, instance: Any,
         return driver.read_image_record(context, instance, image_meta)
     except Exception as exc:
         document = images.document(instance, image_meta)
-        requirement = compatibility.requirement(document)
-        if requirement.generation == names.GENERATION_2:
+        if names.created_generation(
+                document.get('hw_machine_type')) == names.GENERATION_2:
             finding = images.unavailable(image_document.label(document), exc)
-            refuse(name, context, instance,
-                   operations.wrap(name, finding), requirement,
+            refuse(name, context, instance, operations.wrap(name, finding),
+                   compatibility.requirement(document),
                    lambda: hosts.Host(driver).hypervisor_info_for(instance))
         # The driver fails in the same way: that is its own affair.
         raise

@@ -63,10 +63,7 @@ class Origin:
     def generation(self) -> str:
         """The generation that drivers create for these properties."""
         # With an unknown machine type no guest is created.
-        return (names.GENERATION_2
-                if self.properties.get(_MACHINE_TYPE)
-                == names.GENERATION_2
-                else names.GENERATION_1)
+        return names.created_generation(self.properties.get(_MACHINE_TYPE))
 
     def is_same_image(self, other: Origin) -> bool:
         """Return whether both records are of the same image.

@@ -224,6 +224,22 @@ class ServerTestCase(TestCase):
                 GENERATION_2, host=None, disk_buses=buses)))
 
 
+    def test_generation_of_a_server_that_would_be_refused_today(self):
+        """It was created before the host was enforced, and is of its own."""
+        for members in ({'architecture': 'i686'}, {'hw_disk_bus': 'ide'},
+                        {'os_secure_boot': 'required'}):
+            server = {**GENERATION_2, **members}
+            self.assertIsNotNone(checks.check_image(requests.make(server)))
+            for check in (checks.check_generation_unchanged,
+                          checks.check_rescue_generation):
+                self.assertIsNone(check(requests.make(
+                    GENERATION_2, server=server)))
+                finding = check(requests.make({}, server=server))
+                self.assertEqual('hyperv-gen2', finding.required)
+            self.assert_finding('HV503', None, checks.check_disk_buses(
+                requests.make(server, disk_buses=('ide',))))
+
+
 class RebuildTestCase(TestCase):
 
     def test_refused_rebuild_has_the_deepest_cause(self):

@@ -217,7 +217,7 @@ class CostTestCase(base.TestCase):
                 ('rebuild', (3, 1, 1), (2, 1, 1)),
                 ('rescue', (3, 1, 1), (2, 1, 1)),
                 ('finish_migration', (1, 1, 1), (0, 1, 1)),
-                ('attach_volume', (1, 0, 0), (0, 0, 0))):
+                ('attach_volume', (0, 0, 0), (0, 0, 0))):
             compatibility._requirement.cache_clear()
             self.assertEqual([first, later],
                              [self.count(name), self.count(name)], name)
