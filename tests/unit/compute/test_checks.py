@@ -223,7 +223,6 @@ class ServerTestCase(TestCase):
             self.assertIsNone(checks.check_disk_buses(requests.make(
                 GENERATION_2, host=None, disk_buses=buses)))
 
-
     def test_generation_of_a_server_that_would_be_refused_today(self):
         """It was created before the host was enforced, and is of its own."""
         for members in ({'architecture': 'i686'}, {'hw_disk_bus': 'ide'},
