@@ -165,11 +165,11 @@ def _size(argument: str) -> int:
 
 def read_source(path: str, content: Mapping[str, Any],
                 input_format: str | None = None) -> Source:
-    """Check that a file can be converted without loss.
+    """Check that QEMU reads the format of a file.
 
     :param content: of the file
     :param input_format: the format, where the file has no signature
-    :raises base.UsageError: it cannot.
+    :raises base.UsageError: it does not.
     """
     image_format = str(content['format'])
     if input_format == 'raw':
@@ -180,11 +180,6 @@ def read_source(path: str, content: Mapping[str, Any],
             f'{image_format}')
     if image_format not in qemu_img.DRIVERS:
         raise base.UsageError(f'{path}: {_reason(image_format)}')
-    if content['logical_sector_size'] not in (None, 512):
-        raise base.UsageError(
-            f'{path}: the disk has sectors of 4096 bytes, and qemu-img '
-            'writes a VHDX with sectors of 512 bytes. Install the guest on '
-            'a disk of 512-byte sectors')
     if not os.path.basename(path).isprintable():
         # qemu-img prints the name in its errors.
         raise base.UsageError(
@@ -209,19 +204,33 @@ def _reason(image_format: str) -> str:
 
 
 def check_source(file: BinaryIO, source: Source) -> None:
-    """Check the size of a disk, and that the image names no other file.
+    """Check that a disk can be converted, and names no other file.
 
-    The readers report most of these as findings; qemu-img must open none.
-
-    :raises base.UsageError: a VHDX cannot have the size, or there is a name.
+    :raises base.UsageError: a VHDX cannot have its size, or its sectors; or
+        there is a name.
     """
-    from hyperv_sched import disk
-    from hyperv_sched.disk import references
-
     if not 0 < source.size <= MAX_SIZE:
         raise base.UsageError(
             f'{source.path}: the disk has {source.size} bytes. A VHDX has up '
             'to 64 TiB')
+    if source.content['logical_sector_size'] not in (None, 512):
+        raise base.UsageError(
+            f'{source.path}: the disk has sectors of 4096 bytes, and '
+            'qemu-img writes a VHDX with sectors of 512 bytes. Install the '
+            'guest on a disk of 512-byte sectors')
+    check_references(file, source)
+
+
+def check_references(file: BinaryIO, source: Source) -> None:
+    """Check that an image names no other file.
+
+    The readers report most of these as findings; QEMU must open none.
+
+    :raises base.UsageError: there is a name.
+    """
+    from hyperv_sched import disk
+    from hyperv_sched.disk import references
+
     named = references.find(disk.reader.Reader(
         disk.reader.FileSource(file)), source.format)
     if named:

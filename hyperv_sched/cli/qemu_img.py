@@ -182,7 +182,7 @@ def _started(command: Sequence[str], guard: signals.Guard,
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, 'LC_ALL': 'C', **(environment or {})},
-            preexec_fn=_die_with_parent()
+            preexec_fn=die_with_parent()
             if sys.platform == 'linux' else None)
     except OSError as exc:
         guard.release()
@@ -202,7 +202,7 @@ def _started(command: Sequence[str], guard: signals.Guard,
             process.stdout.close()
 
 
-def _die_with_parent() -> Callable[[], None]:
+def die_with_parent() -> Callable[[], None]:
     """Return a function that lets a child end when its parent is killed."""
     import ctypes
 

@@ -27,6 +27,7 @@ _HEADER = struct.Struct('<16sIII')
 _OWNER_SIZE = 16
 _X509 = uuid.UUID('a5c059a1-94e4-4aa7-87b5-ab155c2bf072').bytes_le
 _SHA256 = uuid.UUID('c1c41626-504c-4092-aca9-41f936934328').bytes_le
+_SHA256_SIZE = 32
 #: Certificates of one list. Those of Canonical have eight.
 MAX_CERTIFICATES = 64
 
@@ -63,6 +64,23 @@ def read(data: bytes) -> Signatures:
                     known += _certificate(value)
         offset = end
     return Signatures(tuple(known), frozenset(hashes))
+
+
+def encode(signatures: Signatures) -> bytes:
+    """Return lists of certificates and hashes, without an owner.
+
+    Each certificate has a list of its own, since all items of a list have
+    one size.
+    """
+    lists = [(_X509, certificate.encoded)
+             for certificate in signatures.certificates]
+    if signatures.hashes:
+        lists.append((_SHA256, bytes(_OWNER_SIZE).join(
+            sorted(signatures.hashes))))
+    return b''.join(_HEADER.pack(
+        kind, _HEADER.size + _OWNER_SIZE + len(data), 0,
+        _OWNER_SIZE + (_SHA256_SIZE if kind == _SHA256 else len(data)),
+    ) + bytes(_OWNER_SIZE) + data for kind, data in lists)
 
 
 def _certificate(data: bytes) -> list[certificates.Certificate]:

@@ -5,20 +5,17 @@ A loader that runs prints a marker on the serial line. Firmware that finds
 none says so there as well: no verdict is drawn from silence.
 """
 
-from collections.abc import Callable
 import dataclasses
-import functools
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import tempfile
 import threading
 
+from hyperv_sched.cli import firmware
 from hyperv_sched.disk import templates
 from tests.firmware import images
-from tests.firmware import keys
 from tests.firmware import loaders
 
 #: Seconds; many times the slowest boot on a busy computer.
@@ -27,11 +24,6 @@ TIME_LIMIT = 240
 #: Control sequences of a console, which may be inside of a word.
 _CURSOR = re.compile(r'\x1b\[[0-9;?=]*[A-Za-z]')
 _DISK = 'if=none,id=disk'
-_OVMF = pathlib.Path('/usr/share/OVMF')
-_FLASH = 'if=pflash,format=raw,file='
-
-#: Writes a file with the variables of firmware.
-Variables = Callable[[pathlib.Path], None]
 
 
 class UndecidedError(Exception):
@@ -42,14 +34,16 @@ class UndecidedError(Exception):
 class Machine:
     """A virtual machine, and the messages of firmware that does not boot."""
 
-    arguments: tuple[str, ...]
     gives_up: tuple[str, ...]
-    variables: Variables | None = None
+    arguments: tuple[str, ...] = ()
+    uefi: bool = False
+    template: templates.Template | None = None
+    """The keys of Secure Boot, and no others; None without Secure Boot."""
 
 
-def _uefi(code: str, variables: Variables, *extra: str) -> Machine:
+def secure_boot(template: templates.Template | None) -> Machine:
+    """Return a machine with the keys of a template and no others."""
     return Machine(
-        (*extra, '-drive', f'{_FLASH}{_OVMF}/{code},unit=0,readonly=on'),
         ('EFI Internal Shell', 'No bootable option or device was found',
          # shim with its fallback, and with an unsigned second stage.
          'LoadImage failed', 'Security Violation',
@@ -60,32 +54,16 @@ def _uefi(code: str, variables: Variables, *extra: str) -> Machine:
          # shim that started itself until memory was full.
          'start_image() returned Out of Resources',
          # The program crashed.
-         'X64 Exception'), variables)
+         'X64 Exception'), uefi=True, template=template)
 
 
-def _copy_variables(target: pathlib.Path) -> None:
-    """Write the variables of a new machine without keys."""
-    shutil.copy(_OVMF / 'OVMF_VARS_4M.fd', target)
-
-
-UEFI = _uefi('OVMF_CODE_4M.fd', _copy_variables)
-
-
-def secure_boot(template: templates.Template) -> Machine:
-    """Return a machine with the keys of a template and no others."""
-    return _uefi(
-        'OVMF_CODE_4M.secboot.fd',
-        functools.partial(keys.write_variables, template),
-        '-machine', 'smm=on',
-        '-global', 'driver=cfi.pflash01,property=secure,value=on',
-        '-global', 'ICH9-LPC.disable_s3=1')
-
+UEFI = secure_boot(None)
 
 #: Without a display, SeaBIOS has its console on the serial line as well.
-BIOS = Machine(('-machine', 'graphics=off'),
-               ('No bootable device.',
+BIOS = Machine(('No bootable device.',
                 # The boot sectors of SYSLINUX and of mkfs.fat.
-                'Missing OS', 'This is not a bootable disk'))
+                'Missing OS', 'This is not a bootable disk'),
+               ('-machine', 'graphics=off'))
 
 
 def starts(machine: Machine, image: images.Image,
@@ -100,11 +78,12 @@ def starts(machine: Machine, image: images.Image,
     path, image_format = (
         (image.path, image.format) if in_container else (image.disk, 'raw'))
     with tempfile.TemporaryDirectory() as directory:
-        variables = pathlib.Path(directory, 'variables.fd')
         flash = []
-        if machine.variables:
-            machine.variables(variables)
-            flash = ['-drive', f'{_FLASH}{variables},unit=1']
+        if machine.uefi:
+            uefi = firmware.find(machine.template is not None)
+            variables = pathlib.Path(directory, 'variables.fd')
+            variables.write_bytes(uefi.new_variables(machine.template))
+            flash = uefi.arguments(str(variables))
         return _run(machine, image, [
             *flash,
             '-drive', f'{_DISK},file={path},format={image_format},'

@@ -244,14 +244,7 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
             argv, log, env, progress), source)
         progress.finish()
 
-    loaders = venvs.TOP / '.venv/loaders'
-    if any(name.startswith('firmware') for name in names):
-        if not loaders.exists():
-            unpack(_LOADERS, loaders)
-        _unpack_releases(unpack)
-    programs = venvs.TOP / '.venv/programs'
-    if 'functional' in names and not programs.exists():
-        unpack(_PROGRAMS, programs)
+    _unpack_all(names, unpack)
     old = [name for name in names if needs_old_python(name)]
     if not old or _has_old_python(env):
         return env, []
@@ -276,22 +269,43 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     return env, old
 
 
+def _unpack_all(names: Sequence[str], unpack: Callable[..., None]) -> None:
+    """Unpack the Debian packages that environments need uninstalled."""
+    loaders = venvs.TOP / '.venv/loaders'
+    if any(name.startswith('firmware') for name in names):
+        if not loaders.exists():
+            unpack(_LOADERS, loaders)
+        _unpack_releases(unpack)
+    if 'e2e' in names:
+        _unpack_ubuntu_keyring(unpack)
+    programs = venvs.TOP / '.venv/programs'
+    if 'functional' in names and not programs.exists():
+        unpack(_PROGRAMS, programs)
+
+
 def _unpack_releases(unpack: Callable[..., None]) -> None:
     """Unpack the signed loaders of other releases."""
     debian_uri = debian.mirror() or _DEBIAN_URI
-    keyring = venvs.TOP / '.venv/ubuntu-keyring'
     for release, wanted in _RELEASES.items():
         home = venvs.TOP / f'.venv/loaders-{release}'
         if home.exists():
             continue
         signed_by, uri = pathlib.Path(_KEYRING), debian_uri
         if release in _UBUNTU:
-            if not keyring.exists():
-                unpack([_UBUNTU_KEYRING], keyring,
-                       f'deb [signed-by={_KEYRING}] {debian_uri} trixie main')
-            signed_by, uri = keyring / _UBUNTU_KEYRING_FILE, _UBUNTU_URI
+            signed_by = _unpack_ubuntu_keyring(unpack)
+            uri = _UBUNTU_URI
         unpack(wanted, home,
                f'deb [signed-by={signed_by}] {uri} {release} main')
+
+
+def _unpack_ubuntu_keyring(unpack: Callable[..., None]) -> pathlib.Path:
+    """Unpack the keys of Ubuntu's archive; return their file."""
+    keyring = venvs.TOP / '.venv/ubuntu-keyring'
+    if not keyring.exists():
+        unpack([_UBUNTU_KEYRING], keyring,
+               f'deb [signed-by={_KEYRING}] '
+               f'{debian.mirror() or _DEBIAN_URI} trixie main')
+    return keyring / _UBUNTU_KEYRING_FILE
 
 
 def _has_old_python(env: dict[str, str]) -> bool:

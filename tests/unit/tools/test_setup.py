@@ -333,7 +333,8 @@ class ToxTestCase(testtools.TestCase):
             if not line.startswith('#')
             for word in line.partition('platform:dpkg ')[2].strip(']').split()}
         self.assertEqual(
-            {'browser', 'firmware', 'functional', 'packaging'}, profiles)
+            {'browser', 'e2e', 'firmware', 'functional', 'packaging'},
+            profiles)
 
     def test_what_needs_python_3_11(self):
         self.assertEqual(
