@@ -245,14 +245,14 @@ logged once, and changes nothing else.
 """),
 ]
 
-_ALL = (SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS
-        + METRICS_OPTS)
+ALL_OPTS = (SCHEDULER_OPTS + COMPUTE_OPTS + LINT_OPTS + GLANCE_OPTS
+            + METRICS_OPTS)
 
 
 def register_opts(conf: cfg.ConfigOpts) -> None:
     """Register the options. Modules of a service do so when imported."""
     conf.register_group(GROUP)
-    conf.register_opts(_ALL, group=GROUP)
+    conf.register_opts(ALL_OPTS, group=GROUP)
 
 
 class InvalidOptionError(ValueError):
@@ -275,19 +275,19 @@ def read(conf: cfg.ConfigOpts, *names: str) -> Sequence[Any]:
             values.append(options[name])
         except ValueError as exc:
             raise InvalidOptionError(
-                f'[{GROUP.name}] {name} {_reason(exc)}') from exc
+                f'[{GROUP.name}] {name} {reason(exc)}') from exc
     return values
 
 
-def _reason(exc: ValueError) -> str:
+def reason(exc: Exception) -> str:
     """Return the file and the reason of an error of oslo.config."""
     # ConfigOpts.get_location converts the value, and fails as well.
     file = re.search(r"detail='([^']+)'", str(exc))
-    _, found, reason = str(exc).rpartition(' is not valid: ')
+    _, found, words = str(exc).rpartition(' is not valid: ')
     if file is None or not found:
         return f'is not valid: {escape(exc)}'
     return (f'in {escape(file[1])} is not valid: '
-            f'{escape(reason)}')
+            f'{escape(words)}')
 
 
 def location(conf: cfg.ConfigOpts, name: str) -> str:
@@ -300,4 +300,4 @@ def location(conf: cfg.ConfigOpts, name: str) -> str:
 
 def list_opts() -> list[tuple[cfg.OptGroup, list[cfg.Opt]]]:
     """Return the options for oslo-config-generator."""
-    return [(GROUP, _ALL)]
+    return [(GROUP, ALL_OPTS)]

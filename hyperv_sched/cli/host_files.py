@@ -8,9 +8,12 @@ three members more; ``etc/hyperv-sched/hosts.schema.json`` describes it.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from hyperv_sched import inventory
+from hyperv_sched import names
+from hyperv_sched import traits
 from hyperv_sched.cli import base
 from hyperv_sched.cli import input_files
 from hyperv_sched.cli import inputs
@@ -19,6 +22,8 @@ from hyperv_sched.text import escape
 #: Bytes of a file. Nova describes 5,000 hosts in some 10 MB.
 MAX_SIZE = 64 * 1024 * 1024
 MAX_HOSTS = 100_000
+#: Nova's number for version 1.0 of a hypervisor.
+_MIN_NUMBER = 1000
 
 
 def read(path: str, print_error: inputs.PrintError) -> list[inventory.Host]:
@@ -44,10 +49,39 @@ def _hosts(raw: list[Any], path: str) -> list[inventory.Host]:
     hosts = []
     for number, member in enumerate(raw, 1):
         try:
-            hosts.append(inventory.from_document(member))
+            hosts.append(_check(inventory.from_document(member)))
         except inventory.InvalidHostError as exc:
             raise base.UsageError(f'{path}: host {number}: {exc}') from None
     return hosts
+
+
+def _check(host: inventory.Host) -> inventory.Host:
+    """Return a host whose values are those that Nova reports.
+
+    :raises inventory.InvalidHostError: other ones are written.
+    """
+    kind, number = host.hypervisor_type, host.hypervisor_version
+    is_hyperv = host.capability.is_hyperv
+    if kind and not is_hyperv and re.sub('[^a-z]', '', kind.lower()) == (
+            names.HYPERV):
+        raise inventory.InvalidHostError(
+            f'hypervisor_type must be {names.HYPERV}, not {kind}')
+    if is_hyperv and number and number < _MIN_NUMBER:
+        raise inventory.InvalidHostError(
+            f'hypervisor_version {number} is not as Nova has it, 10000 for '
+            'Windows Server 2016 and newer or 6003 for 2012 R2')
+    if host.windows_version is not None:
+        build = traits.parse_build(host.windows_version)
+        if build is None:
+            raise inventory.InvalidHostError(
+                f'windows_version {host.windows_version} has no build, as '
+                '10.0.20348 has')
+        major, minor, _ = build.release
+        if number and number != major * 1000 + minor:
+            raise inventory.InvalidHostError(
+                f'windows_version {host.windows_version} contradicts '
+                f'hypervisor_version {number}')
+    return host
 
 
 def unique(hosts: list[inventory.Host],

@@ -170,6 +170,11 @@ def _read_config(path: str) -> dict[str, list[str]]:
             # oslo.config ignores the case of groups.
             if group.lower() == conf.GROUP.name:
                 values.update(options)
+        unknown = min(values.keys() - {opt.name for opt in conf.ALL_OPTS},
+                      default=None)
+        if unknown is not None:
+            raise ValueError(
+                f'[{conf.GROUP.name}] has no option {unknown}')
         return {opt.name: opt.type(values[opt.name][-1])
                 for opt in conf.LINT_OPTS if opt.name in values}
     except OSError as exc:

@@ -44,23 +44,36 @@ def run(app: Any, args: argparse.Namespace, stream: TextIO,
         print_error: inputs.PrintError) -> None:
     """Read the hosts and write the file.
 
-    :raises base.UsageError: a host that was named does not exist.
+    :raises base.UsageError: a host that was named does not exist, or needs
+        no file.
     """
     source = cloud.Source(
         app, args, print_error, quiet=getattr(
             app.options, 'verbose_level', 1) == 0)
     hosts = source.with_traits(source.hosts(), [names.BIOS_TRAIT])
-    for name in args.names:
-        if name not in {host.name for host in hosts}:
-            raise base.UsageError(f'no host has the name {name!r}')
     selected = [host for host in hosts if _needs_file(host)
                 and (not args.names or host.name in args.names)]
+    _check_names(args.names, hosts, selected)
     document = {
         'meta': {'schema_version': '1.0'},
         'providers': [*_providers(selected, cloud.policy(args),
                                   print_error)]}
     stream.write(_HEAD)
     yaml.safe_dump(document, stream, sort_keys=False)
+
+
+def _check_names(names: Sequence[str], hosts: Sequence[inventory.Host],
+                 selected: Sequence[inventory.Host]) -> None:
+    known = {host.name: host for host in hosts}
+    needing = {host.name for host in selected}
+    for name in names:
+        if name not in known:
+            raise base.UsageError(f'no host has the name {name!r}')
+        if name not in needing:
+            raise base.UsageError(f'{name} needs no file: ' + (
+                'it reports its traits itself'
+                if known[name].capability.is_hyperv
+                else 'it does not run Hyper-V'))
 
 
 def _needs_file(host: inventory.Host) -> bool:

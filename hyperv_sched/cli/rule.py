@@ -34,8 +34,9 @@ class Show(base.ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument('code', metavar='<code>', type=str.upper,
-                            help='the code of a rule, for example HV105')
+        parser.add_argument(
+            'code', metavar='<code>',
+            help='the code of a rule, for example HV105, or its name')
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
@@ -43,11 +44,13 @@ class Show(base.ShowOne):
         """Return the names and values of the fields of the rule."""
         from hyperv_sched import rules
 
-        if parsed_args.code not in rules.CATALOGUE:
+        wanted = parsed_args.code
+        rule = next((rule for rule in rules.CATALOGUE.values()
+                     if wanted.upper() == rule.code
+                     or wanted.lower() == rule.name), None)
+        if rule is None:
             raise base.UsageError(
-                f'{parsed_args.code}: no such rule. Run "hyperv-sched rule '
-                'list"')
-        rule = rules.CATALOGUE[parsed_args.code]
+                f'{wanted}: no such rule. Run "hyperv-sched rule list"')
         fields: dict[str, Any] = {
             name: getattr(rule, name) for name in (
                 'code', 'name', 'severity', 'message', 'required', 'fix',

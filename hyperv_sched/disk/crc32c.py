@@ -8,7 +8,7 @@ the remainder by x^8n, modulo the polynomial.
 
 from __future__ import annotations
 
-import functools
+from hyperv_sched import caching
 
 #: The polynomial, bits reversed (RFC 3720, 12.1).
 _POLYNOMIAL = 0x82f63b78
@@ -36,8 +36,8 @@ def _multiply(a: int, b: int) -> int:
     return product
 
 
-#: A file has few structures, mostly in two copies.
-@functools.lru_cache(maxsize=64)
+# A file has few structures, mostly in two copies.
+@caching.cache_small
 def _zeros_factor(count: int) -> int:
     """Return the factor for appending zero bytes."""
     factor, power = 1 << 31, 1 << 23  # 1 and x^8

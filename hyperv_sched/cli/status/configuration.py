@@ -120,8 +120,8 @@ class Service:
             return (self.conf if group is None else self.conf[group])[option]
         except (cfg.Error, ValueError) as exc:
             raise results.OptionValueError(
-                f'{self.title(group, option)} is invalid: '
-                f'{results.format_value(exc)}') from None
+                f'{self.title(group, option)} '
+                f'{own_options.reason(exc)}') from None
 
     def is_set(self, group: str, option: str) -> bool:
         """Return whether a file sets an option."""

@@ -162,10 +162,26 @@ class HostFileTestCase(base.CommandTestCase):
             ([host.hypervisor_type for host in hosts], errors))
 
     def test_what_is_refused(self):
+        def host(*lines):
+            return '\n  '.join(('hypervisors:\n- hypervisor_hostname: a',
+                                *lines))
+
         for text, reason in (
                 ('[]', 'must be an object with the list "hypervisors"'),
                 ('hypervisors: []', 'holds no host'),
                 ('hypervisors: [{}]', 'host 1: hypervisor_hostname must be'),
+                (host('hypervisor_type: Hyper-V'),
+                 'host 1: hypervisor_type must be hyperv, not Hyper-V'),
+                (host('hypervisor_type: hyperv', 'hypervisor_version: 10'),
+                 'host 1: hypervisor_version 10 is not as Nova has it'),
+                (host('hypervisor_type: hyperv', 'hypervisor_version: -1'),
+                 'host 1: hypervisor_version -1 is not as Nova has it'),
+                (host('windows_version: "10.0"'),
+                 'host 1: windows_version 10.0 has no build'),
+                (host('hypervisor_version: 6003',
+                      'windows_version: 10.0.20348'),
+                 'host 1: windows_version 10.0.20348 contradicts '
+                 'hypervisor_version 6003'),
                 ('{', 'is neither JSON nor YAML'),
                 ('a: &a [x]\nhypervisors: [*a, *a]',
                  'aliases (*name) are not supported'),

@@ -40,6 +40,13 @@ class SeverityOverridesTestCase(base.CommandTestCase):
             self.assertEqual((2, [], f'{where}HV999: no such rule\n'),
                              self.lint(*argv))
 
+    def test_unknown_option_exits_2(self):
+        path = self.file('lint.conf', b'[hyperv_sched]\nmetrics_file = /x\n'
+                         b'ignore_rules = HV106\n[other]\nany = 1\n')
+        self.assertEqual(
+            (2, [], f'{path}: [hyperv_sched] has no option ignore_rules\n'),
+            self.lint('--config-file', path))
+
     def test_unreadable_configuration_exits_2(self):
         for path in ('/nonexistent', self.file('bad.conf', b'nonsense\n')):
             code, _, err = self.lint('--config-file', path)

@@ -62,6 +62,16 @@ class ProviderConfigTestCase(base.CommandTestCase):
         self.assertEqual((2, None, "no host has the name 'd'\n"),
                          (code, document, err))
 
+    def test_named_host_that_needs_no_file_exits_2(self):
+        hosts = [host('kvm', 'QEMU', 8002000),
+                 host('enforced', traits=['COMPUTE_FIRMWARE_BIOS'])]
+        for name, reason in (
+                ('kvm', 'kvm needs no file: it does not run Hyper-V\n'),
+                ('enforced', 'enforced needs no file: it reports its traits '
+                 'itself\n')):
+            self.assertEqual((2, None, reason),
+                             self.write(*hosts, argv=(name,)))
+
     def test_options_of_the_scheduler_decide_on_generation_2(self):
         for expected, hosts, argv in (
                 (['HYPERV', 'HYPERV_WS2012R2'], host('a', version=6003),

@@ -13,6 +13,12 @@ class RuleShowTestCase(base.CommandTestCase):
         self.assertEqual((0, 'version-unsatisfiable'),
                          (code, json.loads(out)['name']))
 
+    def test_rule_has_a_name_too(self):
+        for name in ('esp-not-fat', 'ESP-NOT-FAT', 'hv324'):
+            code, out, _ = self.run_command(
+                'rule', 'show', name, '-f', 'value', '-c', 'code')
+            self.assertEqual((0, 'HV324\n'), (code, out))
+
     def test_no_value_is_repeated(self):
         for code in rules.CATALOGUE:
             _, out, _ = self.run_command('rule', 'show', '-f', 'json', code)
