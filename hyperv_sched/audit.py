@@ -73,6 +73,16 @@ class ImageGroup:
 
 
 @dataclasses.dataclass(frozen=True)
+class TraitCoverage:
+    """How many hosts report the trait of generation 2."""
+
+    capable: int
+    """Hosts that can run generation 2."""
+    lacking: int
+    """Those of them that do not report the trait."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Entry:
     """A finding on an image, a host or a server."""
 
@@ -226,15 +236,10 @@ def _trait_entries(kinds: Iterable[_Kind],
 
     A trait that some of the hosts lack would keep the image from these.
     """
-    capable = [group for group in groups if compatibility.check_host(
-        compatibility.generation_2(), group.example.capability,
-        policy) is None]
-    if not capable or any(group.example.traits is None for group in capable):
+    coverage = find_coverage(groups, policy)
+    if coverage is None or not coverage.capable:
         return
-    number = sum(len(group.hosts) for group in capable)
-    lacking = sum(len(group.hosts) for group in capable
-                  if names.GENERATION_2_TRAIT not in (
-                      group.example.traits or ()))
+    number, lacking = coverage.capable, coverage.lacking
     actual = (f'hosts that can run generation 2 lack it: {lacking} of {number}'
               if lacking else 'every host that can run generation 2 has it')
     for kind in kinds:
@@ -247,6 +252,26 @@ def _trait_entries(kinds: Iterable[_Kind],
                         rules.CATALOGUE['HV122'].finding(
                             member.id, actual, fix=None if lacking
                             else _trait_command(member.id)))
+
+
+def find_coverage(groups: Iterable[inventory.HostGroup],
+                  policy: compatibility.Policy) -> TraitCoverage | None:
+    """Count the hosts that can run generation 2, and those without its trait.
+
+    :returns: None if the traits of such a host are unknown
+    """
+    capable = lacking = 0
+    for group in groups:
+        if compatibility.check_host(
+                compatibility.generation_2(), group.example.capability,
+                policy) is not None:
+            continue
+        if group.example.traits is None:
+            return None
+        capable += len(group.hosts)
+        if names.GENERATION_2_TRAIT not in group.example.traits:
+            lacking += len(group.hosts)
+    return TraitCoverage(capable, lacking)
 
 
 def _trait_command(image_id: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from nova import context as nova_context
 from nova import objects
 from nova.compute import task_states
+from nova.objects import request_spec
 from nova.scheduler import manager
 from nova.scheduler import request_filter
 from oslo_log import log as logging
@@ -100,7 +101,7 @@ def find_difference() -> str | None:
         return 'this Nova does not go through its list of request filters'
     if getattr(manager, 'request_filter', None) is not request_filter:
         return 'the scheduler of this Nova has other request filters'
-    if not isinstance(objects.RequestSpec().root_required, set):
+    if not isinstance(request_spec.RequestSpec().root_required, set):
         return 'a request of this Nova takes no traits'
     return None
 

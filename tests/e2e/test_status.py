@@ -55,6 +55,19 @@ class UpgradeCheckTestCase(base.StoryTestCase):
         self.assertEqual({}, self.check_all(SUCCESS))
         self.assertEqual({}, self.check(SUCCESS, COMPUTE))
 
+    def test_whole_cloud(self):
+        # Hosts of the cloud report the trait; all services are of one Nova.
+        done = self.cloud.run(
+            'hyperv-sched-status', 'upgrade', 'check', '--json',
+            '--os-cloud', 'admin', '--database', *(
+                word for name in CONTROL
+                for word in ('--nova-conf', self.etc / name)))
+        found = {check['check']: check['result']
+                 for check in json.loads(done.stdout)['checks']}
+        self.assertEqual((SUCCESS, SUCCESS), (
+            found['Traits of images and hosts'],
+            found['Nova compute versions']), done.stdout)
+
     def test_misspelled_filter(self):
         self.mistake('nova-scheduler.conf',
                      'enabled_filters = ComputeFilter,HyperVGenerationFilter',

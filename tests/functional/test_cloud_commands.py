@@ -130,7 +130,8 @@ class CommandTestCase(cloud.SharedCloudTestCase):
                 'resource_provider_generation': 0,
                 'traits': [names.GENERATION_2_TRAIT]}, version='1.6')
 
-    def run_command(self, *argv, user='admin', roles='reader,member,admin'):
+    def run_command(self, *argv, user='admin', roles='reader,member,admin',
+                    program='hyperv-sched'):
         compute = self.useFixture(served.compute_api(
             user, roles, self.cloud.api.project_id))
         path = self.home / 'clouds.yaml'
@@ -139,7 +140,7 @@ class CommandTestCase(cloud.SharedCloudTestCase):
             'image_endpoint_override': self.glance.url,
             'compute_endpoint_override': f'{compute.url}/v2.1',
             'placement_endpoint_override': self.placement_url}}}))
-        program = pathlib.Path(sys.executable).with_name('hyperv-sched')
+        program = pathlib.Path(sys.executable).with_name(program)
         return subprocess.run(
             [program, *argv], text=True, capture_output=True, env={
                 'HOME': str(self.home), 'PATH': os.environ['PATH'],
@@ -167,6 +168,37 @@ class CommandTestCase(cloud.SharedCloudTestCase):
                 'images', 'images_for_hyperv', 'images_without_host',
                 'images_with_few_hosts', 'hosts', 'hyperv_hosts',
                 'hosts_without_version', 'hosts_without_trait')})
+
+    def check_traits(self, text='', cloud='test'):
+        path = self.home / 'nova.conf'
+        path.write_text(text)
+        done = self.run_command(
+            'upgrade', 'check', '--json', '--nova-conf', str(path),
+            '--os-cloud', cloud, program='hyperv-sched-status')
+        return next((check['result'], ' '.join(check['details'].split()))
+                    for check in json.loads(done.stdout)['checks']
+                    if check['check'] == 'Traits of images and hosts')
+
+    def test_check_of_traits_counts_hosts_and_images(self):
+        lack = ('6 of 40 hosts that can run generation 2 do not report '
+                'CUSTOM_HYPERV_GEN2')
+        result, details = self.check_traits()
+        self.assertEqual(1, result)
+        self.assertIn(lack, details)
+        self.assertIn('from the 4 images that require it', details)
+        result, details = self.check_traits(
+            '[hyperv_sched]\nrequire_trait = true\n')
+        self.assertEqual(2, result)
+        self.assertIn(lack, details)
+        result, details = self.check_traits(
+            '[hyperv_sched]\ngen2_minimum_version = 10.0\n')
+        self.assertIn('5 of 25 hosts', details)
+
+    def test_check_of_traits_in_a_cloud_that_does_not_exist(self):
+        result, details = self.check_traits(cloud='other')
+        self.assertEqual(1, result)
+        self.assertIn('The cloud was not read completely: ', details)
+        self.assertIn('Cloud other was not found', details)
 
     def test_audit_reads_content(self):
         for name, guest in (('gen2-0', guests.bootable()),

@@ -170,6 +170,12 @@ class SchedulerTestCase(StatusTestCase):
             nova=self.nova(
                 enabled='ImagePropertiesFilter,HyperVGenerationFilter'))
 
+    def test_request_filters_are_those_of_this_nova(self):
+        status, results = self.status(
+            nova=put(self.nova(), 'hyperv_sched', 'require_trait', 'true'))
+        self.assertEqual((0, 0), (
+            status, results['Nova request filter']['result']), results)
+
     def test_prefilter_that_requests_traits_of_others(self):
         self.assertMistake(
             1, 'Nova image pre-filter', 'Set it to false.',

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
+import dataclasses
 import enum
 import io
 import sys
@@ -20,6 +21,7 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from hyperv_sched.cli import base
+from hyperv_sched.cli.status import cloud_checks
 from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import configuration_checks
 from hyperv_sched.cli.status import environment
@@ -59,6 +61,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ('Nova request filter', nova_checks.require_trait),
     ('Nova snapshots', nova_checks.snapshot_properties),
     ('Nova version', nova_checks.version),
+    ('Traits of images and hosts', cloud_checks.traits),
+    ('Nova compute versions', cloud_checks.compute_versions),
     ('Sections', configuration_checks.sections),
     ('Options of [hyperv_sched]', configuration_checks.options),
     ('Metrics file', configuration_checks.metrics_file),
@@ -184,6 +188,14 @@ def build_parser() -> argparse.ArgumentParser:
         '--glance-paste', metavar='FILE',
         help='read this paste file of glance-api (default: the one that its '
              'configuration names, or glance-api-paste.ini next to it)')
+    check.add_argument(
+        '--os-cloud', metavar='NAME',
+        help='compare the images and hosts of this cloud of clouds.yaml, too '
+             '(default: no request is sent)')
+    check.add_argument(
+        '--database', action='store_true',
+        help='read the versions of all nova-compute services from the '
+             'database that the configuration of Nova names, too')
     return top
 
 
@@ -204,6 +216,9 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
     try:
         deployment = configuration.read(
             args.nova_conf, args.glance_conf, args.glance_paste)
+        deployment = dataclasses.replace(
+            deployment, os_cloud=args.os_cloud,
+            reads_database=args.database)
     except (results.FileError, results.OptionValueError) as exc:
         with base.stderr() as stream:
             print(f'{parser.prog}: {escape(exc, limit=1000)}',

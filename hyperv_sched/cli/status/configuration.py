@@ -39,7 +39,12 @@ NOVA_OPTS: dict[str | None, list[cfg.Opt]] = {
                    choices=['iso9660', 'vfat']),
         cfg.ListOpt('non_inheritable_image_properties',
                     default=['cache_in_nova', 'bittorrent'])],
+    'api_database': [cfg.StrOpt('connection', secret=True)],
+    # Its name resembles the other one.
+    'database': [cfg.StrOpt('connection', secret=True)],
     'scheduler': [cfg.BoolOpt('image_metadata_prefilter', default=False)],
+    'workarounds': [cfg.BoolOpt(
+        'disable_compute_service_check_for_ffu', default=False)],
     'filter_scheduler': [
         cfg.MultiStrOpt('available_filters',
                         default=['nova.scheduler.filters.all_filters']),
@@ -145,6 +150,8 @@ class Deployment:
 
     :ivar unread: files in the home directory of the caller, which services
         of other users do not read
+    :ivar os_cloud: cloud of clouds.yaml that is compared; None for none
+    :ivar reads_database: whether the database of Nova is read
     """
 
     scheduler: Service | None = None
@@ -152,6 +159,8 @@ class Deployment:
     glance: Service | None = None
     paste: paste.Paste | None = None
     unread: Sequence[str] = ()
+    os_cloud: str | None = None
+    reads_database: bool = False
 
     def __iter__(self) -> Iterator[Service]:
         return iter([service for service in (

@@ -42,7 +42,7 @@ class OptionValueError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """A problem in the configuration, its effect and its correction."""
+    """A problem, its effect and its correction; or a state that is none."""
 
     code: upgradecheck.Code
     text: str
@@ -56,6 +56,11 @@ def failure(text: str) -> Problem:
 def warning(text: str) -> Problem:
     """Report that something works in part, or could not be checked."""
     return Problem(upgradecheck.Code.WARNING, text)
+
+
+def information(text: str) -> Problem:
+    """Report a state that is no problem."""
+    return Problem(upgradecheck.Code.SUCCESS, text)
 
 
 def format_value(value: object) -> str:

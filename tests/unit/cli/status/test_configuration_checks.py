@@ -14,7 +14,8 @@ class SectionsTestCase(test_nova_checks.NovaTestCase):
 
     def test_right(self):
         self.assertEqual([], self.judge_sections(
-            '[DEFAULT]\ndebug = true\n[scheduler]\n[filter_scheduler]\n'
+            '[DEFAULT]\ndebug = true\n[scheduler]\n[database]\n'
+            '[api_database]\n[filter_scheduler]\n'
             + test_nova_checks.ALL + test_nova_checks.OURS
             + test_nova_checks.ENABLED
             + '[hyperv_sched]\n[hyperv]\n[oslo_messaging_rabbit]\n'))
