@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -34,6 +35,23 @@ SLOW = '''#!/bin/sh
 shift
 exec {program} convert -r {rate} "$@"
 '''
+#: A program that sends a signal to the command before or after one of its
+#: calls; all programs count their calls together.
+SIGNALING = '''#!/bin/sh
+echo >> {calls}
+calls=$(wc -l < {calls})
+[ $calls = {call} ] && [ {moment} = before ] && kill -{signal} $PPID
+{program} "$@"
+code=$?
+[ $calls = {call} ] && [ {moment} = after ] && kill -{signal} $PPID
+exit $code
+'''
+
+
+def find_program(name):
+    return subprocess.run(
+        ['sh', '-c', f'command -v {name}'], check=True, text=True,
+        stdout=subprocess.PIPE).stdout.strip()
 
 
 def qemu_img(*args):
@@ -233,9 +251,7 @@ class EndTestCase(_Conversions):
         programs = self.directory / 'bin'
         programs.mkdir()
         program = programs / 'qemu-img'
-        real = subprocess.run(
-            ['sh', '-c', 'command -v qemu-img'], check=True, text=True,
-            stdout=subprocess.PIPE).stdout.strip()
+        real = find_program('qemu-img')
         program.write_text(SLOW.format(
             program=shlex.quote(real), rate=rate).replace(
                 'exec qemu-img', f'exec {shlex.quote(real)}'))
@@ -297,3 +313,54 @@ class EndTestCase(_Conversions):
         self.assertEqual(2, process.returncode, err)
         self.assertIn('qemu-img: ', err)
         self.assertEqual({'bin', 'raw'}, {*os.listdir(self.directory)})
+
+    def convert_until(self, call, moment, name):
+        """Enlarge and repair a disk until a call of a program."""
+        programs = self.directory / 'bin'
+        programs.mkdir()
+        for program in ('qemu-img', 'sgdisk'):
+            path = programs / program
+            path.write_text(SIGNALING.format(
+                calls=shlex.quote(str(programs / 'calls')), call=call,
+                moment=moment, signal=name,
+                program=shlex.quote(find_program(program))))
+            path.chmod(0o755)
+        done = subprocess.run(
+            [COMMAND, 'image', 'convert', '--repair', '--grow', '16M',
+             self.raw, self.output], capture_output=True, text=True,
+            check=False, env={
+                **os.environ, 'PATH': f'{programs}:{os.environ["PATH"]}'})
+        calls = (programs / 'calls').read_text().count('\n')
+        shutil.rmtree(programs)
+        return done, calls
+
+    def test_signal_at_each_step_leaves_the_input_and_no_output(self):
+        self.raw.write_bytes(bytes(8 * MIB))
+        subprocess.run(
+            ['sgdisk', '-n', '1:2048', '-t', '1:ef00', self.raw], check=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        guest = bytearray(self.raw.read_bytes())
+        # A damaged backup of the GPT.
+        guest[-512 + 60] ^= 1
+        self.raw.write_bytes(guest)
+        done, calls = self.convert_until(0, 'before', 'INT')
+        # It has no boot loader.
+        self.assertEqual((1, 5), (done.returncode, calls), done.stderr)
+        self.output.unlink()
+        # Both signals at each step, which takes ten starts of the command.
+        for call in range(1, calls + 1):
+            for moment in ('before', 'after'):
+                interrupt = (moment == 'before') == bool(call % 2)
+                done, _ = self.convert_until(
+                    call, moment, 'INT' if interrupt else 'KILL')
+                self.assertEqual(
+                    130 if interrupt else -9, done.returncode,
+                    (call, moment, done.stderr))
+                self.assertTrue(self.raw.read_bytes() == guest)
+                left = {*os.listdir(self.directory)} - {'raw'}
+                if interrupt:
+                    self.assertEqual(set(), left)
+                for path in left:
+                    self.assertTrue(path.endswith(
+                        '.hyperv-sched-unfinished'), path)
+                    shutil.rmtree(self.directory / path)
