@@ -5,9 +5,9 @@
 
 A qcow2 of 4 GiB with 1 GiB of data, that does not compress, becomes a VHDX
 with blocks of 32 MiB. Both commands take turns, so that a busy moment of the
-machine hits both. What is added, such as the start of Python, does not grow with
-the data: the ratio is high where the disk is in memory. Memory is the largest resident set of the processes of a
-command.
+machine hits both. What is added, such as the start of Python, does not grow
+with the data: the ratio is high where the disk is in memory. Memory is the
+largest resident set of the processes of a command.
 """
 
 import os
