@@ -65,11 +65,14 @@ class EveryCacheTestCase(base.TestCase):
         found = []
         for path in ROOT.rglob('*.py'):
             for node in ast.walk(ast.parse(path.read_text())):
-                where = f'{path.relative_to(ROOT)}:{getattr(node, "name", "")}'
+                where = (f'{path.relative_to(ROOT).as_posix()}:'
+                         f'{getattr(node, "name", "")}')
                 if isinstance(node, ast.Attribute | ast.Name):
                     name = getattr(node, 'attr', getattr(node, 'id', ''))
                     if name == 'lru_cache':
-                        self.assertEqual('caching.py', path.name, where)
+                        # crc32c.py keeps numbers of bytes in memory.
+                        self.assertIn(
+                            path.name, ('caching.py', 'crc32c.py'), where)
                     elif name == 'cached_property':
                         # Requests end with the call of the driver, reports
                         # with the command.
