@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 import re
 from typing import Any
@@ -282,11 +283,11 @@ def read(conf: cfg.ConfigOpts, *names: str) -> Sequence[Any]:
 def reason(exc: Exception) -> str:
     """Return the file and the reason of an error of oslo.config."""
     # ConfigOpts.get_location converts the value, and fails as well.
-    file = re.search(r"detail='([^']+)'", str(exc))
+    file = re.search(r"detail=('[^']+')", str(exc))
     _, found, words = str(exc).rpartition(' is not valid: ')
     if file is None or not found:
         return f'is not valid: {escape(exc)}'
-    return (f'in {escape(file[1])} is not valid: '
+    return (f'in {escape(ast.literal_eval(file[1]))} is not valid: '
             f'{escape(words)}')
 
 

@@ -143,6 +143,8 @@ class _Writer:
         """Add 1 to counters, and write them to a file."""
         with self._lock:
             self._pending.update(keys)
+        # Others do not wait for the lock while this is imported.
+        import prometheus_client.parser  # noqa: F401
         # A process that is stopped with the lock delays one refusal only.
         attempts = 1 if self._late else _ATTEMPTS
         self._late = True

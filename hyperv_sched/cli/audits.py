@@ -20,6 +20,7 @@ from hyperv_sched import explanation
 from hyperv_sched import files
 from hyperv_sched import metrics
 from hyperv_sched import rules
+from hyperv_sched import text
 from hyperv_sched.cli import audit_output
 from hyperv_sched.cli import base
 from hyperv_sched.cli import cloud
@@ -112,7 +113,7 @@ def _write_page(path: str, result: audit.Audit,
         files.replace(path, page.getvalue().encode())
     except OSError as exc:
         print_error(f'{path}: cannot be written: '
-                    f'{exc.strerror or exc}')
+                    f'{text.file_error(exc, path)}')
 
 
 def _write_metrics(path: str, result: audit.Audit,
@@ -122,7 +123,8 @@ def _write_metrics(path: str, result: audit.Audit,
     try:
         metrics.write_audit(path, counts)
     except OSError as exc:
-        print_error(f'{path}: cannot be written: {exc.strerror or exc}')
+        print_error(f'{path}: cannot be written: '
+                    f'{text.file_error(exc, path)}')
     except ValueError as exc:
         print_error(str(exc))
 

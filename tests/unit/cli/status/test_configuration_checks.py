@@ -95,7 +95,8 @@ class OptionsTestCase(test_nova_checks.NovaTestCase):
         found = self.judge_options(
             '[hyperv_sched]\ngen2_minimum_version = R2\n')
         self.assertProblem(base.FAILURE, 'gen2_minimum_version', found)
-        self.assertIn(str(self.directory), found[0].text)
+        self.assertIn(' in ' + str(self.directory), found[0].text)
+        self.assertNotIn('LocationInfo', found[0].text)
 
     def test_misspelled_option_names_the_right_one(self):
         self.assertProblem(
