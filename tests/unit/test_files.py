@@ -37,6 +37,7 @@ class ReplaceTestCase(files.FilesMixin, base.TestCase):
         self.replace(self.path)
         self.assertFalse(target.exists())
 
+    @base.without_windows('links without a privilege')
     def test_link_stays(self):
         link = self.directory / 'link'
         link.symlink_to(self.path)
@@ -44,12 +45,14 @@ class ReplaceTestCase(files.FilesMixin, base.TestCase):
         self.assertTrue(link.is_symlink())
         self.assertEqual(b'new', self.path.read_bytes())
 
+    @base.without_windows('permissions of a group')
     def test_permissions(self):
         self.addCleanup(os.umask, os.umask(0o077))
         for args, mode in (((), 0o600), ((0o644,), 0o644)):
             self.replace(self.path, *args)
             self.assertEqual(mode, stat.S_IMODE(self.path.stat().st_mode))
 
+    @base.without_windows('named pipes')
     def test_pipe_stays(self):
         path = self.directory / 'pipe'
         os.mkfifo(path)

@@ -117,6 +117,7 @@ class CountTestCase(MetricsTestCase):
             (metrics.REFUSALS, 'spawn', 'HV402'): 40,
             (metrics.REFUSALS, 'rebuild', 'HV402'): 20}, samples(self.path))
 
+    @base.without_windows('permissions of a group')
     def test_other_users_can_read_the_file(self):
         self.addCleanup(os.umask, os.umask(0o077))
         self.count('HV402')
@@ -190,6 +191,7 @@ class ErrorTestCase(MetricsTestCase):
         self.count('HV402')
         self.assertIn('has other content', self.log.output)
 
+    @base.without_windows('named pipes')
     def test_pipe_is_not_opened(self):
         os.mkfifo(self.path)
         self.count('HV402')

@@ -104,12 +104,14 @@ class QuoteTestCase(base.TestCase):
             self.assertTrue(str(error).isprintable())
             self.assertLess(len(str(error)), 320)
 
+    @base.without_windows('POSIX shell')
     def test_hostile_words_arrive_in_every_posix_shell(self):
         line = text.command_line(HOSTILE, 'sh')
         self.assertTrue(line.isprintable())
         for shell in ('bash', 'dash'):
             self.assertEqual([*HOSTILE], words_of(shell, line), shell)
 
+    @base.without_windows('POSIX shell')
     @hypothesis.given(st.lists(st.text(st.one_of(
         st.sampled_from('\'"\\$`!%#~-= \n\t\r\x00\x01\x1b\x7f\x9b\u2028\udc80'
                         'abc0'),

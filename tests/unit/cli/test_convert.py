@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import signals
 from tests import guests
 from tests import samples
+from tests.unit import base as unit_base
 from tests.unit.cli import base
 from tests.unit.disk import test_references
 
@@ -168,6 +170,7 @@ class SpaceTestCase(base.CommandTestCase):
 
 class NodeTestCase(base.CommandTestCase):
 
+    @unit_base.without_windows('path that needs no drive')
     def test_format_is_named_and_backing_files_are_ruled_out(self):
         self.assertEqual(
             'json:{"driver": "qcow2", "file": {"driver": "file", '
@@ -204,8 +207,11 @@ class WorkspaceTestCase(base.CommandTestCase):
         workspace = conversion.Workspace(
             str(self.directory / 'no'), 'out.vhdx')
         self.assertRaisesRegex(
-            commands.UsageError, 'No such file', workspace.create)
+            commands.UsageError,
+            re.escape(unit_base.reason_missing(workspace.parent)),
+            workspace.create)
 
+    @unit_base.without_windows('links without a privilege')
     def test_file_or_dangling_link_is_no_free_name(self):
         path = self.directory / 'new'
         conversion.check_absent(str(path))

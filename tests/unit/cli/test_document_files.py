@@ -9,6 +9,7 @@ from hyperv_sched.cli import document_files
 from hyperv_sched.cli import inputs
 from tests import guests
 from tests import samples
+from tests.unit import base as unit_base
 from tests.unit.cli import base
 
 #: In the form of openstack-image-manager.
@@ -124,6 +125,7 @@ class ListTestCase(base.CommandTestCase):
             '--image or\n       --all-images\n', out)
 
 
+@unit_base.without_windows('named pipes, and links without a privilege')
 class DirectoryTestCase(base.CommandTestCase):
 
     def setUp(self):

@@ -22,6 +22,7 @@ class Terminal(io.StringIO):
 
 class ColorsTestCase(base.TestCase):
 
+    @base.without_windows('xterm')
     def test_severity_is_colored_on_a_terminal(self):
         for code, color in (('HV102', '31'), ('HV106', '33'),
                             ('HV226', '35'), ('HV119', '36')):

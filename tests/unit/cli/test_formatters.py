@@ -11,6 +11,7 @@ from unittest import mock
 from hyperv_sched.cli import image_api
 from tests import guests
 from tests import samples
+from tests.unit import base as unit_base
 from tests.unit.cli import base
 from tests.unit.cli import test_upload
 
@@ -44,6 +45,7 @@ class ShellTestCase(base.CommandTestCase):
         self.assertFalse((self.directory / 'pwned').exists())
         return done.stdout.split('\0')[:-1]
 
+    @unit_base.without_windows('POSIX shell')
     def test_inspection_can_be_evaluated(self):
         path = self.file('disk.vhdx', VHDX)
         _, out, _ = self.run_command('image', 'inspect', path, '-f', 'shell')
@@ -55,6 +57,7 @@ class ShellTestCase(base.CommandTestCase):
                 [expected.rstrip('\n'), 'vhdx'],
                 self.evaluated(shell, out, 'defects', 'format'))
 
+    @unit_base.without_windows('POSIX shell')
     def test_image_that_was_made_can_be_evaluated(self):
         path = self.file('disk.vhdx', test_upload.GOOD)
         connection = test_upload.FakeAPI(

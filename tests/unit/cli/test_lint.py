@@ -18,6 +18,7 @@ from hyperv_sched.cli import main
 from hyperv_sched.disk import boot
 from tests import guests
 from tests import samples
+from tests.unit import base as unit_base
 from tests.unit.cli import base
 
 
@@ -97,7 +98,8 @@ class LintTestCase(base.CommandTestCase):
             'image', 'lint', '-f', 'csv', missing, bad, *base.GENERATION_2)
         self.assertEqual(2, code)
         self.assertEqual(
-            f'{missing}: cannot be read: No such file or directory\n', err)
+            f'{missing}: cannot be read: '
+            f'{unit_base.reason_missing(missing)}\n', err)
         self.assertEqual(
             ['HV202'], [row['code'] for row in csv.DictReader(
                 io.StringIO(out))])
@@ -238,7 +240,8 @@ class LintTestCase(base.CommandTestCase):
         missing = str(self.directory / 'missing')
         _, _, err = self.run_command('image', 'lint', missing)
         self.assertEqual(
-            f'{missing}: cannot be read: No such file or directory\n', err)
+            f'{missing}: cannot be read: '
+            f'{unit_base.reason_missing(missing)}\n', err)
 
     def test_summary_names_the_assumed_generation(self):
         path = self.file('disk.vhdx', base.BOOTABLE)
@@ -447,7 +450,7 @@ class FixTestCase(base.CommandTestCase):
             {'id': 'good', 'hypervisor_type': 'hyperv'},
             {'id': 'bad', 'hw_machine_type': 'hyperv-gen2'}]
         code, out, _ = self.run_command(
-            'image', 'lint', '--fix', '--image-json', '-',
+            'image', 'lint', '--fix', '--shell', 'sh', '--image-json', '-',
             stdin=json.dumps(documents))
         self.assertEqual(1, code)
         self.assertEqual(
@@ -464,7 +467,8 @@ class FixTestCase(base.CommandTestCase):
 
     def test_sets_the_generation_of_the_disk(self):
         _, out, _ = self.run_command(
-            'image', 'lint', '--fix', self.file('disk.vhdx', base.BOOTABLE))
+            'image', 'lint', '--fix', '--shell', 'sh',
+            self.file('disk.vhdx', base.BOOTABLE))
         self.assertEqual(
             'openstack image set --container-format bare --property '
             'hypervisor_type=hyperv --disk-format vhdx --min-disk 1 '
@@ -472,6 +476,7 @@ class FixTestCase(base.CommandTestCase):
             "'hypervisor_version_requires=>=6.3' --property "
             'architecture=x86_64 -- IMAGE\n', out)
 
+    @unit_base.without_windows('POSIX shell')
     def test_sets_what_upload_sets(self):
         path = self.file('disk.vhdx', base.BOOTABLE)
         _, fix, _ = self.run_command('image', 'lint', '--fix', path)

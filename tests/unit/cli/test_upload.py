@@ -68,7 +68,8 @@ class UploadTestCase(base.CommandTestCase):
         made, = connection.images.values()
         self.assertEqual((0, 2048, ['a', 'b c']),
                          (code, made['min_ram'], made['tags']))
-        _, out, _ = self.upload(connection, '--dry-run', *given)
+        _, out, _ = self.upload(
+            connection, '--dry-run', '--shell', 'sh', *given)
         self.assertIn(" --min-ram 2048 --tag a --tag 'b c' ", out)
 
     def test_unknown_column_is_refused_before_the_upload(self):

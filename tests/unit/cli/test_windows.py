@@ -14,6 +14,7 @@ from hyperv_sched.cli import base as cli_base
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import signals
 from hyperv_sched.validators import fixes
+from tests.unit import base as unit_base
 from tests.unit.cli import base
 
 
@@ -46,7 +47,8 @@ class PatternsTestCase(base.CommandTestCase):
         self.assertEqual(['a.vhdx'], self.expand('*.iso', 'a.vhdx'))
         message, = self.errors
         self.assertEqual(
-            f'{self.directory}/*.iso: no file matches the pattern', message)
+            f'{self.directory / "*.iso"}: no file matches the pattern',
+            message)
 
     def test_verbatim_prefix_disables_patterns(self):
         self.assertEqual(['\\\\?\\C:\\x'], inputs.expand_patterns(
@@ -175,6 +177,7 @@ class ShellTestCase(base.CommandTestCase):
 
 class GuardTestCase(base.CommandTestCase):
 
+    @unit_base.without_windows('SIGUSR1')
     def test_ctrl_break_and_a_closed_console_end_a_command(self):
         """Python has the signal on Windows alone."""
         source = pathlib.Path(signals.__file__).read_text()

@@ -333,12 +333,14 @@ class ToxTestCase(testtools.TestCase):
             if not line.startswith('#')
             for word in line.partition('platform:dpkg ')[2].strip(']').split()}
         self.assertEqual(
-            {'browser', 'e2e', 'firmware', 'functional', 'packaging'},
+            {'browser', 'e2e', 'firmware', 'functional', 'packaging',
+             'windows'},
             profiles)
 
     def test_what_needs_python_3_11(self):
         self.assertEqual(
-            {'glance30', 'lower-bounds', 'nova26', 'nova28', 'nova31'},
+            {'glance30', 'lower-bounds', 'nova26', 'nova28', 'nova31',
+             'windows'},
             {*filter(checks.needs_old_python, checks.environments())})
         for name, section in checks.environments().items():
             self.assertEqual(section.get('basepython') == 'python3.11',
@@ -370,6 +372,12 @@ class ReportTestCase(files.FilesMixin, testtools.TestCase):
         code, lines = self.report(
             unit=self.result(0, ' - Passed: 12', ' - Skipped: 1'))
         self.assertEqual(1, code)
+        self.assertEqual('tests: 12 passed, 0 failed, 1 skipped', lines[-1])
+
+    def test_skipped_tests_are_expected_on_windows_alone(self):
+        code, lines = self.report(
+            windows=self.result(0, ' - Passed: 12', ' - Skipped: 1'))
+        self.assertEqual(0, code)
         self.assertEqual('tests: 12 passed, 0 failed, 1 skipped', lines[-1])
 
     def test_left_out(self):

@@ -11,6 +11,7 @@ from unittest import mock
 from hyperv_sched.cli.status import command
 from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
+from tests.unit import base as unit_base
 from tests.unit.cli.status import base
 from tests.unit.cli.status import test_nova_checks
 
@@ -174,11 +175,13 @@ class FileErrorTestCase(CommandTestCase):
             self.assertIn(reason, err)
 
     def test_missing(self):
-        self.refuse('/nonexistent/file.conf', 'No such file')
+        path = '/nonexistent/file.conf'
+        self.refuse(path, unit_base.reason_missing(path))
 
     def test_directory(self):
         self.refuse(self.directory, 'not a regular file')
 
+    @unit_base.without_windows('named pipes')
     def test_pipe(self):
         path = self.directory / 'pipe'
         os.mkfifo(path)
@@ -260,15 +263,17 @@ class DefaultsTestCase(CommandTestCase):
                       checks['Nova enabled filters']['details'])
         output = checks['Configuration files']['details']
         for name in names:
-            self.assertIn(f'not read: {self.directory}/own/{name} ', output)
+            path = self.directory / 'own' / name
+            self.assertIn(f'not read: {path} ', output)
 
     def test_only_files_of_the_caller_exit_255(self):
         self.find(own=[('nova.conf', SCHEDULER), ('glance-api.conf', ''),
                        ('glance-api-paste.ini', '')])
         code, out, err = self.check()
         self.assertEqual((255, ''), (code, out))
-        self.assertIn(f'are not read: {self.directory}/own/nova.conf, '
-                      f'{self.directory}/own/glance-api.conf. Name', err)
+        own = self.directory / 'own'
+        self.assertIn(f'are not read: {own / "nova.conf"}, '
+                      f'{own / "glance-api.conf"}. Name', err)
 
     def test_paste_file_of_the_caller_is_not_read(self):
         self.find(glance=[('glance-api.conf', '')],
@@ -277,6 +282,7 @@ class DefaultsTestCase(CommandTestCase):
         self.assertEqual(1, code)
         self.assertEqual(-1, checks['Glance API filter']['result'])
 
+    @unit_base.without_windows('service users')
     def test_file_in_the_home_directory_of_the_service(self):
         # Of a user that every system has.
         self.assertEqual(['/root/.root', '/root', '/etc/root', '/etc'],
@@ -301,7 +307,7 @@ class DefaultsTestCase(CommandTestCase):
         code, checks = self.check_json()
         files = checks['Configuration files']['details']
         for name in ('image-import.conf', 'api.conf', 'api-paste.ini'):
-            self.assertIn(f'{home}/glance-{name}', files)
+            self.assertIn(str(home / f'glance-{name}'), files)
         self.assertEqual(0, checks['Glance import plugin']['result'])
         self.assertEqual(1, checks['Glance API filter']['result'])
         self.assertEqual(-1, checks['Nova enabled filters']['result'])
@@ -320,8 +326,8 @@ class DefaultsTestCase(CommandTestCase):
                         ('nova.conf.d/filter.conf', SCHEDULER)])
         found = configuration.read()
         self.assertEqual(
-            [f'{self.directory}/nova/nova.conf',
-             f'{self.directory}/nova/nova.conf.d/filter.conf'],
+            [str(self.directory / 'nova/nova.conf'),
+             str(self.directory / 'nova/nova.conf.d/filter.conf')],
             found.scheduler.files)
         self.assertIn('HyperVGenerationFilter', found.scheduler.get(
             'filter_scheduler', 'enabled_filters'))

@@ -3,6 +3,7 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import shutil
 import subprocess
@@ -128,7 +129,7 @@ class MisplacedInstallTestCase(EnvironmentTestCase):
     def assertPrivate(self, whose):
         found, = self.try_import(object)
         self.assertEqual(status_base.FAILURE, found.code)
-        self.assertIn(f'installed for {whose} in {self.ours}/lib, and '
+        self.assertIn(f'installed for {whose} in {self.ours / "lib"}, and '
                       f'status-service in {self.site}. Install', found.text)
 
     def test_user_site(self):
@@ -203,8 +204,10 @@ class ImportDriverTestCase(base.TestCase):
         kind, text, command = self.import_driver('apart.Driver')
         self.assertEqual('MisplacedError', kind)
         self.assertEqual(
-            f'apart is in {self.local}/nova/virt, and Nova loads drivers '
-            f'from {self.system}/nova/virt only', text)
+            f'apart is in {self.local / "nova/virt"}, and Nova loads drivers '
+            f'from {self.system / "nova/virt"} only', text)
+        if os.name == 'nt':
+            self.skipTest('xcopy of wine does not end')
         subprocess.run(command, shell=True, check=True)
         self.assertEqual(['fine'], self.import_driver('apart.Driver'))
 
