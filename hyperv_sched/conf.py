@@ -283,7 +283,8 @@ def read(conf: cfg.ConfigOpts, *names: str) -> Sequence[Any]:
 def reason(exc: Exception) -> str:
     """Return the file and the reason of an error of oslo.config."""
     # ConfigOpts.get_location converts the value, and fails as well.
-    file = re.search(r"detail=('[^']+')", str(exc))
+    file = re.search(
+        r"""detail=('(?:[^'\\]|\\.)+'|"(?:[^"\\]|\\.)+")""", str(exc))
     _, found, words = str(exc).rpartition(' is not valid: ')
     if file is None or not found:
         return f'is not valid: {escape(exc)}'

@@ -70,9 +70,7 @@ class EveryCacheTestCase(base.TestCase):
                 if isinstance(node, ast.Attribute | ast.Name):
                     name = getattr(node, 'attr', getattr(node, 'id', ''))
                     if name == 'lru_cache':
-                        # crc32c.py keeps numbers of bytes in memory.
-                        self.assertIn(
-                            path.name, ('caching.py', 'crc32c.py'), where)
+                        self.assertEqual('caching.py', path.name, where)
                     elif name == 'cached_property':
                         # Requests end with the call of the driver, reports
                         # with the command.

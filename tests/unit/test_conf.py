@@ -69,6 +69,13 @@ class ReadTestCase(base.TestCase):
             self.assertEqual(expected, str(error)[:len(expected)])
             self.assertIn(value.rpartition(',')[2], str(error))
 
+    def test_path_of_any_characters_is_named(self):
+        for path in ('C:\\etc\\nova.conf', "it's.conf", """a'b"c\\.conf"""):
+            self.assertEqual(
+                f'in {path} is not valid: bad', conf.reason(ValueError(
+                    'Value for option x from LocationInfo(location=1, '
+                    f'detail={path!r}) is not valid: bad')))
+
     def test_every_option_but_a_free_one_is_among_them(self):
         (_, options), = conf.list_opts()
         self.assertEqual({'compute_driver', 'metrics_file', *self.WRONG},
