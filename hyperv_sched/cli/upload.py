@@ -498,7 +498,7 @@ def _is_converted(args: argparse.Namespace,
 
     Hyper-V runs VHD, VHDX and ISO files. A given disk_format of another
     format means that the file is not for Hyper-V. An option of the
-    conversion asks for one.
+    conversion requires one.
     """
     return bool(args.convert or args.input_format or args.repair
                 or args.grow or args.block_size) or (
