@@ -46,7 +46,6 @@ reads as zeros. Files that the header names are not opened.
 from __future__ import annotations
 
 from collections.abc import Iterator
-import functools
 import struct
 import typing
 
@@ -291,6 +290,9 @@ class ClusterDisk(virtual_disk.BlockDisk):
         self._header = header
         self._cluster_size = cluster_size
         self._entries = cluster_size // header.entry_size
+        #: For the part of an L2 table that is read at once.
+        self._ones = _lanes(min(cluster_size, _TABLE_PIECE),
+                            header.entry_size)
         self._compressed_shift = 70 - header.cluster_bits
         self._decompress = _DECOMPRESS[header.compression]
         self._tables = compression.Cache()
@@ -472,7 +474,7 @@ class ClusterDisk(virtual_disk.BlockDisk):
         Python goes over the entries.
         """
         number = int.from_bytes(table, 'big')
-        ones = _lanes(len(table), self._header.entry_size)
+        ones = self._ones
         entries = number >> 64 if self._extended else number
         compressed = entries >> 62 & ones
         plain = compressed ^ ones
@@ -534,7 +536,6 @@ class ClusterDisk(virtual_disk.BlockDisk):
                              f'ends at {self._image.size}')
 
 
-@functools.cache
 def _lanes(size: int, entry_size: int) -> int:
     """Return a number with the lowest bit of each lane set.
 
