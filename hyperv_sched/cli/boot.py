@@ -291,7 +291,7 @@ def _findings(source: conversion.Source, os_type: str | None,
 
 
 def _is_broken(findings: Sequence[rules.Finding]) -> bool:
-    return any(finding.code in conversion.PRECONDITIONS
+    return any(rules.CATALOGUE[finding.code].prevents_conversion
                for finding in findings)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
+import errno
 import os
 import re
 import secrets
@@ -19,6 +20,7 @@ from typing import BinaryIO
 from typing import TextIO
 
 from hyperv_sched import document as image_document
+from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
@@ -27,6 +29,7 @@ from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import repairs
 from hyperv_sched.cli import signals
 from hyperv_sched.cli import units
+from hyperv_sched.rules import disk as disk_rules
 
 _MIB = 1024 ** 2
 
@@ -39,13 +42,6 @@ BLOCK_SIZE = 32 * _MIB
 #: The limit of VHDX ([MS-VHDX] 2.6.2.4).
 MAX_SIZE = 64 * 1024 ** 4
 
-#: Rules over the file without which it is not converted: the result would
-#: lack data, or have other data than Hyper-V reads.
-PRECONDITIONS = frozenset((
-    'HV205', 'HV206', 'HV207', 'HV208', 'HV209', 'HV211', 'HV213', 'HV214',
-    'HV215', 'HV216', 'HV217', 'HV225', 'HV229', 'HV230',
-    'HV231', 'HV232', 'HV233'))
-
 #: Where qemu-img begins with the blocks, behind log, metadata and BAT.
 _HEAD_SIZE = 8 * _MIB
 _BAT_ENTRY_SIZE = 8
@@ -53,6 +49,11 @@ _BAT_ENTRY_SIZE = 8
 _UNITS = {'M': _MIB, 'G': 1024 ** 3, 'T': 1024 ** 4}
 
 _SUFFIX = '.hyperv-sched-unfinished'
+
+#: Suffixes of other formats than VHDX.
+_OTHER_SUFFIXES = frozenset((
+    '.avhd', '.avhdx', '.gz', '.hdd', '.img', '.iso', '.ova', '.qcow',
+    '.qcow2', '.qed', '.raw', '.vdi', '.vhd', '.vmdk', '.xz', '.zip'))
 
 _PROPERTIES = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
                'hypervisor_version_requires': '>=6.3'}
@@ -86,6 +87,17 @@ class Source:
         kind = ' '.join(filter(None, (
             self.content['subformat'], self.format)))
         return f'{kind}, {units.binary(self.size)}'
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the content is that of the disk.
+
+        No content of a VDI, QED or Parallels file is read, nor of a raw
+        disk without a signature. A file of another format that is converted
+        as raw is no such disk.
+        """
+        return (self.content['partition_table'] is not None
+                and self.content['format'] == self.format)
 
     @property
     def block_size(self) -> int:
@@ -135,6 +147,8 @@ def given_options(args: argparse.Namespace) -> list[str]:
         words += ['--grow', f'{args.grow // _MIB}M']
     if args.repair:
         words.append('--repair')
+    if args.skip_space_check:
+        words.append('--skip-space-check')
     return words
 
 
@@ -159,7 +173,8 @@ def _size(argument: str) -> int:
     match = re.fullmatch('([0-9]{1,8})([MGT])', argument)
     if match is None:
         raise argparse.ArgumentTypeError(
-            f'{argument!r} is not a size, for example 20G')
+            f'{argument!r} is not a size: a whole number and M, G or T, for '
+            'example 20G')
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -199,8 +214,10 @@ def _reason(image_format: str) -> str:
     if image_format == 'wim':
         return ('has the files of Windows Setup. Apply an edition to a disk '
                 'with DISM and bcdboot')
-    return (f'is {image_format}, an archive. Unpack it, and convert the '
-            'disk image in it')
+    if image_format in disk_rules.ARCHIVES:
+        return (f'is {image_format}, an archive. Unpack it, and convert the '
+                'disk image in it')
+    return f'is {image_format}, which is not converted'
 
 
 def check_source(file: BinaryIO, source: Source) -> None:
@@ -240,28 +257,37 @@ def check_references(file: BinaryIO, source: Source) -> None:
             'qemu-img convert -O qcow2 IN OUT')
 
 
-def precondition_findings(source: Source) -> list[Any]:
-    """Return the findings because of which the file is not converted."""
-    if source.format == 'raw':
+def precondition_findings(path: str, content: Mapping[str, Any],
+                          input_format: str | None) -> list[Any]:
+    """Return the findings because of which a file is not converted.
+
+    :param content: of the file
+    :param input_format: see :func:`read_source`
+    """
+    if input_format == 'raw' and content['file_size']:
         return []
     return [finding for finding in inputs.LintTarget(
-        image_document.Record(_PROPERTIES), source.path, source.path,
-        dict(source.content)).findings() if finding.code in PRECONDITIONS
+        image_document.Record(_PROPERTIES), path, path,
+        dict(content)).findings()
+        if rules.CATALOGUE[finding.code].prevents_conversion
         and finding.severity in ('error', 'unknown')]
 
 
-def required_space(source: Source, block_size: int,
+def required_space(source: Source, args: argparse.Namespace,
                    guard: signals.Guard) -> int:
     """Return the largest size in bytes that the VHDX of a disk can have.
 
     qemu-img does not write blocks of zeros; which these are is known only
     when they are read.
+
+    :param args: the options of :func:`add_options`
     """
+    block_size = args.block_size or source.block_size
     if source.format == 'vhdx':
         blocks = _count_blocks_of_vhdx(source, block_size)
     else:
         blocks = _count_blocks(source, block_size, guard)
-    table = _BAT_ENTRY_SIZE * -(-source.size // block_size)
+    table = _BAT_ENTRY_SIZE * -(-(args.grow or source.size) // block_size)
     return _HEAD_SIZE + blocks * block_size + -(-table // _MIB) * _MIB
 
 
@@ -269,7 +295,8 @@ def _count_blocks(source: Source, block_size: int,
                   guard: signals.Guard) -> int:
     """Return the number of blocks that have data."""
     blocks, last = 0, -1
-    for start, length in qemu_img.extents(source.node, guard):
+    for start, length in qemu_img.extents(
+            source.node, source.size, guard):
         first = max(start // block_size, last + 1)
         end = (start + length - 1) // block_size
         if end >= first:
@@ -301,6 +328,17 @@ def check_space(directory: str, required: int) -> None:
             f'takes up to {units.binary(required)}. Free some space, choose '
             'another directory (for an upload: TMPDIR), or add '
             '--skip-space-check if the disk is mostly zeros')
+
+
+def check_directory(path: str) -> None:
+    """Check that files can be created in a directory.
+
+    :raises base.UsageError: they cannot.
+    """
+    if not os.path.isdir(path):
+        raise base.UsageError(f'{path}: is not a directory')
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise base.UsageError(f'{path}: cannot be written: Permission denied')
 
 
 class Workspace:
@@ -339,14 +377,63 @@ class Workspace:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
+def check_target(path: str) -> None:
+    """Check that a VHDX with this path can be created.
+
+    :raises base.UsageError: it cannot.
+    """
+    parent, name = os.path.split(path)
+    if name in ('', '.', '..'):
+        raise base.UsageError(
+            f'{path!r}: is no name of a file. Choose a name, for example '
+            'disk.vhdx')
+    suffix = os.path.splitext(name)[1].lower()
+    if suffix in _OTHER_SUFFIXES:
+        raise base.UsageError(
+            f'{path}: the new file is a VHDX, and {suffix} stands for '
+            'another format. Choose a name that ends in .vhdx')
+    check_directory(parent or os.curdir)
+    check_absent(path)
+
+
 def check_absent(path: str) -> None:
     """Check that there is no file with this path.
 
-    :raises base.UsageError: there is one.
+    :raises base.UsageError: there is one, or there can be none.
     """
-    if os.path.lexists(path):
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as exc:
         raise base.UsageError(
-            f'{path}: the file exists. Remove it, or choose another name')
+            f'{path}: cannot be written: '
+            f'{getattr(exc, "strerror", None) or exc}') from None
+    raise _exists(path)
+
+
+def _exists(path: str) -> base.UsageError:
+    return base.UsageError(
+        f'{path}: the file exists. Remove it, or choose another name')
+
+
+def publish(path: str, target: str) -> None:
+    """Give a finished file its name, and never replace another file.
+
+    A rename replaces a file that another process created in the meantime; a
+    link does not. On file systems without links (FAT, some network file
+    systems) the name is checked, and the file renamed.
+
+    :param path: of a file in a :class:`Workspace`
+    :raises base.UsageError: there is a file with this name.
+    """
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:
+        check_absent(target)
+        os.rename(path, target)
 
 
 @contextlib.contextmanager
@@ -378,26 +465,42 @@ def convert(source: Source, workspace: Workspace, args: argparse.Namespace,
     :param stream: receives the progress, if it is a terminal
     :raises base.UsageError: the disk cannot be converted.
     """
-    block_size = args.block_size or source.block_size
-    changed = args.grow is not None or args.repair
-    _check_growth(source, args.grow)
+    check_changes(source, args)
+    changed = _is_changed(args)
     if not args.skip_space_check:
-        required = required_space(source, block_size, guard)
+        required = required_space(source, args, guard)
         check_space(workspace.parent, required * (2 if changed else 1))
     if changed:
         source = _change_copy(source, workspace, args, guard, report, stream)
-        block_size = args.block_size or source.block_size
     target = workspace.path('disk.vhdx')
-    _run_qemu_img(source, target, qemu_img.vhdx_options(block_size), guard,
-                  stream)
+    _run_qemu_img(source, target, qemu_img.vhdx_options(
+        args.block_size or source.block_size), guard, stream)
     return target
 
 
-def _check_growth(source: Source, size: int | None) -> None:
-    if size is not None and not source.size < size <= MAX_SIZE:
+def _is_changed(args: argparse.Namespace) -> bool:
+    """Return whether a raw copy is changed before it is converted."""
+    return args.grow is not None or bool(args.repair)
+
+
+def check_changes(source: Source, args: argparse.Namespace) -> None:
+    """Check that a disk can be enlarged and repaired as options say.
+
+    What is not read before there is a raw copy is checked then.
+
+    :param args: the options of :func:`add_options`
+    :raises base.UsageError: it cannot.
+    """
+    if args.grow is not None and not source.size < args.grow <= MAX_SIZE:
         raise base.UsageError(
             f'--grow: the disk has {units.binary(source.size)}. Set a larger '
             'size, up to 64T')
+    if not _is_changed(args):
+        return
+    if source.format == 'raw':
+        repairs.check_raw(source.path, source.content)
+    if args.grow is not None and source.is_read:
+        repairs.check_table(source.path, source.content, args.repair)
 
 
 def _change_copy(source: Source, workspace: Workspace,
@@ -407,47 +510,82 @@ def _change_copy(source: Source, workspace: Workspace,
     """Make a raw copy of a disk; enlarge and repair that."""
     path = workspace.path('disk.raw')
     _run_qemu_img(source, path, ('-O', 'raw'), guard, stream)
+    before = inputs.inspect_path(path)
+    repairs.check_raw(source.path, before)
+    if args.grow is not None:
+        repairs.check_table(source.path, before, args.repair)
     if args.repair:
         repairs.repair(path, guard, report)
     if args.grow is not None:
-        content = inputs.inspect_path(path)
-        os.truncate(path, args.grow)
+        # A repair may make further defects readable.
+        repairs.check_table(source.path, inputs.inspect_path(path))
         report(f'enlarging the disk to {units.binary(args.grow)}')
-        repairs.move_backup(path, content, guard)
-    return Source(path, 'raw', inputs.inspect_path(path))
+        repairs.grow(path, args.grow, guard)
+    after = inputs.inspect_path(path)
+    repairs.check_partitions(
+        source.content if source.is_read else before, after)
+    return Source(path, 'raw', after)
 
 
 def _run_qemu_img(source: Source, target: str, target_options: Sequence[str],
                   guard: signals.Guard, stream: TextIO | None) -> None:
-    with progress_of(stream, source.size) as report:
-        qemu_img.run(
-            qemu_img.convert_command(
-                source.node, target, '-p', *target_options), guard, report)
+    try:
+        with progress_of(stream, source.size) as report:
+            qemu_img.run(
+                qemu_img.convert_command(
+                    source.node, target, '-p', *target_options), guard,
+                report)
+    except base.UsageError as exc:
+        if os.strerror(errno.ENOSPC) not in str(exc):
+            raise
+        directory = os.path.dirname(os.path.dirname(target))
+        raise base.UsageError(
+            f'{directory}: {exc}. Free some space, or choose another '
+            'directory (for an upload: TMPDIR)') from None
 
 
-def plan(source: Source, target: str,
-         args: argparse.Namespace) -> list[Sequence[str]]:
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The commands of a conversion, and what they cannot say."""
+
+    commands: Sequence[repairs.Command]
+    notes: Sequence[str]
+    intermediate: str | None
+    """The path of the raw copy, which is removed in the end."""
+
+
+def plan(source: Source, target: str, args: argparse.Namespace) -> Plan:
     """Return the commands of a conversion.
-
-    Of a repair that reads answers, the command alone is returned.
 
     :param args: the options of :func:`add_options`
     :raises base.UsageError: see :func:`convert`.
     """
-    _check_growth(source, args.grow)
+    check_changes(source, args)
     to_vhdx = qemu_img.vhdx_options(args.block_size or source.block_size)
-    if args.grow is None and not args.repair:
-        return [qemu_img.convert_command(source.node, target, *to_vhdx)]
+    if not _is_changed(args):
+        return Plan([repairs.Command(qemu_img.convert_command(
+            source.node, target, *to_vhdx))], (), None)
     raw = os.path.abspath(target) + '.raw'
-    commands: list[Sequence[str]] = [
-        qemu_img.convert_command(source.node, raw, '-O', 'raw')]
-    if args.repair:
-        commands += [command.words for _, step in repairs.plan(
-            raw, source.content) for command in step]
+    check_absent(raw)
+    commands = [repairs.Command(
+        qemu_img.convert_command(source.node, raw, '-O', 'raw'))]
+    notes = []
+    if not source.is_read:
+        notes.append('the content of the disk is read after the copy: '
+                     'repairs and the move of the backup of the GPT are '
+                     'decided then')
+    elif args.repair:
+        for _, title, step in repairs.plan(raw, source.content):
+            notes.append(f'{title}: {"to repair" if step else "left alone"}')
+            commands += step
+        if len(commands) > 1:
+            notes.append('repairs that follow from these are decided after '
+                         'them')
     if args.grow is not None:
-        commands.append(('qemu-img', 'resize', '-f', 'raw', raw,
-                         str(args.grow)))
-        if source.content['partition_table'] == 'gpt':
-            commands.append(('sgdisk', '-e', raw))
-    return [*commands, qemu_img.convert_command(
-        qemu_img.node(raw, 'raw'), target, *to_vhdx)]
+        commands.append(repairs.Command((
+            'qemu-img', 'resize', '-f', 'raw', raw, str(args.grow))))
+        if source.is_read and source.content['partition_table'] == 'gpt':
+            commands.append(repairs.Command(('sgdisk', '-e', raw)))
+    commands.append(repairs.Command(qemu_img.convert_command(
+        qemu_img.node(raw, 'raw'), target, *to_vhdx)))
+    return Plan(commands, notes, raw)

@@ -24,6 +24,7 @@ from hyperv_sched.cli import findings as findings_output
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import qemu_img
+from hyperv_sched.cli import repairs
 from hyperv_sched.cli import signals
 from hyperv_sched.cli import units
 from hyperv_sched.text import escape
@@ -45,10 +46,18 @@ _EPILOG = '\n'.join((
     '  2    not converted: wrong usage, no space, or a file or a program '
     'fails',
     '  130  interrupted',
+    '  141  standard output is a closed pipe',
     '',
     'The disk image is not changed. With exit code 2 or 130 there is no new',
-    'file. Only a process that is killed (SIGKILL) leaves a hidden directory',
-    'whose name ends in .hyperv-sched-unfinished; remove it.'))
+    'file, unless standard error says that it is converted and only the',
+    'output cannot be written. Only a process that is killed (SIGKILL) leaves',
+    'a hidden directory whose name ends in .hyperv-sched-unfinished; remove',
+    'it.'))
+
+
+#: The command of each shell that removes a file.
+_REMOVE = {'sh': ('rm',), 'windows': ('del',), 'cmd': ('del',),
+           'powershell': ('Remove-Item', '-LiteralPath')}
 
 
 class Convert(base.ExitCodes, lister.Lister):
@@ -61,6 +70,7 @@ class Convert(base.ExitCodes, lister.Lister):
     """
 
     _summary = ''
+    _is_converted = False
 
     epilog = _EPILOG
 
@@ -108,14 +118,18 @@ class Convert(base.ExitCodes, lister.Lister):
             Sequence[str], Iterator[tuple[Any, ...]]]:
         """Convert the disk; return the columns and rows of the findings."""
         qemu_img.check_installed()
+        findings_output.check_output(
+            parsed_args.formatter, parsed_args.columns)
+        conversion.check_target(parsed_args.output)
         path = inputs.expand_single(parsed_args.file)
         overrides = options.severity_overrides(parsed_args)
         with inputs.open_disk(path) as file:
-            source = conversion.read_source(
-                path, inputs.inspect_file(file, path),
-                parsed_args.input_format)
-            findings = conversion.precondition_findings(source)
+            content = inputs.inspect_file(file, path)
+            findings = conversion.precondition_findings(
+                path, content, parsed_args.input_format)
             if not findings:
+                source = conversion.read_source(
+                    path, content, parsed_args.input_format)
                 conversion.check_source(file, source)
         if findings:
             self.raise_exit_code(base.EXIT_FINDINGS)
@@ -125,6 +139,7 @@ class Convert(base.ExitCodes, lister.Lister):
         else:
             content = self._convert(source, parsed_args)
             findings = overrides.apply(_judge(parsed_args.output, content))
+            self._is_converted = True
             if any(finding.severity in ('error', 'unknown')
                    for finding in findings):
                 self.raise_exit_code(base.EXIT_FINDINGS)
@@ -140,8 +155,18 @@ class Convert(base.ExitCodes, lister.Lister):
         """Write the findings, and a summary to standard error."""
         if parsed_args.dry_run and not self._summary:
             return 0
-        result: int = super().produce_output(parsed_args, column_names, data)
-        self.app.stdout.flush()
+        try:
+            result: int = super().produce_output(
+                parsed_args, column_names, data)
+            self.app.stdout.flush()
+        except Exception as exc:
+            error = base.flush_or_discard(self.app.stdout) or exc
+            if not self._is_converted or base.is_closed_pipe(error):
+                raise
+            reason = error.strerror if isinstance(error, OSError) else None
+            raise base.UsageError(
+                f'{parsed_args.output} is converted and checked, but the '
+                f'output cannot be written: {reason or error}') from None
         if parsed_args.formatter == 'table':
             self.print_message(self._summary)
         return result
@@ -149,17 +174,23 @@ class Convert(base.ExitCodes, lister.Lister):
     def _print_plan(self, source: conversion.Source,
                     args: argparse.Namespace) -> None:
         """Print the commands that convert the disk."""
-        block_size = args.block_size or source.block_size
-        required = conversion.required_space(source, block_size, self._guard)
+        plan = conversion.plan(source, args.output, args)
+        required = conversion.required_space(source, args, self._guard)
         self.print_message(
             f'{source.path} ({source.description}): takes up to '
             f'{units.binary(required)}')
-        for command in conversion.plan(source, args.output, args):
-            try:
-                line = text.command_line(command, args.shell)
-            except text.UnquotableError as exc:
-                raise base.UsageError(
-                    f'no command can be printed: {exc}') from None
+        for note in plan.notes:
+            self.print_message(note)
+        try:
+            lines = [_command_line(command, args.shell)
+                     for command in plan.commands]
+            if plan.intermediate is not None:
+                lines.append(text.command_line(
+                    (*_REMOVE[args.shell], plan.intermediate), args.shell))
+        except text.UnquotableError as exc:
+            raise base.UsageError(
+                f'no command can be printed: {exc}') from None
+        for line in lines:
             self.app.stdout.write(f'{line}\n')
 
     def _convert(self, source: conversion.Source,
@@ -170,19 +201,43 @@ class Convert(base.ExitCodes, lister.Lister):
         self._guard.once()
         # A context manager written in Python would have gaps for a signal.
         try:
-            conversion.check_absent(args.output)
             workspace.create()
             finished = conversion.convert(
                 source, workspace, args, self._guard, self.print_message,
                 sys.stderr)
             content = inputs.inspect_path(finished)
             self._guard.hold()
-            conversion.check_absent(args.output)
-            os.rename(finished, args.output)
+            conversion.publish(finished, args.output)
         finally:
             self._guard.hold()
             workspace.remove()
         return content
+
+
+def _command_line(command: repairs.Command, shell: str) -> str:
+    """Return a line that runs a command, with its input and variables.
+
+    :raises text.UnquotableError: there is none for the shell.
+    """
+    line = text.command_line(command.words, shell)
+    if command == repairs.Command(command.words):
+        return line
+    if shell != 'sh':
+        raise text.UnquotableError(
+            f'{command.words[0]} is run in a directory, with variables or '
+            'with input: use --shell sh')
+    if command.environment:
+        line = text.command_line(('env', *(
+            f'{name}={value}' for name, value in command.environment.items()
+        )), shell) + f' {line}'
+    if command.directory is not None:
+        directory = text.command_line(('cd', command.directory), shell)
+        line = f'({directory} && {line})'
+    if command.answers:
+        answers = text.command_line(
+            ('printf', '%s\\n', *command.answers.split()), shell)
+        line = f'{answers} | {line}'
+    return line
 
 
 def _judge(path: str, content: dict[str, Any]) -> list[rules.Finding]:

@@ -18,6 +18,7 @@ from cliff.formatters import base as formatters
 
 from hyperv_sched import rules
 from hyperv_sched.cli import base
+from hyperv_sched.cli import reports
 from hyperv_sched.text import escape
 
 COLUMNS = ('image', 'code', 'name', 'severity', 'message', 'actual',
@@ -76,6 +77,25 @@ def to_table(rows: Sequence[Mapping[str, Any]], formatter: str,
 
     return columns, (tuple(value(row, column) for column in columns)
                      for row in rows)
+
+
+def check_output(formatter: str, selected: Sequence[str]) -> None:
+    """Check format and columns before the work of a command.
+
+    :param formatter: name of the format
+    :param selected: the columns that options select
+    :raises base.UsageError: the findings cannot be written so.
+    """
+    if formatter == 'junit':
+        reports.import_junitparser()
+    if not selected:
+        return
+    columns, _ = to_table((), formatter)
+    if formatter in ('gitlab', 'junit', 'sarif'):
+        raise base.UsageError(f'-f {formatter} has no columns. Remove -c')
+    if not {*selected} & {*columns}:
+        raise base.UsageError(
+            f'--column: valid values: {", ".join(columns)}')
 
 
 class FindingsFormatter(formatters.ListFormatter):

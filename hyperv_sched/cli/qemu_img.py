@@ -107,17 +107,20 @@ def vhdx_options(block_size: int) -> tuple[str, ...]:
 
 def run(command: Sequence[str], guard: signals.Guard,
         report: Report | None = None, answers: str = '',
-        environment: Mapping[str, str] | None = None) -> None:
+        environment: Mapping[str, str] | None = None,
+        directory: str | None = None) -> None:
     """Run a command to its end; end it after a signal.
 
     :param report: called with the progress that qemu-img prints
     :param answers: what the command reads from standard input, up to 4 KiB
     :param environment: variables to add
+    :param directory: the working directory
     :raises base.UsageError: the command fails; the message is that of the
         command.
     """
     output = b''
-    with _started(command, guard, answers, environment) as process:
+    with _started(command, guard, answers, environment,
+                  directory) as process:
         descriptor = typing.cast(typing.IO[bytes], process.stdout).fileno()
         while data := os.read(descriptor, _CHUNK):
             output += data
@@ -145,24 +148,31 @@ def _error_message(command: Sequence[str], output: str, code: int) -> str:
     return f'{program}: {escape(message, 1000)}'
 
 
-def extents(source: str, guard: signals.Guard) -> Iterator[tuple[int, int]]:
+def extents(source: str, size: int, guard: signals.Guard,
+            ) -> Iterator[tuple[int, int]]:
     """Yield offset and length of the extents that have data.
 
-    Reads up to a million extents.
+    Reads up to a million extents. All that follows counts as data.
 
     :param source: from :func:`node`
+    :param size: of the disk
     """
     command = [_PROGRAM, 'map', '--output=json', source]
     with _started(command, guard) as process:
         output = typing.cast(typing.IO[bytes], process.stdout)
-        count = 0
-        while count < _MAX_EXTENTS and (
-                line := output.readline(_CHUNK)):
+        count = end = 0
+        while line := output.readline(_CHUNK):
+            if count == _MAX_EXTENTS:
+                if end < size:
+                    yield end, size - end
+                break
             count += 1
             try:
                 extent = json.loads(line.strip(b'[],\r\n '))
+                start, length = int(extent['start']), int(extent['length'])
+                end = start + length
                 if extent['data']:
-                    yield int(extent['start']), int(extent['length'])
+                    yield start, length
             except (ValueError, KeyError, TypeError):
                 # An error, which the conversion reports as well.
                 continue
@@ -172,6 +182,7 @@ def extents(source: str, guard: signals.Guard) -> Iterator[tuple[int, int]]:
 def _started(command: Sequence[str], guard: signals.Guard,
              answers: str = '',
              environment: Mapping[str, str] | None = None,
+             directory: str | None = None,
              ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process, which ends with the context and with this process."""
     # A signal between the start of the process and the assignment would
@@ -180,7 +191,7 @@ def _started(command: Sequence[str], guard: signals.Guard,
     try:
         process = subprocess.Popen(  # noqa: S603
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT, cwd=directory,
             env={**os.environ, 'LC_ALL': 'C', **(environment or {})},
             preexec_fn=die_with_parent()
             if sys.platform == 'linux' else None)

@@ -37,12 +37,32 @@ _PARTITION = re.compile(r'partition ([0-9]{1,6})\b')
 _CODE_SIZE = 440
 
 
+#: Formats that the content of a raw disk may have for the reader.
+_RAW = ('raw', 'unknown')
+
+#: Defects with which a partition table is not rewritten for a larger disk:
+#: all that sgdisk would change, or lose partitions by.
+_DAMAGED_TABLE = frozenset(
+    rule.name for rule in rules.CATALOGUE.values()
+    if rule.name.startswith('gpt-') and rule.name != 'gpt-many-entries'
+) | {'hybrid-mbr', 'partition-cut-off'}
+
+
 @dataclasses.dataclass(frozen=True)
 class Command:
     """A command, and what it reads from standard input."""
 
     words: Sequence[str]
     answers: str = ''
+    directory: str | None = None
+    """The working directory."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that it needs."""
+        if _PACKAGES.get(self.words[0]) != 'mtools':
+            return {}
+        return {'MTOOLS_SKIP_CHECK': '1', 'MTOOLSRC': os.devnull}
 
 
 Plan = Callable[[str, Mapping[str, Any], str], list[Command]]
@@ -58,9 +78,12 @@ def _rewrite_gpt(path: str, content: Mapping[str, Any],
 
 def _write_protective_mbr(path: str, content: Mapping[str, Any],
                           detail: str) -> list[Command]:
+    from hyperv_sched.disk import partitions
+
+    if not _has_gpt(content) or partitions.BESIDE_MBR in detail:
+        return []
     # "2" selects the GPT if gdisk asks which table is right.
-    return [Command(('gdisk', path), '2\nx\nn\nw\ny\n')] if _has_gpt(
-        content) else []
+    return [Command(('gdisk', path), '2\nx\nn\nw\ny\n')]
 
 
 def _show_partition(path: str, content: Mapping[str, Any],
@@ -87,22 +110,24 @@ def _copy_loader(path: str, content: Mapping[str, Any],
 
     A shim starts the programs in its own directory.
     """
+    parent, name = os.path.split(path)
     found = _SHIM.fullmatch(detail) or _WINDOWS.fullmatch(detail)
     systems = [partition for partition in content['partitions'] or ()
                if partition['type'] in (
                    'c12a7328-f81f-11d2-ba4b-00a0c93ec93b', '0xef')]
-    if found is None or len(systems) != 1:
+    if found is None or len(systems) != 1 or '@@' in name:
         return []
-    volume = ('-i', f'{path}@@{systems[0]["offset"]}')
+    # mtools takes the first "@@" of an argument for the begin of the offset.
+    volume = ('-i', f'{name}@@{systems[0]["offset"]}')
     directory = '::/EFI/' + found[1].replace('\\', '/')
-    commands = [Command(('mmd', '-D', 's', *volume, '::/EFI/BOOT'))]
+    commands: list[Sequence[str]] = [
+        ('mmd', '-D', 's', *volume, '::/EFI/BOOT')]
     if found.re is _SHIM:
-        commands.append(Command((
-            'mcopy', '-s', '-D', 'o', *volume, f'{directory}/*',
-            '::/EFI/BOOT/')))
-    return [*commands, Command((
-        'mcopy', '-D', 'o', *volume, f'{directory}/{found[2]}',
-        '::/EFI/BOOT/BOOTX64.EFI'))]
+        commands.append(('mcopy', '-s', '-D', 'o', *volume,
+                         f'{directory}/*', '::/EFI/BOOT/'))
+    commands.append(('mcopy', '-D', 'o', *volume, f'{directory}/{found[2]}',
+                     '::/EFI/BOOT/BOOTX64.EFI'))
+    return [Command(words, directory=parent) for words in commands]
 
 
 def _has_gpt(content: Mapping[str, Any]) -> bool:
@@ -127,16 +152,17 @@ REPAIRS: Mapping[str, Plan] = {
 
 
 def plan(path: str, content: Mapping[str, Any],
-         ) -> Iterator[tuple[str, list[Command]]]:
-    """Yield the title and the commands of each repair that is possible.
+         ) -> Iterator[tuple[str, str, list[Command]]]:
+    """Yield name, title and commands of the repair of each defect.
+
+    There are no commands if the disk must be left alone.
 
     :param content: of the disk
     """
     for name, repair in REPAIRS.items():
         if name in content['defects']:
-            commands = repair(path, content, content['defects'][name])
-            if commands:
-                yield _title(name, content), commands
+            yield name, _title(name, content), repair(
+                path, content, content['defects'][name])
 
 
 def _title(name: str, content: Mapping[str, Any]) -> str:
@@ -152,13 +178,13 @@ def repair(path: str, guard: signals.Guard,
     :raises base.UsageError: a program is missing, or a repair fails.
     """
     content = inputs.inspect_path(path)
-    for name in REPAIRS:
-        if name not in content['defects']:
-            continue
-        title = _title(name, content)
-        commands = REPAIRS[name](path, content, content['defects'][name])
-        if not commands or (name == 'gpt-no-protective-mbr'
-                            and _has_mbr_partitions(path)):
+    done: set[str] = set()
+    # A repair may make further defects readable.
+    while step := next((step for step in plan(path, content)
+                        if step[0] not in done), None):
+        name, title, commands = step
+        done.add(name)
+        if not commands:
             report(f'{title}: left alone')
             continue
         report(f'{title}: repairing with '
@@ -175,22 +201,83 @@ def repair(path: str, guard: signals.Guard,
         report(f'{title}: repaired')
 
 
-def move_backup(path: str, content: Mapping[str, Any],
-                guard: signals.Guard) -> None:
-    """Move the backup of a GPT to the end of a disk that was enlarged.
+def check_raw(path: str, content: Mapping[str, Any]) -> None:
+    """Check that a raw disk is read as one, before it is changed.
 
-    :param content: of the disk before
-    :raises base.UsageError: the GPT is damaged, or a program is missing.
+    :param path: of the disk in messages
+    :param content: of the raw disk
+    :raises base.UsageError: it has the signature of another format.
     """
-    if content['partition_table'] != 'gpt':
-        return
-    commands = _rewrite_gpt(path, content, '')
-    if not commands:
+    if content['format'] not in _RAW:
         raise base.UsageError(
-            'the partition table is damaged or hybrid, so that the disk is '
-            'not enlarged. Repair it first')
+            f'{path}: the disk has the content of a {content["format"]} '
+            'file, so that it is neither repaired nor enlarged. Omit '
+            '--repair and --grow')
+
+
+def check_table(path: str, content: Mapping[str, Any],
+                repaired: bool = False) -> None:
+    """Check that the partition table of a disk can grow with the disk.
+
+    :param path: of the disk in messages
+    :param content: of the disk
+    :param repaired: whether the disk is repaired before
+    :raises base.UsageError: the table is damaged or hybrid.
+    """
+    repairable = {name for name, _, commands in plan(path, content)
+                  if commands}
+    for name in content['defects']:
+        if name not in _DAMAGED_TABLE or repaired and name in repairable:
+            continue
+        raise base.UsageError(
+            f'{path}: {_title(name, content)}: the partition table is '
+            'damaged or hybrid, so that the disk is not enlarged. '
+            + ('Add --repair' if name in repairable else
+               'Repair it first, or omit --grow'))
+
+
+def move_backup_command(path: str, content: Mapping[str, Any],
+                        ) -> list[Command]:
+    """Return the command that moves the backup of a GPT to the end."""
+    return _rewrite_gpt(path, content, '')
+
+
+def grow(path: str, size: int, guard: signals.Guard) -> None:
+    """Enlarge a raw disk, and move the backup of its GPT to the end.
+
+    :raises base.UsageError: the GPT is damaged, a partition would change, or
+        a program is missing.
+    """
+    before = inputs.inspect_path(path)
+    commands = move_backup_command(path, before)
+    if commands and not _is_whole(path):
+        raise base.UsageError(
+            'the partition table is damaged, so that the disk is not '
+            'enlarged. Omit --grow')
+    code = _boot_code(path)
+    os.truncate(path, size)
     for command in commands:
         run(command, guard)
+    after = inputs.inspect_path(path)
+    if code != _boot_code(path) or {*before['defects']} != {
+            *after['defects']} or any(
+            before[name] != after[name]
+            for name in ('partition_table', 'partitions')):
+        raise base.UsageError(
+            'sgdisk changes partitions of the larger disk, so that no file '
+            'is written. Omit --grow')
+
+
+def check_partitions(before: Mapping[str, Any],
+                     after: Mapping[str, Any]) -> None:
+    """Check that a disk has all partitions that it had.
+
+    :raises base.UsageError: it has not.
+    """
+    if not _extents(before) <= _extents(after):
+        raise base.UsageError(
+            'a partition changes, so that no file is written. Omit --repair '
+            'and --grow')
 
 
 def run(command: Command, guard: signals.Guard) -> None:
@@ -204,8 +291,8 @@ def run(command: Command, guard: signals.Guard) -> None:
             f'{program} is not installed, which the repair requires. '
             f'Install the package {_PACKAGES[program]}')
     qemu_img.run(command.words, guard, answers=command.answers,
-                 environment={'MTOOLS_SKIP_CHECK': '1',
-                              'MTOOLSRC': os.devnull})
+                 environment=command.environment,
+                 directory=command.directory)
 
 
 def _extents(content: Mapping[str, Any]) -> set[tuple[int, int]]:
@@ -214,17 +301,23 @@ def _extents(content: Mapping[str, Any]) -> set[tuple[int, int]]:
             if partition['offset']}
 
 
-def _has_mbr_partitions(path: str) -> bool:
-    """Return whether an MBR has partitions, which a new one replaces."""
-    from hyperv_sched.disk import mbr
+def _is_whole(path: str) -> bool:
+    """Return whether both copies of the GPT of a disk are valid.
+
+    The reader reports no defect of a table if the disk boots without it.
+    """
+    from hyperv_sched.disk import gpt
     from hyperv_sched.disk import reader
     from hyperv_sched.disk import virtual_disk
 
     with inputs.open_disk(path) as file:
-        return any(
-            entry.used and entry.type != mbr.PROTECTIVE
-            for entry in mbr.read(virtual_disk.RawDisk(
-                reader.Reader(reader.FileSource(file)))).entries)
+        disk = virtual_disk.RawDisk(reader.Reader(reader.FileSource(file)))
+        try:
+            for lba in (1, disk.size // disk.sector_size - 1):
+                gpt.read(disk, lba)
+        except gpt.GPTError:
+            return False
+    return True
 
 
 def _boot_code(path: str) -> bytes:

@@ -52,6 +52,20 @@ class _ReportFormatter(formatters.ListFormatter):
         """Write the findings."""
 
 
+def import_junitparser() -> Any:
+    """Return the module junitparser.
+
+    :raises base.UsageError: it is not installed.
+    """
+    try:
+        import junitparser
+    except ImportError:
+        raise base.UsageError(
+            '-f junit requires junitparser. Run: pip install '
+            'junitparser') from None
+    return junitparser
+
+
 class JUnitFormatter(_ReportFormatter):
     """Formatter of JUnit XML: a suite for each image, a case for each finding.
 
@@ -67,12 +81,7 @@ class JUnitFormatter(_ReportFormatter):
 
         :raises base.UsageError: junitparser is not installed.
         """
-        try:
-            import junitparser
-        except ImportError:
-            raise base.UsageError(
-                '-f junit requires junitparser. Run: pip install '
-                'junitparser') from None
+        junitparser = import_junitparser()
         suites: dict[str, Any] = {}
         for finding in findings:
             image = escape(finding['image'], None)

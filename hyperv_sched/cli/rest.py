@@ -67,6 +67,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
              'environment (OS_CLOUD, OS_AUTH_URL and so on)')
 
 
+def check_installed() -> None:
+    """Check that there is an openstacksdk.
+
+    :raises CloudError: there is none.
+    """
+    try:
+        import openstack  # noqa: F401
+    except ImportError:
+        raise CloudError(
+            'openstacksdk is not installed in the Python environment of this '
+            'command. Run "pip install openstacksdk" in that environment, or '
+            '"pipx inject hyperv-sched openstacksdk" if pipx made it'
+        ) from None
+
+
 def connect(app: Any, name: str | None) -> Any:
     """Return a connection of openstacksdk to a cloud.
 
@@ -75,14 +90,9 @@ def connect(app: Any, name: str | None) -> Any:
     :param name: name in ``clouds.yaml``; None for the environment
     :raises CloudError: the cloud does not exist, or the login fails.
     """
-    try:
-        import openstack
-    except ImportError:
-        raise CloudError(
-            'openstacksdk is not installed in the Python environment of this '
-            'command. Run "pip install openstacksdk" in that environment, or '
-            '"pipx inject hyperv-sched openstacksdk" if pipx made it'
-        ) from None
+    check_installed()
+    import openstack
+
     from hyperv_sched.cli import transport
 
     with cloud_errors(_SELECT):

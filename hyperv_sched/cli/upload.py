@@ -41,6 +41,9 @@ _MIB = 1024 ** 2
 
 VISIBILITIES = ('public', 'private', 'shared', 'community')
 
+#: The limit of Glance, in characters.
+_MAX_NAME = 255
+
 #: Members of an image that are not properties. An option or Glance sets them.
 _MEMBERS = frozenset((
     'checksum', 'container_format', 'created_at', 'direct_url',
@@ -87,7 +90,7 @@ class Upload(base.ShowOne):
         parser.add_argument(
             'file', metavar='<file>', help='the disk image')
         parser.add_argument(
-            '--name', metavar='<image-name>', required=True,
+            '--name', metavar='<image-name>', required=True, type=_name,
             help='set the name of the image')
         options.add_image_options(parser)
         parser.add_argument(
@@ -110,7 +113,8 @@ class Upload(base.ShowOne):
             '--convert', action='store_true',
             help='convert the file to a VHDX before it is uploaded, as '
                  '"image convert" does; the default for formats that Hyper-V '
-                 'does not run, unless --disk-format names one')
+                 'does not run, unless --disk-format names one, and with '
+                 '--input-format, --block-size, --grow or --repair')
         conversion.add_options(parser)
         options.add_shell_option(parser)
         options.add_severity_options(parser)
@@ -125,6 +129,7 @@ class Upload(base.ShowOne):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Sequence[Any]]:
         """Check and upload the image; return its columns and values."""
+        self._check_options(parsed_args)
         path = inputs.expand_single(parsed_args.file)
         self._overrides = options.severity_overrides(parsed_args)
         # The path may name another file after the check, so that the file
@@ -135,14 +140,25 @@ class Upload(base.ShowOne):
             if not _is_converted(parsed_args, content):
                 self._send(parsed_args, file, path, content, before)
             else:
-                self._convert(parsed_args, file, conversion.read_source(
-                    path, content, parsed_args.input_format))
+                self._convert(parsed_args, file, path, content)
         if self._image is None:
             self._has_output = False
             return (), ()
         with self._uploaded():
             return _COLUMNS, _row(self._image, self._document,
                                   parsed_args.formatter)
+
+    def _check_options(self, parsed_args: argparse.Namespace) -> None:
+        """Check what needs no file, before a conversion that takes long.
+
+        :raises base.UsageError: the image cannot be uploaded.
+        """
+        _given_members(parsed_args)
+        if parsed_args.columns and not {*parsed_args.columns} & {*_COLUMNS}:
+            raise base.UsageError(
+                f'--column: valid values: {", ".join(_COLUMNS)}')
+        if not parsed_args.dry_run:
+            rest.check_installed()
 
     def _inspect(self, parsed_args: argparse.Namespace, file: BinaryIO,
                  path: str) -> dict[str, Any]:
@@ -152,19 +168,22 @@ class Upload(base.ShowOne):
             options.certificate_years(parsed_args)))
 
     def _convert(self, parsed_args: argparse.Namespace, file: BinaryIO,
-                 source: conversion.Source) -> None:
+                 path: str, content: dict[str, Any]) -> None:
         """Convert the disk, then upload the new file."""
         qemu_img.check_installed()
-        findings = conversion.precondition_findings(source)
+        findings = conversion.precondition_findings(
+            path, content, parsed_args.input_format)
         if findings:
             self.raise_exit_code(base.EXIT_FINDINGS)
             with base.stderr() as stream:
                 _print_findings(stream, findings)
                 print('\nNot uploaded.', file=stream)
             return
+        source = conversion.read_source(
+            path, content, parsed_args.input_format)
         conversion.check_source(file, source)
-        name = os.path.splitext(os.path.basename(source.path))[0] + '.vhdx'
-        workspace = conversion.Workspace(tempfile.gettempdir(), name)
+        name = _new_name(source.path)
+        workspace = conversion.Workspace(_temporary_directory(), name)
         _print_line(f'{source.path} ({source.description}) is converted to '
                     f'a VHDX in {workspace.parent} first')
         self._guard.once()
@@ -236,9 +255,6 @@ class Upload(base.ShowOne):
                 line = _quote(command, parsed_args.shell)
                 self.app.stdout.write(f'{line}\n')
             return None
-        if parsed_args.columns and not {*parsed_args.columns} & {*_COLUMNS}:
-            raise base.UsageError(
-                f'--column: valid values: {", ".join(_COLUMNS)}')
         return document
 
     def produce_output(self, parsed_args: argparse.Namespace,
@@ -417,6 +433,18 @@ def _file_state(file: BinaryIO) -> tuple[int, ...]:
 def _document(args: argparse.Namespace, content: Mapping[str, Any],
               ) -> tuple[image_document.Record, frozenset[str]]:
     """Return the image to create, and the names that options set."""
+    given, known = _given_members(args)
+    record = image_document.Record({
+        'name': args.name, **inferred.infer_members(content, known), **given})
+    return record, frozenset(('name', *given))
+
+
+def _given_members(args: argparse.Namespace,
+                   ) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return the members that options set, as given and normalized.
+
+    :raises base.UsageError: an option sets what it must not.
+    """
     for name, _ in args.image_properties:
         if name in _MEMBERS:
             raise base.UsageError(
@@ -427,12 +455,9 @@ def _document(args: argparse.Namespace, content: Mapping[str, Any],
         if getattr(args, name):
             given[name] = getattr(args, name)
     try:
-        known = image_document.normalize(given)
+        return given, image_document.normalize(given)
     except image_document.InvalidDocumentError as exc:
         raise base.UsageError(str(exc)) from None
-    record = image_document.Record({
-        'name': args.name, **inferred.infer_members(content, known), **given})
-    return record, frozenset(('name', *given))
 
 
 def _print_document(stream: TextIO, path: str, content: Mapping[str, Any],
@@ -472,13 +497,58 @@ def _is_converted(args: argparse.Namespace,
     """Return whether the file is converted before it is uploaded.
 
     Hyper-V runs VHD, VHDX and ISO files. A given disk_format of another
-    format means that the file is not for Hyper-V.
+    format means that the file is not for Hyper-V. An option of the
+    conversion requires one.
     """
     return bool(args.convert or args.input_format or args.repair
-                or args.grow) or (
+                or args.grow or args.block_size) or (
         content['format'] in qemu_img.DRIVERS
         and content['format'] not in ('vhd', 'vhdx')
         and args.disk_format in (None, 'vhdx'))
+
+
+def _name(argument: str) -> str:
+    """Return a name of an image.
+
+    :raises argparse.ArgumentTypeError: Glance refuses it.
+    """
+    if not 1 <= len(argument) <= _MAX_NAME:
+        raise argparse.ArgumentTypeError(
+            f'a name has 1 to {_MAX_NAME} characters, not {len(argument)}')
+    return argument
+
+
+def _new_name(path: str) -> str:
+    """Return a name for the VHDX of a disk that no file has.
+
+    A printed command writes the file to the current directory.
+    """
+    stem = os.path.splitext(os.path.basename(path))[0]
+    names = (f'{stem}{ending}.vhdx'
+             for ending in ('', *(f'-{number}' for number in range(1, 100))))
+    for name in names:
+        if not os.path.lexists(name) and not os.path.lexists(
+                os.path.join(os.path.dirname(path), name)):
+            return name
+    raise base.UsageError(
+        f'{stem}.vhdx and 99 more files exist. Remove some of them')
+
+
+def _temporary_directory() -> str:
+    """Return the directory for a conversion.
+
+    Python ignores a variable that names no directory.
+
+    :raises base.UsageError: the directory cannot be written.
+    """
+    for name in ('TMPDIR', 'TEMP', 'TMP'):
+        if path := os.environ.get(name):
+            try:
+                conversion.check_directory(path)
+            except base.UsageError as exc:
+                raise base.UsageError(f'{name}: {exc}') from None
+            break
+    return tempfile.gettempdir()
 
 
 def _command(path: str, document: Mapping[str, Any]) -> list[str]:

@@ -93,21 +93,21 @@ def _decompress(decompressor: _Decompressor, error: type[Exception],
 
 
 class Cache:
-    """The clusters and tables that were used last, by their offsets."""
+    """The clusters and tables that were used last, by offset or number."""
 
     def __init__(self) -> None:
         self._kept: collections.OrderedDict[int, bytes] = (
             collections.OrderedDict())
         self._size = 0
 
-    def get(self, offset: int, read: Callable[[], bytes]) -> bytes:
-        """Return the bytes that are kept for an offset, else read them."""
-        data = self._kept.get(offset)
+    def get(self, key: int, read: Callable[[], bytes]) -> bytes:
+        """Return the bytes that are kept for a key, else read them."""
+        data = self._kept.get(key)
         if data is not None:
-            self._kept.move_to_end(offset)
+            self._kept.move_to_end(key)
             return data
         data = read()
-        self._kept[offset] = data
+        self._kept[key] = data
         self._size += len(data)
         while self._size > _MAX_KEPT:
             _, oldest = self._kept.popitem(last=False)

@@ -19,6 +19,10 @@ from hyperv_sched.disk.defects import Defect
 from hyperv_sched.disk.inspection import DefectReport
 from hyperv_sched.disk.inspection import Inspection
 
+#: The end of the detail on a GPT without a protective MBR, where a new MBR
+#: would take away partitions.
+BESIDE_MBR = 'the MBR has partitions of its own'
+
 
 @dataclasses.dataclass(frozen=True)
 class BootCandidate:
@@ -98,7 +102,8 @@ def _read_without_gpt(disk: virtual_disk.Disk, record: mbr.BootRecord,
     gpt_lba = _find_unannounced_gpt(disk)
     unannounced = None if gpt_lba is None else DefectReport(
         Defect.GPT_NO_PROTECTIVE_MBR, f'a GPT in LBA {gpt_lba}, but no '
-        'partition of type 0xee from LBA 1')
+        'partition of type 0xee from LBA 1'
+        + (f'; {BESIDE_MBR}' if _has_partitions(record) else ''))
     if candidates[0].number:
         for candidate in candidates:
             if candidate.cut_off:
@@ -127,16 +132,19 @@ def _cut_off(number: int, last_lba: int, last_lba_of_disk: int
 
 def _check_protective_mbr(record: mbr.BootRecord, protective: mbr.MBREntry,
                           result: Inspection) -> None:
-    if any(entry.used and entry.type != mbr.PROTECTIVE
-           for entry in record.entries):
-        result.add_defect(
-            Defect.HYBRID_MBR, 'the MBR has partitions of its own')
+    if _has_partitions(record):
+        result.add_defect(Defect.HYBRID_MBR, BESIDE_MBR)
     if protective.active:
         result.add_defect(
             Defect.GPT_PMBR_ACTIVE, 'the protective partition is active')
     if not record.signed:
         result.add_defect(
             Defect.GPT_PMBR_SIGNATURE, 'the MBR lacks its signature')
+
+
+def _has_partitions(record: mbr.BootRecord) -> bool:
+    return any(entry.used and entry.type != mbr.PROTECTIVE
+               for entry in record.entries)
 
 
 def _read_gpt(disk: virtual_disk.Disk, result: Inspection) -> gpt.Table:

@@ -91,6 +91,8 @@ _ENTRY_SIZE = 8
 _SUBCLUSTERS = 32
 _MIN_EXTENDED_CLUSTER = _SUBCLUSTERS * _SECTOR_SIZE
 _NOT_COMPRESSED = bytes(byte for byte in range(256) if not byte & 1 << 6)
+#: Values of an entry are below that, without its flags.
+_LANE_LIMIT = 1 << 63
 #: Entries that take a step of work.
 _ENTRIES_PER_STEP = 32
 #: The size of the parts in which tables are read.
@@ -288,6 +290,9 @@ class ClusterDisk(virtual_disk.BlockDisk):
         self._header = header
         self._cluster_size = cluster_size
         self._entries = cluster_size // header.entry_size
+        #: For the part of an L2 table that is read at once.
+        self._ones = _lanes(min(cluster_size, _TABLE_PIECE),
+                            header.entry_size)
         self._compressed_shift = 70 - header.cluster_bits
         self._decompress = _DECOMPRESS[header.compression]
         self._tables = compression.Cache()
@@ -423,8 +428,15 @@ class ClusterDisk(virtual_disk.BlockDisk):
         first = index * self._entries
         for start in range(0, total, per_read):
             table = self._read_table(offset + start * _ENTRY_SIZE, per_read)
-            if self._header.version == 3 and self._is_common(table):
+            if (self._header.version == 3 and not self._extended
+                    and self._is_common(table)):
                 continue
+            # As much work again.
+            self.spend(per_read // _ENTRIES_PER_STEP)
+            if self._is_valid(table):
+                continue
+            # This finds the invalid entry, and ends the inspection.
+            self.spend(per_read)
             entries = struct.unpack(f'>{per_read}Q', table)
             self._check_each(first + start // words, entries[::words],
                              entries[1::2] if self._extended else ())
@@ -435,7 +447,7 @@ class ClusterDisk(virtual_disk.BlockDisk):
         False where this is not known. A slice has the same byte of all
         entries.
         """
-        step = self._header.entry_size
+        step = _ENTRY_SIZE
         shift = self._header.cluster_bits
         # Offsets that are aligned have these bytes, from bit 0.
         for byte, allowed in (
@@ -452,10 +464,37 @@ class ClusterDisk(virtual_disk.BlockDisk):
         largest = self._image.size >> 8 * (7 - first)
         if any(table[byte::step].strip(b'\0') for byte in range(1, first)):
             return False
-        if first and table[first::step].translate(
-                None, bytes(range(largest))):
+        return not first or not table[first::step].translate(
+            None, bytes(range(largest)))
+
+    def _is_valid(self, table: bytes) -> bool:
+        """Return whether :meth:`_check_each` accepts all entries.
+
+        The table is one number with an entry in each lane, so that no loop of
+        Python goes over the entries.
+        """
+        number = int.from_bytes(table, 'big')
+        ones = self._ones
+        entries = number >> 64 if self._extended else number
+        compressed = entries >> 62 & ones
+        plain = compressed ^ ones
+        within = self._cluster_size - 1
+        if entries & plain * (_OFFSET & within) or (
+                self._header.version == 2 and entries & plain * _ZERO):
             return False
-        return not self._extended or _are_common(table)
+        mask = (1 << self._compressed_shift) - 1
+        starts = entries & (plain * _OFFSET | compressed * mask)
+        if _reach(starts, self._image.size, ones):
+            return False
+        # An aligned offset is zero, or not in the header.
+        if _reach(entries & compressed * (mask & ~within), 1, ones
+                  ) != compressed:
+            return False
+        if not self._extended:
+            return True
+        present = number & plain * 0xffffffff
+        return not (present & number >> 32
+                    or _reach(present, 1, ones) & ~_reach(starts, 1, ones))
 
     def _check_each(self, first: int, entries: tuple[int, ...],
                     bitmaps: tuple[int, ...]) -> None:
@@ -497,10 +536,20 @@ class ClusterDisk(virtual_disk.BlockDisk):
                              f'ends at {self._image.size}')
 
 
-def _are_common(table: bytes) -> bool:
-    """Return whether the bitmaps of extended entries are valid."""
-    words = struct.unpack(f'>{len(table) // _ENTRY_SIZE}Q', table)
-    return not any(
-        bitmap >> 32 or not entry & _OFFSET
-        for entry, bitmap in zip(words[::2], words[1::2], strict=True)
-        if bitmap)
+def _lanes(size: int, entry_size: int) -> int:
+    """Return a number with the lowest bit of each lane set.
+
+    :param size: of the number in bytes
+    :param entry_size: of a lane in bytes
+    """
+    return ((1 << 8 * size) - 1) // ((1 << 8 * entry_size) - 1)
+
+
+def _reach(number: int, limit: int, ones: int) -> int:
+    """Return the lowest bit of each lane whose value is a limit or more.
+
+    :param number: with lanes of values below 2^63
+    :param ones: see :func:`_lanes`
+    """
+    # The sum has bit 63 then.
+    return number + ones * (_LANE_LIMIT - limit) >> 63 & ones

@@ -275,8 +275,9 @@ class GrainDisk(virtual_disk.BlockDisk):
         offset = self._block_offset(block)
         if offset is None:
             return None
+        # Not by the offset: each grain has its own marker.
         return self._grains.get(
-            offset, lambda: self._read_compressed(block, offset)
+            block, lambda: self._read_compressed(block, offset)
         )[start:start + size]
 
     def _read_compressed(self, block: int, offset: int) -> bytes:

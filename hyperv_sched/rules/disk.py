@@ -41,7 +41,7 @@ _RAW_COPY = 'on a raw copy of the disk'
 _GIB = 1024 ** 3
 _SIZES = ('content.virtual_size', 'content.file_size')
 
-_ARCHIVES = ('gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'tar', 'ova')
+ARCHIVES = ('gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'tar', 'ova')
 #: Formats that the disk in them is read from.
 _READ = ('qcow2', 'vmdk', 'raw')
 _DISK_4K = all_of(required('content.format', one_of(*_READ)),
@@ -164,7 +164,7 @@ RULES = (
          'newer, or the driver, refuse it',
          "the file's own format",
          'Upload with disk_format={required}', references.FORMAT_MATCH,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Clause(
              why='disk_format names the format that the file has. Where '
                  'Hyper-V does not run the file, HV202 or HV203 says so '
@@ -192,7 +192,8 @@ RULES = (
          f'Convert a disk that was installed for UEFI: {_CONVERT_VHD}; for '
          'one installed for generation 1 set hw_machine_type=hyperv-gen1',
          references.PLAN,
-         scope='generation-2', prevents='build', remedy=_generation_of_disk,
+         scope='generation-2', converts=True, prevents='build',
+         remedy=_generation_of_disk,
          clauses=[Clause(
              why='Generation 2 boots from VHDX. A VHD that cannot be '
                  'converted completely has a finding of its own.',
@@ -227,7 +228,7 @@ RULES = (
                  '512-byte sectors, and no other comes from qemu-img',
                  'the file is a disk of 4096-byte sectors, in a format that '
                  'Hyper-V does not run ({actual})')},
-         scope='hyperv', prevents='build',
+         scope='hyperv', converts=True, prevents='build',
          clauses=[
              Clause(
                  why='Hyper-V opens VHD, VHDX and ISO files. qemu-img '
@@ -237,7 +238,7 @@ RULES = (
                  when=not_(any_of(
                      _NOT_CONVERTIBLE, _DISK_4K, _KNOWN,
                      required('content.format',
-                           one_of(*_ARCHIVES, 'luks', 'wim')))),
+                           one_of(*ARCHIVES, 'luks', 'wim')))),
                  wrong=[_file(format=name) for name in (
                      'qcow2', 'qed', 'vmdk', 'vdi', 'parallels', 'raw')],
                  right=[_file(format='vhdx')]),
@@ -255,8 +256,8 @@ RULES = (
                  why='An archive, or a compressed file, contains a disk '
                      'image.',
                  variant='archive', path='content.format',
-                 value=none_of(*_ARCHIVES),
-                 wrong=[_file(format=name) for name in _ARCHIVES],
+                 value=none_of(*ARCHIVES),
+                 wrong=[_file(format=name) for name in ARCHIVES],
                  right=[_file(format='vhdx')]),
              Clause(
                  why='A volume that a hypervisor encrypts (LUKS) is opened '
@@ -284,7 +285,7 @@ RULES = (
          'vhdx; vhd for generation 1',
          'Check that this is a disk image and that it is whole; a raw disk '
          'without partitions looks like this, too', references.MS_VHDX,
-         scope='hyperv', prevents='build',
+         scope='hyperv', converts=True, prevents='build',
          clauses=[Clause(
              why='The disk format is recognized by the content of the file.',
              path='content.format', value=none_of('unknown'),
@@ -351,7 +352,7 @@ RULES = (
          'two valid headers',
          f'Make the file anew: {_CONVERT_VHDX}',
          references.MS_VHDX,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='A program that was stopped while it wrote a header leaves '
                  'the other one. Another stop would leave none.',
@@ -371,7 +372,7 @@ RULES = (
          'Make the file anew on Windows (Convert-VHD), or export the disk '
          'again',
          references.MS_VHDX,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='Readers that look at one copy alone, as QEMU does, may '
                  'refuse the file.',
@@ -430,7 +431,7 @@ RULES = (
          'one header newer than the other',
          f'Make the file anew: {_CONVERT_VHDX}',
          references.MS_VHDX,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='Of two headers the one with the larger number is current; '
                  'with equal ones there is none, by the specification. '
@@ -443,7 +444,7 @@ RULES = (
          'Make the file anew on Windows (Convert-VHD), which opens it, '
          'unlike qemu-img',
          references.MS_VHDX,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='A file without room for a log can be read; QEMU refuses it.',
              example='the header gives the log no room')]),
@@ -454,7 +455,7 @@ RULES = (
          '-LogicalSectorSizeBytes 512): no conversion changes the sectors of '
          'a partitioned disk',
          references.PLAN,
-         scope='generation-2',
+         scope='generation-2', converts=True,
          clauses=[Clause(
              why='No statement of Microsoft says that a VM starts from such a '
                  'disk.',
@@ -467,7 +468,7 @@ RULES = (
          'a file that is VHDX alone',
          f'Make the file anew: {_CONVERT_VHDX}',
          references.MS_VHDX,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='The last 512 bytes are those of a VHD. Windows recognizes '
                  'it by the first eight, others by the last.',
@@ -478,7 +479,7 @@ RULES = (
          'Use it to install, uploaded as ISO with disk_format=iso; boot '
          'servers from the VHDX that results',
          references.PLAN,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[
              Clause(
                  why='An ISO is a DVD: a server boots its installer.',
@@ -496,7 +497,7 @@ RULES = (
          'a dynamic VHD or a VHDX',
          f'Convert it: {_CONVERT_VHD}',
          references.FORMAT_MATCH,
-         scope='generation-1',
+         scope='generation-1', converts=True,
          clauses=[Clause(
              why='A fixed VHD has its signature at the end, where Glance does '
                  'not look.',
@@ -511,7 +512,7 @@ RULES = (
          'the larger of virtual size and file size',
          'Set min_disk to the number of bytes in GB, rounded up',
          references.USAGE,
-         scope='hyperv', remedy=_min_disk,
+         scope='hyperv', converts=True, remedy=_min_disk,
          clauses=[Clause(
              why='A flavor that meets min_disk holds the virtual disk and, as '
                  'Nova compares that with the flavor, the file; 0 means that '
@@ -539,7 +540,7 @@ RULES = (
          'content that is read',
          'Read all of it with "image lint --download", or check the file that '
          'the image was made from', references.USAGE,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          why='Properties alone do not show whether a server boots from the '
              'image.'),
     Rule('HV227', 'iso-without-uefi', 'error',
@@ -548,7 +549,7 @@ RULES = (
          'Use 64-bit x86 media that start by UEFI; for media that only a BIOS '
          'starts set hw_machine_type=hyperv-gen1',
          references.PARTITION_DXE,
-         scope='generation-2',
+         scope='generation-2', converts=True,
          clauses=[Defect(
              why='From a DVD, generation 2 starts \\EFI\\BOOT\\BOOTX64.EFI in '
                  'the FAT of a boot image. Firmware does not read ISO 9660, '
@@ -562,7 +563,7 @@ RULES = (
          'convert --block-size 32 IN.vhdx OUT.vhdx; install any other disk '
          'anew, since what installers make takes a small part of the limits',
          references.BOOT_MANAGER,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='What one inspection may read and work out is limited, '
                  'whatever the file holds. If the limit is reached, the rest '
@@ -635,7 +636,7 @@ RULES = (
          'a file that is closed',
          'Shut the VM down and export the disk again',
          references.IMAGE_FORMATS,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='A VM may have written to the disk while it was copied, or '
                  'the hypervisor was killed. File systems on it may have '
@@ -646,7 +647,7 @@ RULES = (
          'a file without snapshots',
          'Nothing, if the current state of the disk is the one to use',
          references.IMAGE_FORMATS,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='qemu-img converts the current state of the disk, which is '
                  'also the one that is inspected.',
@@ -658,7 +659,7 @@ RULES = (
          'Inspect the VHDX that it is converted to, or add what the message '
          'names as missing',
          references.IMAGE_FORMATS,
-         scope='hyperv',
+         scope='hyperv', converts=True,
          clauses=[Defect(
              why='Some variants of the formats are not read, and some are '
                  'read with a package that need not be installed.',

@@ -228,6 +228,10 @@ class Rule:
     clauses: Sequence[Clause | Defect] = ()
     """Empty for rules that other code evaluates."""
     prevents: Stage | None = None
+    converts: bool = False
+    """Of a rule over the file (HV2xx): whether a file that breaks it is
+    converted nevertheless, since the new file has all data, and the right
+    ones. See :attr:`prevents_conversion`."""
     remedy: Remedy | None = None
     """Corrects the properties of a document that breaks the rule."""
 
@@ -236,6 +240,16 @@ class Rule:
         """The clauses of the image schema, with scope and severity."""
         return tuple(expanded for clause in self.clauses
                      for expanded in clause.expand(self))
+
+    @property
+    def prevents_conversion(self) -> bool:
+        """Whether a file that breaks the rule is not converted.
+
+        The new file would lack data, or have other data than Hyper-V reads.
+        That holds for all rules over the file that do not say otherwise; what
+        is in the disk is converted as it is.
+        """
+        return self.code.startswith('HV2') and not self.converts
 
     @property
     def reasons(self) -> list[str]:

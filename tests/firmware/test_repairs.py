@@ -187,6 +187,16 @@ class GrowTestCase(_Repairs):
         self.assertEqual((0, []), (code, found), err)
         self.assertEqual(1024 * MIB, disk.inspect(self.output).virtual_size)
 
+    def test_damaged_disk_is_refused_without_a_repair(self):
+        for name in ('signature', 'backup', 'active'):
+            image = self.build(REPAIRS[name][1])
+            for argv in ((), ('--dry-run',)):
+                code, _, err = self.convert(image, '--grow', '80M', *argv)
+                self.assertEqual(2, code)
+                self.assertIn(f'{REPAIRS[name][0]} ', err)
+                self.assertIn('Add --repair', err)
+            self.assertFalse(self.output.exists())
+
     def test_size_that_is_not_larger_is_refused(self):
         image = self.build(GOOD)
         for size in ('48M', '1M', '65T'):
@@ -207,11 +217,31 @@ class GrowTestCase(_Repairs):
             main.main(['image', 'convert', '--dry-run', '--repair', '--grow',
                        '80M', str(image.path), str(self.output)])
         commands = [line for line in out.getvalue().splitlines()
-                    if re.match('qemu-img|sgdisk', line)]
-        self.assertEqual(5, len(commands), commands)
+                    if re.match('qemu-img|sgdisk|rm', line)]
+        self.assertEqual(6, len(commands), commands)
         for command in commands:
             images.run('sh', '-c', command)
         self.assertEqual({}, disk.inspect(self.output).defects)
+        self.assertEqual([], [*image.directory.glob('*.vhdx.raw')])
+
+    def test_plan_of_each_repair_runs_in_any_directory(self):
+        for name in ('no-mbr', 'debian'):
+            image = self.build(REPAIRS[name][1])
+            directory = image.directory / 'a@@0'
+            directory.mkdir()
+            for self.output, argv in (
+                    (directory / 'planned.vhdx', ('--dry-run',)),
+                    (directory / 'out.vhdx', ())):
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out), \
+                        contextlib.redirect_stderr(io.StringIO()):
+                    main.main(['image', 'convert', '--repair', *argv,
+                               str(image.path), str(self.output)])
+                if argv:
+                    images.run('sh', '-ec', out.getvalue())
+                self.assertEqual({}, disk.inspect(self.output).defects)
+            self.assertEqual({'planned.vhdx', 'out.vhdx'}, {
+                path.name for path in directory.iterdir()})
 
 
 class OtherFirmwareRepairTestCase(_Repairs):

@@ -152,6 +152,36 @@ class ConvertTestCase(_Conversions):
             self.assertLessEqual(estimate, size + 33 * MIB)
             self.output.unlink()
 
+    def test_output_that_cannot_be_written(self):
+        with open('/dev/full', 'w') as full:
+            process = subprocess.run(
+                [COMMAND, 'image', 'convert', '-f', 'json', self.raw,
+                 self.output], stdout=full, stderr=subprocess.PIPE,
+                text=True, check=False)
+        self.assertEqual(2, process.returncode, process.stderr)
+        self.assertEqual(
+            f'{self.output} is converted and checked, but the output cannot '
+            'be written: No space left on device\n', process.stderr)
+        self.assertEqual('vhdx', disk.inspect(self.output).format)
+
+    def test_plan_of_a_disk_that_is_not_read(self):
+        for argv in (('--repair',), ('--grow', '80M')):
+            code, out, err = self.convert(
+                self.create('vdi'), '--dry-run', *argv)
+            self.assertEqual(0, code)
+            self.assertIn('the content of the disk is read after the copy',
+                          err)
+            self.assertEqual(f'rm {self.output}.raw', out.splitlines()[-1])
+
+    def test_damaged_table_of_a_disk_that_is_not_read(self):
+        damaged = bytearray(LINUX)
+        damaged[512:1024] = bytes(512)
+        self.raw.write_bytes(damaged)
+        code, _, err = self.convert(self.create('vdi'), '--grow', '80M')
+        self.assertEqual(2, code)
+        self.assertIn('HV305 gpt-primary-damaged', err)
+        self.assertFalse(self.output.exists())
+
     def test_printed_command_converts_the_disk(self):
         code, out, _ = self.convert(self.create('qcow2'), '--dry-run')
         self.assertEqual((0, False), (code, self.output.exists()))
@@ -223,6 +253,40 @@ class UploadTestCase(_Conversions):
                          'disk.vhdx', first)
         self.assertIn('openstack image create --file disk.vhdx '
                       '--disk-format vhdx', second)
+
+    def test_printed_name_is_new(self):
+        path = self.directory / 'disk.vhdx'
+        qemu_img('convert', '-f', 'raw', '-O', 'vhdx', self.raw, path)
+        code, out, err = self.upload(
+            str(path), '--dry-run', '--block-size', '2')
+        self.assertEqual(0, code, err)
+        first, second = out.splitlines()
+        self.assertEqual(
+            f'hyperv-sched image convert --block-size 2 -- {path} '
+            'disk-1.vhdx', first)
+        self.assertIn('--file disk-1.vhdx', second)
+
+    def test_what_cannot_be_uploaded_is_not_converted(self):
+        for argv, words in (
+                (('-c', 'nosuch'), '--column'),
+                (('--name', ''), '1 to 255 characters, not 0'),
+                (('--name', 'x' * 256), '1 to 255 characters, not 256'),
+                (('--property', 'size=1'), 'size is not a property')):
+            code, _, err = self.upload(str(self.disk), *argv)
+            self.assertEqual(2, code)
+            self.assertIn(words, err)
+            self.assertNotIn('is converted', err)
+        with mock.patch.dict(sys.modules, {'openstack': None}):
+            code, _, err = self.upload(str(self.disk))
+        self.assertEqual(2, code)
+        self.assertIn('openstacksdk is not installed', err)
+        self.assertNotIn('is converted', err)
+
+    def test_temporary_directory_that_does_not_exist(self):
+        self.useFixture(fixtures.EnvironmentVariable('TMPDIR', '/nosuch'))
+        code, _, err = self.upload(str(self.disk))
+        self.assertEqual(2, code)
+        self.assertIn('TMPDIR: /nosuch: is not a directory', err)
 
     def test_refused_disk_is_not_uploaded(self):
         self.raw.write_bytes(guests.gpt([], size=40 * MIB))

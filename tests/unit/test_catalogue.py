@@ -5,13 +5,16 @@ Severities decide exit codes, and codes never change their meaning: a line is
 changed on purpose, or not at all.
 """
 
+import dataclasses
+
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.validators import fixes
 from tests.unit import base
 
-#: Code, name, severity (and the second one), scope, what the rule prevents.
+#: Code, name, severity (and the second one), scope, what the rule prevents; of
+#: a rule over the file, whether "image convert" refuses it.
 TABLE = """
 HV101 unknown-generation          error         hyperv      scheduling
 HV102 hypervisor-type-missing     error         hyperv      -
@@ -42,42 +45,42 @@ HV126 version-ignored             warning       any         -
 HV127 os-type-mismatch            warning       hyperv      -
 HV128 architecture-unavailable    error         hyperv      scheduling
 HV129 remotefx-version          error         gen2        build-before-2016
-HV201 label-mismatch              error         hyperv      -
-HV202 container-vhd               error         gen2        build
-HV203 container-not-vhdx          error         hyperv      build
-HV204 format-unknown              error         hyperv      build
-HV205 empty-file                  error         hyperv      build
-HV206 vhdx-has-parent             error         hyperv      -
-HV207 vhdx-dirty-log              error         hyperv      -
-HV208 vhdx-truncated              error         hyperv      -
-HV209 vhdx-no-valid-header        error         hyperv      -
-HV210 vhdx-header-copy-damaged    warning       hyperv      -
-HV211 vhdx-no-valid-region-table  error         hyperv      -
-HV212 vhdx-region-copy-damaged    warning       hyperv      -
-HV213 vhdx-unsupported-version    error         hyperv      -
-HV214 vhdx-unknown-required       error         hyperv      -
-HV215 vhdx-malformed              error         hyperv      -
-HV216 vhdx-bat-overlap            error         hyperv      -
-HV217 vhdx-incomplete             error         hyperv      -
-HV218 vhdx-header-equal-sequence  warning       hyperv      -
-HV219 vhdx-no-log-region          warning       hyperv      -
-HV220 sector-4k                   warning       gen2        -
-HV221 trailing-vhd-footer         warning       hyperv      -
-HV222 iso-not-a-disk              warning       hyperv      -
-HV223 fixed-vhd                   warning       gen1        -
-HV224 min-disk-too-small          warning       hyperv      -
-HV225 vhd-malformed               error         hyperv      -
-HV226 content-not-read            unknown       hyperv      -
-HV227 iso-without-uefi            error         gen2        -
-HV228 inspection-stopped          unknown       hyperv      -
-HV229 vhd-footer-copy             warning/error gen1/gen2   -
-HV230 container-needs-other-file  error         hyperv      -
-HV231 container-encrypted         error         hyperv      -
-HV232 container-malformed         error         hyperv      -
-HV233 container-truncated         error         hyperv      -
-HV234 container-not-closed        warning       hyperv      -
-HV235 container-snapshots         info          hyperv      -
-HV236 container-not-read          unknown       hyperv      -
+HV201 label-mismatch              error         hyperv      - converted
+HV202 container-vhd               error         gen2        build converted
+HV203 container-not-vhdx          error         hyperv      build converted
+HV204 format-unknown              error         hyperv      build converted
+HV205 empty-file                  error         hyperv      build refused
+HV206 vhdx-has-parent             error         hyperv      - refused
+HV207 vhdx-dirty-log              error         hyperv      - refused
+HV208 vhdx-truncated              error         hyperv      - refused
+HV209 vhdx-no-valid-header        error         hyperv      - refused
+HV210 vhdx-header-copy-damaged    warning       hyperv      - converted
+HV211 vhdx-no-valid-region-table  error         hyperv      - refused
+HV212 vhdx-region-copy-damaged    warning       hyperv      - converted
+HV213 vhdx-unsupported-version    error         hyperv      - refused
+HV214 vhdx-unknown-required       error         hyperv      - refused
+HV215 vhdx-malformed              error         hyperv      - refused
+HV216 vhdx-bat-overlap            error         hyperv      - refused
+HV217 vhdx-incomplete             error         hyperv      - refused
+HV218 vhdx-header-equal-sequence  warning       hyperv      - converted
+HV219 vhdx-no-log-region          warning       hyperv      - converted
+HV220 sector-4k                   warning       gen2        - converted
+HV221 trailing-vhd-footer         warning       hyperv      - converted
+HV222 iso-not-a-disk              warning       hyperv      - converted
+HV223 fixed-vhd                   warning       gen1        - converted
+HV224 min-disk-too-small          warning       hyperv      - converted
+HV225 vhd-malformed               error         hyperv      - refused
+HV226 content-not-read            unknown       hyperv      - converted
+HV227 iso-without-uefi            error         gen2        - converted
+HV228 inspection-stopped          unknown       hyperv      - converted
+HV229 vhd-footer-copy             warning/error gen1/gen2   - refused
+HV230 container-needs-other-file  error         hyperv      - refused
+HV231 container-encrypted         error         hyperv      - refused
+HV232 container-malformed         error         hyperv      - refused
+HV233 container-truncated         error         hyperv      - refused
+HV234 container-not-closed        warning       hyperv      - converted
+HV235 container-snapshots         info          hyperv      - converted
+HV236 container-not-read          unknown       hyperv      - converted
 HV301 no-partition-table          error/warning gen2        -
 HV302 mbr-partitioned             error/warning gen2        -
 HV303 gpt-missing                 error/warning gen2        -
@@ -139,6 +142,12 @@ HV508 server-on-unsuitable-host   warning       server      -
 """
 
 
+def _conversion(rule):
+    if not rule.code.startswith('HV2'):
+        return ()
+    return 'refused' if rule.prevents_conversion else 'converted',
+
+
 class CatalogueTestCase(base.TestCase):
 
     def test_catalogue_is_the_table(self):
@@ -146,8 +155,15 @@ class CatalogueTestCase(base.TestCase):
             [tuple(line.split()) for line in TABLE.strip().splitlines()],
             [(rule.code, rule.name, '/'.join(rule.severities),
               '/'.join(rule.scopes).replace('generation-', 'gen'),
-              rule.prevents or '-')
+              rule.prevents or '-', *_conversion(rule))
              for rule in rules.CATALOGUE.values()])
+
+    def test_rule_over_the_file_prevents_conversion_by_default(self):
+        rule = dataclasses.replace(
+            rules.CATALOGUE['HV236'], code='HV299', converts=False)
+        self.assertTrue(rule.prevents_conversion)
+        self.assertFalse(dataclasses.replace(
+            rule, code='HV399').prevents_conversion)
 
     def test_second_severities(self):
         self.assertEqual(

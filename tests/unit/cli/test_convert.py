@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import argparse
+import io
 import os
 import re
 import shutil
 import struct
 import subprocess
+import sys
 from unittest import mock
 
 import fixtures
@@ -61,6 +64,7 @@ class ConvertTestCase(base.CommandTestCase):
                 (samples.vhdx(flags=2), 'HV206'),
                 (vhdx[:-MIB], 'HV208'),
                 (samples.dynamic_vhd(disk_type=4), 'HV206'),
+                (b'', 'HV205'),
                 (bytes(512) + samples.dynamic_vhd()[512:], 'HV229')):
             code, printed = self.refused(data)
             self.assertEqual(1, code, printed)
@@ -70,7 +74,6 @@ class ConvertTestCase(base.CommandTestCase):
     def test_what_is_no_disk_is_refused_with_the_reason(self):
         for data, words in (
                 (b'text', '--input-format raw'),
-                (b'', '--input-format raw'),
                 (b'\x1f\x8b\x08' + bytes(512), 'gzip, an archive'),
                 (b'LUKS\xba\xbe' + bytes(512), 'encrypted'),
                 (b'MSWIM\0\0\0' + bytes(512), 'Windows Setup'),
@@ -90,12 +93,83 @@ class ConvertTestCase(base.CommandTestCase):
     def test_existing_file_is_kept(self):
         self.file('out.vhdx', b'old')
         path = self.file('in', guests.bootable())
-        with mock.patch.object(conversion, 'required_space', lambda *_: 1):
+        for argv in ((), ('--dry-run',)):
             code, _, err = self.run_command(
-                'image', 'convert', path, self.output)
-        self.assertEqual(2, code)
-        self.assertIn('out.vhdx: the file exists', err)
+                'image', 'convert', path, self.output, *argv)
+            self.assertEqual(2, code)
+            self.assertIn('out.vhdx: the file exists', err)
         self.assertEqual({'in', 'out.vhdx'}, {*os.listdir(self.directory)})
+
+    def test_target_that_cannot_be_written_is_refused_at_once(self):
+        for name, words in (
+                ('', 'is no name of a file'), ('new/', 'is no name'),
+                ('no/new.vhdx', 'no: is not a directory'),
+                ('in/new.vhdx', 'in: is not a directory'),
+                ('new.qcow2', 'stands for another format'),
+                ('new.RAW', 'stands for another format')):
+            self.output = name and str(self.directory / name) + (
+                '/' if name.endswith('/') else '')
+            for argv in ((), ('--dry-run',)):
+                code, printed = self.refused(guests.bootable(), *argv)
+                self.assertEqual(2, code, printed)
+                self.assertIn(words, printed)
+
+    @unit_base.without_windows('such an error of a long name')
+    def test_name_that_is_too_long_is_refused_at_once(self):
+        self.output = str(self.directory / ('x' * 256))
+        code, printed = self.refused(guests.bootable(), '--dry-run')
+        self.assertEqual(2, code)
+        self.assertIn('File name too long', printed)
+
+    def test_directory_without_permission_is_refused_at_once(self):
+        with mock.patch.object(os, 'access', return_value=False):
+            code, printed = self.refused(guests.bootable(), '--dry-run')
+        self.assertEqual(2, code)
+        self.assertIn('cannot be written: Permission denied', printed)
+
+    def test_output_that_cannot_be_written_is_refused_at_once(self):
+        for argv, words in (
+                (('-f', 'json', '-c', 'nosuch'), '--column: valid values: '
+                 'image, code, name'),
+                (('-f', 'sarif', '-c', 'code'), '-f sarif has no columns')):
+            code, printed = self.refused(guests.bootable(), *argv)
+            self.assertEqual(2, code)
+            self.assertIn(words, printed)
+        with mock.patch.dict(sys.modules, {'junitparser': None}):
+            code, printed = self.refused(guests.bootable(), '-f', 'junit')
+        self.assertEqual(2, code)
+        self.assertIn('-f junit requires junitparser', printed)
+
+    def test_disk_with_a_damaged_table_is_not_enlarged(self):
+        good = guests.bootable(size=8 * MIB)
+        hybrid = bytes((0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0))
+        for offset, change, rule, advice in (
+                (512, bytes(512), 'HV305 gpt-primary-damaged',
+                 'Add --repair'),
+                (len(good) - 512, bytes(512), 'HV306 gpt-backup-damaged',
+                 'Add --repair'),
+                (446, b'\x80', 'HV312 gpt-pmbr-active', 'Add --repair'),
+                (446, bytes(64), 'HV307 gpt-no-protective-mbr',
+                 'Add --repair'),
+                (462, hybrid, 'HV311 hybrid-mbr', 'omit --grow')):
+            disk = bytearray(good)
+            disk[offset:offset + len(change)] = change
+            for argv in ((), ('--dry-run',)):
+                code, printed = self.refused(disk, '--grow', '1G', *argv)
+                self.assertEqual(2, code, printed)
+                self.assertIn(f'in: {rule} (', printed)
+                self.assertIn(advice, printed)
+        for repair in ((), ('--repair',)):
+            disk[462:478] = hybrid
+            code, printed = self.refused(disk, '--grow', '1G', *repair)
+            self.assertIn('HV311', printed)
+
+    def test_disk_with_the_signature_of_another_format_is_not_changed(self):
+        for argv in (('--repair',), ('--grow', '1G', '--dry-run')):
+            code, printed = self.refused(
+                samples.qcow2(), '--input-format', 'raw', *argv)
+            self.assertEqual(2, code)
+            self.assertIn('the content of a qcow2 file', printed)
 
     def test_free_space_on_both_sides_of_the_limit(self):
         free = mock.Mock(free=8 * MIB)
@@ -118,9 +192,10 @@ class ConvertTestCase(base.CommandTestCase):
         for size in ('1M', '20G', '64T'):
             _, printed = self.refused(b'text', '--grow', size)
             self.assertIn('no known disk format', printed)
-        for size in ('20', '20g', '-1G', '1.5G', '', 'G'):
+        for size in ('20', '20g', '-1G', '1.5G', '1GiB', '', 'G'):
             _, printed = self.refused(b'text', f'--grow={size}')
-            self.assertIn('is not a size, for example 20G', printed)
+            self.assertIn('is not a size: a whole number and M, G or T',
+                          printed)
 
     def test_qemu_img_is_needed(self):
         with mock.patch.object(shutil, 'which', lambda name: None):
@@ -131,12 +206,12 @@ class ConvertTestCase(base.CommandTestCase):
 
 class SpaceTestCase(base.CommandTestCase):
 
-    def required(self, *extents, block_size=MIB, size=100 * MIB):
+    def required(self, *extents, block_size=MIB, size=100 * MIB, grow=None):
         source = conversion.Source(
             '/x', 'raw', {'file_size': size, 'virtual_size': size})
         with mock.patch.object(qemu_img, 'extents', return_value=extents):
-            return conversion.required_space(
-                source, block_size, signals.Guard())
+            return conversion.required_space(source, argparse.Namespace(
+                block_size=block_size, grow=grow), signals.Guard())
 
     def test_each_block_with_data_counts_once(self):
         for extents, blocks in (
@@ -158,7 +233,8 @@ class SpaceTestCase(base.CommandTestCase):
                 'virtual_size': 100 * MIB})
             self.assertEqual(
                 9 * MIB + blocks * block_size, conversion.required_space(
-                    source, block_size, signals.Guard()))
+                    source, argparse.Namespace(
+                        block_size=block_size, grow=None), signals.Guard()))
 
     def test_table_of_blocks_counts(self):
         self.assertEqual(9 * MIB, self.required(size=1024 ** 2 // 8 * MIB))
@@ -166,6 +242,24 @@ class SpaceTestCase(base.CommandTestCase):
             1024 ** 2 // 8 + 1) * MIB))
         self.assertEqual(9 * MIB, self.required(
             size=(1024 ** 2 // 8 + 1) * MIB, block_size=32 * MIB))
+
+    def test_table_is_that_of_the_larger_disk(self):
+        self.assertEqual(136 * MIB, self.required(grow=16 * 1024 ** 4))
+
+    def test_rest_of_a_map_that_is_too_long_counts_as_data(self):
+        line = '{{"start": {}, "length": 4096, "data": {}}},\n'
+        output = ('[' + line.format(0, 'true') + line.format(4096, 'false')
+                  + line.format(8192, 'false')).encode()
+        for limit, expected in (
+                (1, [(0, 4096), (4096, 16384 - 4096)]),
+                (2, [(0, 4096), (8192, 16384 - 8192)]), (3, [(0, 4096)])):
+            process = mock.Mock(stdout=io.BytesIO(output))
+            started = mock.MagicMock()
+            started.return_value.__enter__.return_value = process
+            with mock.patch.object(qemu_img, '_started', started), \
+                    mock.patch.object(qemu_img, '_MAX_EXTENTS', limit):
+                self.assertEqual(expected, [
+                    *qemu_img.extents('/x', 16384, signals.Guard())])
 
 
 class NodeTestCase(base.CommandTestCase):
@@ -210,6 +304,23 @@ class WorkspaceTestCase(base.CommandTestCase):
             commands.UsageError,
             re.escape(unit_base.reason_missing(workspace.parent)),
             workspace.create)
+
+    def test_file_that_was_created_in_the_meantime_is_kept(self):
+        new = self.file('new', b'new')
+        old = self.file('old', b'old')
+        for link in (os.link, mock.Mock(side_effect=OSError(1, 'no links'))):
+            with mock.patch.object(os, 'link', link):
+                self.assertRaisesRegex(commands.UsageError, 'file exists',
+                                       conversion.publish, new, old)
+        self.assertEqual(b'old', (self.directory / 'old').read_bytes())
+
+    def test_file_gets_its_name_without_links_as_well(self):
+        for link in (os.link, mock.Mock(side_effect=OSError(1, 'no links'))):
+            target = self.directory / 'target'
+            with mock.patch.object(os, 'link', link):
+                conversion.publish(self.file('new', b'new'), str(target))
+            self.assertEqual(b'new', target.read_bytes())
+            target.unlink()
 
     @unit_base.without_windows('links without a privilege')
     def test_file_or_dangling_link_is_no_free_name(self):

@@ -66,12 +66,16 @@ class GPTTestCase(base.TestCase):
             self.assertEqual(detail, result.defects['gpt-beyond-disk'])
 
     def test_protective_mbr_is_needed(self):
-        for partitions in ([], [(0xee, 2, 100)], [(0x0c, 64, 256)]):
+        for partitions, beside in (
+                ([], ''), ([(0xee, 2, 100)], ''),
+                ([(0x0c, 64, 256)],
+                 '; the MBR has partitions of its own')):
             result = self.assertDoesNotBoot(
                 'gpt-no-protective-mbr', guests.bootable(
                     record=guests.mbr(partitions, signature=b'\0\0')))
             self.assertEqual(
-                'a GPT in LBA 1, but no partition of type 0xee from LBA 1',
+                'a GPT in LBA 1, but no partition of type 0xee from LBA 1'
+                + beside,
                 result.defects['gpt-no-protective-mbr'])
 
     def test_mbr_takes_the_place_of_a_gpt_that_it_does_not_announce(self):

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """qcow2 images."""
 
+import io
 import struct
 import sys
 from unittest import mock
 
+from hyperv_sched.disk import inspection
+from hyperv_sched.disk import qcow2
 from hyperv_sched.disk import reader
 from tests import guests
 from tests import samples
@@ -264,6 +267,33 @@ class TablesTestCase(base.TestCase):
                 (1 << 62 | 2 ** 40, 'container-truncated'),
                 (1 << 62 | 512, 'container-malformed')):
             self.assertDefects([defect], changed((L2 + 8, entry)))
+
+    def test_limits_of_the_offset_of_a_compressed_cluster(self):
+        for version, extended in ((2, False), (3, False), (3, True)):
+            data = changed(version=version, extended=extended)
+            entry = L2 + (32 if extended else 16)
+            for offset, defects in (
+                    (65535, ['container-malformed']), (65536, []),
+                    (len(data) - 1, []),
+                    (len(data), ['container-truncated'])):
+                self.assertDefects(defects, changed(
+                    (entry, 1 << 62 | offset), version=version,
+                    extended=extended))
+
+    def test_table_of_compressed_clusters_takes_few_steps(self):
+        for version in (2, 3):
+            data = bytearray(changed(version=version))
+            struct.pack_into('>8192Q', data, L2, *(
+                1 << 62 | 65536 + cluster for cluster in range(8192)))
+            image = reader.Reader(reader.FileSource(io.BytesIO(data)))
+            qcow2.read(image, inspection.Inspection())
+            self.assertLess(image.steps, 1024)
+            # The last one is in the header.
+            struct.pack_into('>Q', data, L2 + 8191 * 8, 1 << 62)
+            image = reader.Reader(reader.FileSource(io.BytesIO(data)))
+            self.assertRaises(inspection.DefectError, qcow2.read, image,
+                              inspection.Inspection())
+            self.assertGreater(image.steps, 8192)
 
     def test_offset_of_the_cluster_that_is_cut_off(self):
         result = base.inspect(changed((L2 + 8, 2 ** 40)))

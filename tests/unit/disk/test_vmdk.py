@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """VMDK images."""
 
+import io
 import struct
 from unittest import mock
 import zlib
 
+from hyperv_sched import disk
+from hyperv_sched.disk import inspection
+from hyperv_sched.disk import reader
 from tests import guests
 from tests import samples
 from tests.unit.disk import base
@@ -196,6 +200,21 @@ class MarkerTestCase(base.TestCase):
 
     def test_right_marker(self):
         self.assertBoots(self.with_marker())
+
+    def test_two_entries_with_one_grain_have_one_marker(self):
+        data = bytearray(samples.vmdk(guest=GUEST, compressed=True))
+        data[TABLE + 4:TABLE + 8] = data[TABLE:TABLE + 4]
+        grain = 128 * 512
+        for order in ((0, grain), (grain, 0)):
+            disk_ = disk.open_virtual_disk(
+                reader.Reader(reader.FileSource(io.BytesIO(data))),
+                inspection.Inspection())
+
+            def read(disk_=disk_, order=order):
+                for offset in order:
+                    disk_.read(offset, 512)
+
+            self.assertRaises(inspection.DefectError, read)
 
     def test_markers_that_lie(self):
         for options, defect in (
