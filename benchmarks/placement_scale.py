@@ -2,12 +2,14 @@
 """Boots of generation 2 in a cloud with more hosts than placement offers.
 
     tox -e bench -- placement_scale [--sizes N...] [--plot FILE]
+                                    [--database URL]
 
 A real placement and the real scheduler of Nova run in this process, over
-SQLite. One host of a hundred can run generation 2; these have the highest ids,
-as in a cloud that has been extended by newer hosts. The others run QEMU or
-Windows Server 2012. [scheduler] max_placement_results is 1000. Each boot is
-one select_destinations, with its claim in placement:
+SQLite; placement over another database with --database. One host of a hundred
+can run generation 2; these have the highest ids, as in a cloud that has been
+extended by newer hosts. The others run QEMU or Windows Server 2012.
+[scheduler] max_placement_results is 1000. Each boot is one
+select_destinations, with its claim in placement:
 
 stock       Nova alone, with the filters that it enables by default
 filter      HyperVGenerationFilter as well
@@ -16,15 +18,16 @@ trait       filter, with [hyperv_sched] require_trait as well
 trait, 10   trait, where 10 hosts only have the traits
 
 "CPU s" is the median of the seconds of processor time of this process for one
-boot: other processes of a busy machine do not change it. "wall s" is the
-elapsed time. "placement" is the part of the processor time for the allocation
-candidates, and "KiB" the size of that response. "filter share" is the time of
-HyperVGenerationFilter in that of select_destinations where placement offers
-every host.
+boot: other processes of a busy machine do not change it, and a database server
+is not in it. "wall s" is the elapsed time. "placement" is the part of the
+processor time for the allocation candidates, and "KiB" the size of that
+response. "filter share" is the time of HyperVGenerationFilter in that of
+select_destinations where placement offers every host.
 """
 
 import argparse
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import json
 import logging
@@ -49,6 +52,7 @@ from nova.db.main import models as main_models
 from nova.scheduler import host_manager
 from nova.scheduler import manager
 from nova.scheduler.client import report
+from nova.tests.functional import fixtures as nova_fixtures
 from oslo_config import cfg
 from oslo_messaging.rpc import dispatcher
 from oslo_utils import timeutils
@@ -102,6 +106,32 @@ class EmptyCloud(cloud.HyperVCloud):
     """The services of a cloud, without a nova-compute."""
 
     hosts = ()
+
+
+@contextlib.contextmanager
+def database(url):
+    """Let placement use an empty database, and empty it at the end.
+
+    :param url: None for SQLite
+    """
+    if url is None:
+        yield
+        return
+    engine = sqlalchemy.create_engine(url)
+    if sqlalchemy.inspect(engine).get_table_names():
+        raise SystemExit(f'{url.rpartition("@")[2]}: is not empty')
+
+    def configure(self, conf_fixture):
+        conf_fixture.config(connection=url, group='placement_database')
+
+    try:
+        with mock.patch.object(nova_fixtures.PlacementFixture,
+                               '_configure_placement', configure):
+            yield
+    finally:
+        tables = sqlalchemy.MetaData()
+        tables.reflect(engine)
+        tables.drop_all(engine)
 
 
 def kinds(number):
@@ -418,6 +448,16 @@ def placed(boots):
     return f'{sum(done.host is not None for done in boots)}/{len(boots)}'
 
 
+def print_row(size, way, result, capable):
+    offered = f'{len(result.offered(capable))}/{result.capable}'
+    print(''.join(f'{cell:>11}' for cell in (
+        size, way, offered, placed(result.empty),
+        f'{result.taken}/{result.capable}', placed(result.filled),
+        f'{median(result, "cpu"):.2f}', f'{median(result, "wall"):.2f}',
+        f'{median(result, "placement"):.2f}',
+        f'{median(result, "size") / 1024:.0f}')), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--sizes', metavar='N', type=int, nargs='+',
@@ -427,25 +467,23 @@ def main():
                              'in large clouds without traits')
     parser.add_argument('--plot', metavar='FILE',
                         help='write the times as an SVG')
+    parser.add_argument(
+        '--database', metavar='URL',
+        help='an empty database for placement, such as '
+             'mysql+pymysql://user:password@host/name')
     args = parser.parse_args()
     print(''.join(f'{head:>11}' for head in (
         'hosts', 'way', 'offered', 'placed', 'full', 'placed', 'CPU s',
         'wall s', 'placement', 'KiB')), flush=True)
     measured = {}
     for size in args.sizes:
-        rows = measure(size, args.boots)
-        share = next(rows)
-        measured[size] = {}
-        for way, result, capable in rows:
-            measured[size][way] = result
-            offered = f'{len(result.offered(capable))}/{result.capable}'
-            print(''.join(f'{cell:>11}' for cell in (
-                size, way, offered, placed(result.empty),
-                f'{result.taken}/{result.capable}', placed(result.filled),
-                f'{median(result, "cpu"):.2f}',
-                f'{median(result, "wall"):.2f}',
-                f'{median(result, "placement"):.2f}',
-                f'{median(result, "size") / 1024:.0f}')), flush=True)
+        with database(args.database):
+            rows = measure(size, args.boots)
+            share = next(rows)
+            measured[size] = {}
+            for way, result, capable in rows:
+                measured[size][way] = result
+                print_row(size, way, result, capable)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(f'{size:>11} filter share '
               f'{"-" if share is None else f"{share:.2%}"}, '

@@ -45,8 +45,9 @@ _EPILOG = '\n'.join((
     'runs as a program: treat it as you treat one.',
     '',
     'exit code:',
-    '  0    a kernel ran, or a loader ran without an error, and "image lint"',
-    '       has no error on that',
+    # A line each: the documentation has them as paragraphs.
+    '  0    a kernel ran, or a loader ran without an error, and "image lint" '
+    'has no error on that',
     '  1    the disk does not boot, or the linter finds that it does not',
     '  2    not started: wrong usage, or QEMU or firmware is missing or fails',
     '  130  interrupted'))
@@ -73,14 +74,11 @@ class Boot(base.ShowOne):
     or without Secure Boot. The result is shown beside that of the linter.
     """
 
-    def get_epilog(self) -> str:
-        """Return examples and exit codes."""
-        return _EPILOG
+    epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             'file', metavar='<file>', help='the disk image to start')
         parser.add_argument(
