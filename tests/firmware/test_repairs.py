@@ -34,11 +34,11 @@ def installed(directory, shim, grub, loader=loaders.shim):
 
 #: Rule, disk, and whether firmware boots the disk before the repair.
 REPAIRS = {
-    'header': ('HV305', (*GOOD, images.poke('B', 512 + 60, 255)), True),
+    'header': ('HV305', (*GOOD, images.poke('B', 512 + 20, 255)), True),
     'signature': ('HV305', (*GOOD, images.poke('8s', 512, b'EFI part')),
                   True),
     'entries': ('HV305', (*GOOD, images.poke('B', 1024 + 130, 1)), True),
-    'backup': ('HV306', (*GOOD, images.poke('B', -512 + 60, 255)), True),
+    'backup': ('HV306', (*GOOD, images.poke('B', -512 + 20, 255)), True),
     'no-entry': ('HV307', (*GOOD, images.poke('16s', 446, bytes(16))),
                  False),
     'no-mbr': ('HV307', (*GOOD, images.poke('72s', 440, bytes(72))), False),
@@ -64,7 +64,7 @@ LEFT_ALONE = {
     'partition of the MBR': (*GOOD, images.poke(
         '64s', 446, bytes(4) + b'\x83' + bytes(3) + b'\0\x50\1\0\0\x10\0\0')),
     'hybrid MBR': (*GOOD, images.sgdisk('--hybrid=2'),
-                   images.poke('B', -512 + 60, 255)),
+                   images.poke('B', -512 + 20, 255)),
     'two vendors': (
         *installed('debian', 'shimx64.efi', 'grubx64.efi'),
         images.put('EFI/ubuntu/shimx64.efi', loaders.shim)),
