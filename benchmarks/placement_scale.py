@@ -52,12 +52,15 @@ from nova.db.main import models as main_models
 from nova.scheduler import host_manager
 from nova.scheduler import manager
 from nova.scheduler.client import report
-from nova.tests.functional import fixtures as nova_fixtures
 from oslo_config import cfg
 from oslo_messaging.rpc import dispatcher
 from oslo_utils import timeutils
 from placement import db_api as placement_db
+from placement import deploy
+from placement.db.sqlalchemy import migration
 from placement.db.sqlalchemy import models as placement_models
+from placement.objects import resource_class
+from placement.objects import trait
 import sqlalchemy
 
 from hyperv_sched import filters
@@ -109,10 +112,10 @@ class EmptyCloud(cloud.HyperVCloud):
 
 
 @contextlib.contextmanager
-def database(url):
+def database(url, conf):
     """Let placement use an empty database, and empty it at the end.
 
-    :param url: None for SQLite
+    :param url: None for that of the fixture, which is SQLite
     """
     if url is None:
         yield
@@ -120,14 +123,18 @@ def database(url):
     engine = sqlalchemy.create_engine(url)
     if sqlalchemy.inspect(engine).get_table_names():
         raise SystemExit(f'{url.rpartition("@")[2]}: is not empty')
-
-    def configure(self, conf_fixture):
-        conf_fixture.config(connection=url, group='placement_database')
-
+    facade = placement_db.placement_context_manager
     try:
-        with mock.patch.object(nova_fixtures.PlacementFixture,
-                               '_configure_placement', configure):
+        migration.create_schema(engine)
+        restore = facade.patch_engine(engine)
+        try:
+            # They are in the database of the fixture.
+            trait._TRAITS_SYNCED = False
+            resource_class._RESOURCE_CLASSES_SYNCED = False
+            deploy.update_database(conf)
             yield
+        finally:
+            restore()
     finally:
         tables = sqlalchemy.MetaData()
         tables.reflect(engine)
@@ -378,11 +385,14 @@ def run(services, way, size, capable, boots):
     return Result(len(capable), empty, len(taken), filled)
 
 
-def measure(size, boots):
+def measure(size, boots, url):
     """Return the results by way, and the share of the filter."""
     services = EmptyCloud('setUp')
+    stack = contextlib.ExitStack()
     try:
         services.setUp()
+        stack.enter_context(database(
+            url, services.placement.fixture.conf_fixture.conf))
         logging.disable(logging.CRITICAL)
         CONF.set_override('service_down_time', 10**6)
         CONF.set_override('notification_format', 'unversioned',
@@ -403,6 +413,7 @@ def measure(size, boots):
             yield way, run(
                 services, way, size, capable, number), capable
     finally:
+        stack.close()
         services.doCleanups()
         CONF.clear_override('require_trait', 'hyperv_sched')
 
@@ -477,13 +488,12 @@ def main():
         'wall s', 'placement', 'KiB')), flush=True)
     measured = {}
     for size in args.sizes:
-        with database(args.database):
-            rows = measure(size, args.boots)
-            share = next(rows)
-            measured[size] = {}
-            for way, result, capable in rows:
-                measured[size][way] = result
-                print_row(size, way, result, capable)
+        rows = measure(size, args.boots, args.database)
+        share = next(rows)
+        measured[size] = {}
+        for way, result, capable in rows:
+            measured[size][way] = result
+            print_row(size, way, result, capable)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         print(f'{size:>11} filter share '
               f'{"-" if share is None else f"{share:.2%}"}, '
