@@ -69,7 +69,7 @@ _FAILED = re.compile(
 _STARTING = re.compile(
     rf'BdsDxe: starting (?!Boot[0-9A-F]{{4}} "EFI Internal){_OPTION}')
 
-#: Messages after which nothing goes on by itself.
+#: Messages after which no other program is started.
 _FINAL = (
     # shim, whose dialog waits for a key, and GRUB with the shim's check.
     (Stage.REFUSED, re.compile(

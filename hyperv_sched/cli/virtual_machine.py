@@ -67,7 +67,7 @@ class EndedError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """What is known of a machine at a moment."""
+    """The state of a machine at a moment."""
 
     console: bytes
     """What came from the console since the last state."""
