@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import os
+import re
 import shutil
 import textwrap
 from typing import Any
@@ -43,6 +44,11 @@ _COLORS = {'error': '31', 'warning': '33', 'unknown': '35', 'info': '36'}
 #: Text before columns that are not in the first line.
 _LABELS = {'message': '', 'fix': 'Fix: '}
 
+#: A command in a sentence, up to the sign that ends it: to be pasted whole.
+#: A comma ends it in front of a space only: options of qemu-img have some.
+COMMAND = re.compile(
+    r'\b(?:cp|grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
+    r'qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
 #: Replaces blanks in commands, so that they are not wrapped. Findings are
 #: escaped, and a no-break space is not printable.
 _NO_BREAK = '\N{NO-BREAK SPACE}'
@@ -193,7 +199,7 @@ def _body_lines(row: Mapping[str, Any], body: Sequence[str], width: int,
     for column in body:
         label = _LABELS.get(column, f'{column}: ')
         value = row[column]
-        text = rules.COMMAND.sub(
+        text = COMMAND.sub(
             lambda command: command[0].replace(' ', _NO_BREAK),
             '-' if value is None else str(value))
         for line in textwrap.wrap(

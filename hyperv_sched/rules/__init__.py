@@ -19,7 +19,6 @@ from hyperv_sched.rules import hosts
 from hyperv_sched.rules import properties
 from hyperv_sched.rules import secure_boot
 from hyperv_sched.rules import windows
-from hyperv_sched.rules.model import COMMAND
 from hyperv_sched.rules.model import Clause
 from hyperv_sched.rules.model import Finding
 from hyperv_sched.rules.model import Rule
@@ -27,9 +26,9 @@ from hyperv_sched.rules.model import Severity
 from hyperv_sched.rules.model import Stage
 from hyperv_sched.text import escape
 
-__all__ = ['CATALOGUE', 'COMMAND', 'Clause', 'Finding', 'Rule', 'Severity',
-           'Stage', 'UnknownRuleError', 'apply_overrides', 'members',
-           'preventing', 'text_members']
+__all__ = ['CATALOGUE', 'Clause', 'Finding', 'Rule', 'Severity', 'Stage',
+           'UnknownRuleError', 'apply_overrides', 'members', 'preventing',
+           'text_members']
 
 
 class UnknownRuleError(ValueError):

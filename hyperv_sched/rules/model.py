@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import re
 import typing
 from typing import Any
 
@@ -22,12 +21,6 @@ from hyperv_sched.text import escape
 from hyperv_sched.text import sentence
 
 Severity = typing.Literal['error', 'warning', 'info', 'unknown']
-
-#: A command in a sentence, up to the sign that ends it: to be pasted whole.
-#: A comma ends it in front of a space only: options of qemu-img have some.
-COMMAND = re.compile(
-    r'\b(?:cp|grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
-    r'qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -65,22 +65,6 @@ class WeighTestCase(base.TestCase):
             [error, undecided, stopped], ignored=['HV204', 'HV226', 'HV228']))
 
 
-class CommandTestCase(base.TestCase):
-
-    def test_ends_with_the_sentence(self):
-        for text, expected in (
-                ('Convert it: qemu-img convert -O vhdx IN OUT; it is',
-                 'qemu-img convert -O vhdx IN OUT'),
-                ('(see qemu-img info IN), or', 'qemu-img info IN'),
-                ('Do: qemu-img convert --image-opts driver=vpc,a=b IN, then',
-                 'qemu-img convert --image-opts driver=vpc,a=b IN'),
-                ('Set it: sgdisk -A N:clear:1 DISK',
-                 'sgdisk -A N:clear:1 DISK'),
-                ("Do: printf '2\\nw\\n' | gdisk DISK.raw",
-                 "printf '2\\nw\\n' | gdisk DISK.raw")):
-            self.assertEqual(expected, rules.COMMAND.search(text)[0])
-
-
 class FindingTestCase(base.TestCase):
 
     def test_words_of_a_variant(self):

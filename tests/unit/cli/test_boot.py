@@ -9,11 +9,8 @@ import tempfile
 
 import fixtures
 
-from hyperv_sched.cli import boot
-from hyperv_sched.cli import boot_stages
 from hyperv_sched.cli import firmware
 from hyperv_sched.cli import virtual_machine
-from hyperv_sched.cli.boot_stages import Stage
 from tests import guests
 from tests import samples
 from tests.unit.cli import base
@@ -181,27 +178,6 @@ class BootTestCase(base.CommandTestCase):
     def run_table(self):
         self.boot(('', 1 << 63, 0))
         return self.run_command('image', 'boot', str(self.disk))
-
-
-class AgreementTestCase(base.CommandTestCase):
-
-    def test_loader_may_wait_at_an_error(self):
-        findings = [rule_finding('HV344')]
-        for stage, predicted, expected in (
-                (Stage.LOADER, False, None), (Stage.KERNEL, False, False),
-                (Stage.PROMPT, False, True), (Stage.LOADER, True, True),
-                (Stage.KERNEL, None, None)):
-            self.assertIs(expected, boot._agree(
-                boot_stages.Result(stage), predicted, findings))
-        self.assertIs(False, boot._agree(
-            boot_stages.Result(Stage.LOADER), False,
-            [*findings, rule_finding('HV336')]))
-
-
-def rule_finding(code):
-    from hyperv_sched import rules
-
-    return rules.CATALOGUE[code].finding('x')
 
 
 class ProgramsTestCase(base.CommandTestCase):

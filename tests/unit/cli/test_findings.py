@@ -54,6 +54,23 @@ class ColorsTestCase(base.TestCase):
                 stdout=Terminal()))
 
 
+class CommandTestCase(base.TestCase):
+
+    def test_ends_with_the_sentence(self):
+        for text, expected in (
+                ('Convert it: qemu-img convert -O vhdx IN OUT; it is',
+                 'qemu-img convert -O vhdx IN OUT'),
+                ('(see qemu-img info IN), or', 'qemu-img info IN'),
+                ('Do: qemu-img convert --image-opts driver=vpc,a=b IN, then',
+                 'qemu-img convert --image-opts driver=vpc,a=b IN'),
+                ('Set it: sgdisk -A N:clear:1 DISK',
+                 'sgdisk -A N:clear:1 DISK'),
+                ("Do: printf '2\\nw\\n' | gdisk DISK.raw",
+                 "printf '2\\nw\\n' | gdisk DISK.raw")):
+            self.assertEqual(
+                expected, findings_output.COMMAND.search(text)[0])
+
+
 def render(findings, columns=findings_output.TABLE_COLUMNS, stdout=None):
     out = io.StringIO() if stdout is None else stdout
     findings_output.FindingsFormatter().emit_list(
