@@ -73,8 +73,8 @@ def check_host(requirement: objects.ImageRequirement,
     The hypervisor is checked before its version: other hypervisors number
     their versions differently.
 
-    :returns: the deepest cause, without an image: it is cached for all
-        requests with the same requirement
+    :returns: a finding without an image: it is cached for all requests with
+        the same requirement
     """
     if requirement.invalid is not None:
         return requirement.invalid
@@ -105,15 +105,16 @@ def _check_version(requirement: objects.ImageRequirement,
                      for v in versions.REPORTED)
         return _finding('HV404', version, str(required) if is_met else
                         f'{required} (hosts report {_REPORTED} only)')
-    if requirement.needs_2016 and version < versions.WINDOWS_SERVER_2016:
+    feature = requirement.needs_2016
+    if feature is not None and version < versions.WINDOWS_SERVER_2016:
         return _finding('HV404', version, f'>={versions.WINDOWS_SERVER_2016} '
-                        f'({requirement.needs_2016})')
+                        f'({feature.code} {feature.name})', feature)
     return None
 
 
-def _finding(code: str, actual: object = None,
-             required: object = None) -> rules.Finding:
-    return rules.CATALOGUE[code].finding('-', actual, required)
+def _finding(code: str, actual: object = None, required: object = None,
+             cause: rules.Finding | None = None) -> rules.Finding:
+    return rules.CATALOGUE[code].finding('-', actual, required, cause=cause)
 
 
 class HostMatcher:

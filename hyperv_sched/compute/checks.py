@@ -110,7 +110,7 @@ def check_image(request: Request) -> rules.Finding | None:
 def check_disk_format(request: Request) -> rules.Finding | None:
     """Return HV502 for an image file that generation 2 cannot run from.
 
-    HV501 if the image cannot be read now. Generation 1 does not wait for
+    HV509 if the image cannot be read now. Generation 1 does not wait for
     Glance: the driver reads the image in any case.
     """
     if 'id' not in request.document or (
@@ -251,9 +251,8 @@ def image_not_downloadable(image_id: str) -> rules.Finding:
 
 
 def image_unreadable(image_id: str, exc: Exception) -> rules.Finding:
-    """Return HV501 for an image that Glance or the host cannot read now."""
+    """Return HV509 for an image that Glance or the host cannot read now."""
     # A user does not see the paths of the host.
     reason = exc.strerror if isinstance(exc, OSError) else None
-    return rules.CATALOGUE['HV501'].finding(
-        image_id, f'it cannot be read: {reason or exc}'.rstrip('.'),
-        fix='Try again later')
+    return rules.CATALOGUE['HV509'].finding(
+        image_id, str(reason or exc).rstrip('.'))

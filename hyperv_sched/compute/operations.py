@@ -106,15 +106,18 @@ class Operation:
         return self.exceptions.get(code, self.effect)
 
 
+#: Refusals after which another host may build the server.
+_OF_THIS_HOST = {'HV501': _RESCHEDULE, 'HV509': _RESCHEDULE}
+
 #: All operations by name: the method, except for an evacuation, which is a
 #: rebuild on a host that has no guest to lose.
 OPERATIONS = {
     'prepare_for_spawn': Operation(
         'prepare_for_spawn', checks=(checks.check_new_server,),
-        effect=_ABORT_EARLY, exceptions={'HV501': _RESCHEDULE}),
+        effect=_ABORT_EARLY, exceptions=_OF_THIS_HOST),
     'spawn': Operation(
         'spawn', checks=_CREATE + _HOST, effect=_ABORT,
-        exceptions={'HV501': _RESCHEDULE, 'HV503': _ABORT_FOR_DISK}),
+        exceptions={**_OF_THIS_HOST, 'HV503': _ABORT_FOR_DISK}),
     'rebuild': Operation(
         'rebuild', checks=_CREATE + _HOST, effect=_FAIL,
         host_fix='Rebuild with an image that this host can run',

@@ -35,26 +35,27 @@ class ImageRequirement(base.HyperVSchedObject):
     """The requirement of an image on Hyper-V.
 
     generation is None for an image that asks nothing of Hyper-V, and for one
-    that no host can meet; invalid says why. needs_2016 names the rule or the
+    that no host can meet; invalid says why. needs_2016 is the finding on a
     feature that hosts before Windows Server 2016 do not support.
     """
 
     # Version 1.0: Initial version
     # Version 1.1: Replace defect by invalid
     # Version 1.2: Add needs_2016
-    VERSION = '1.2'
+    # Version 1.3: needs_2016 is a finding
+    VERSION = '1.3'
 
     generation: str | None
     version_requires: versions.Specifiers | None
     invalid: rules.Finding | None
-    needs_2016: str | None
+    needs_2016: rules.Finding | None
 
     fields = {
         'generation': fields.EnumField(
             (names.GENERATION_1, names.GENERATION_2), nullable=True),
         'version_requires': own_fields.VersionSpecifierField(nullable=True),
         'invalid': own_fields.FindingField(nullable=True),
-        'needs_2016': fields.StringField(nullable=True),
+        'needs_2016': own_fields.FindingField(nullable=True),
     }
 
     @property
@@ -101,8 +102,7 @@ class ImageRequirement(base.HyperVSchedObject):
             return requirement
         requirement.version_requires = document.get(
             'hypervisor_version_requires')
-        if lacking is not None:
-            requirement.needs_2016 = f'{lacking.code} {lacking.name}'
+        requirement.needs_2016 = lacking
         return requirement
 
 

@@ -151,4 +151,11 @@ RULES = (
          references.USAGE,
          scope='server',
          why='A rebuild of the server is refused on this host.'),
+    Rule('HV509', 'image-unavailable', 'error',
+         'the image cannot be read now: {actual}',
+         'an image that can be read',
+         'Try again later', references.USAGE,
+         scope='server', prevents='build',
+         why='Glance or the host does not answer, and what cannot be read '
+             'cannot be checked.'),
 )

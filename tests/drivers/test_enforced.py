@@ -381,7 +381,7 @@ class EnforcementMixin:
             for call in calls_of('spawn'):
                 self.assert_refused(
                     exception.ComputeResourcesUnavailable,
-                    'it cannot be read: No such file or directory. ',
+                    'the image cannot be read now: No such file or directory.',
                     NEW, Server(), call, cached=f'{directory}/image.vhdx')
 
     def test_size_of_chunks_from_glance_does_not_matter(self):

@@ -139,6 +139,7 @@ HV505 rebuild-generation          error         server      build
 HV506 host-older-release          error         server      build
 HV507 server-without-destination  warning       server      -
 HV508 server-on-unsuitable-host   warning       server      -
+HV509 image-unavailable           error         server      build
 """
 
 

@@ -79,6 +79,16 @@ class DecisionTableTestCase(base.TestCase):
             codes({'hw_machine_type': 'hyperv-gen2',
                    'hypervisor_version_requires': '>=10.0.17763'}))
 
+    def test_feature_of_2016_has_its_rule_as_the_cause(self):
+        matcher = compatibility.HostMatcher(
+            objects.ImageRequirement.from_document({
+                'hw_machine_type': 'hyperv-gen2', 'os_type': 'linux',
+                'os_secure_boot': 'required'}), STRICT)
+        finding = matcher.match(*WS2012R2)
+        self.assertEqual(('HV404', 'HV112'),
+                         (finding.code, finding.cause.code))
+        self.assertIsNone(matcher.match(*WS2022))
+
     def test_contradictory_properties_match_no_host(self):
         for properties in (
                 {'hw_machine_type': 'hyperv-gen3'},

@@ -75,8 +75,8 @@ class ServiceTestCase(FailingTestCase):
             finally:
                 self.cloud.start('glance')
             self.cloud.heard(
-                f'nova-compute-{enforced[0]}', 'Refused: ', '"HV501"',
-                'it cannot be read: ', begun.id)
+                f'nova-compute-{enforced[0]}', 'Refused: ', '"HV509"',
+                'the image cannot be read now: ', begun.id)
             self.assert_recovers(begun)
 
     def test_database_is_restarted(self):

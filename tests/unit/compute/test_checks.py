@@ -280,14 +280,14 @@ class UnavailableTestCase(base.TestCase):
         for error in (RuntimeError('Glance is down'),
                       RuntimeError('Glance is down.')):
             self.assertEqual(
-                'HV501 generation-unsupported-here: this host cannot run the '
-                'image: it cannot be read: Glance is down. Try again later',
+                'HV509 image-unavailable: the image cannot be read now: '
+                'Glance is down. Try again later',
                 str(checks.image_unreadable('image', error)))
 
     def test_path_on_the_host_is_not_shown(self):
         finding = checks.image_unreadable(
             'image', OSError(2, 'No such file or directory', '/secret'))
-        self.assertIn('it cannot be read: No such file or directory. ',
+        self.assertIn('cannot be read now: No such file or directory. ',
                       str(finding))
         self.assertNotIn('/secret', str(finding))
 

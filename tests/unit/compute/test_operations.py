@@ -32,6 +32,9 @@ REQUESTS = {
     'HV506': functools.partial(
         requests.make, GENERATION_1,
         read_older_release=lambda: ('10.0.17763', '10.0.20348')),
+    'HV509': functools.partial(
+        requests.make, GENERATION_2, content=checks.ImageUnavailableError(
+            checks.image_unreadable('image', OSError(5, 'I/O error')))),
 }
 
 #: By operation: the code that each of REQUESTS is refused with, and the
@@ -47,24 +50,28 @@ REFUSALS = {
         'HV502': ('HV502', 'ImageUnacceptable'),
         'HV503': ('HV503', 'InvalidDiskInfo'),
         # The server was created as the other generation.
-        'HV504': ('HV502', 'ImageUnacceptable')},
+        'HV504': ('HV502', 'ImageUnacceptable'),
+        'HV509': ('HV509', 'ComputeResourcesUnavailable')},
     'rebuild': {
         'HV405': ('HV505', 'ImageUnacceptable'),
         'HV501': ('HV505', 'ImageUnacceptable'),
         'HV502': ('HV505', 'ImageUnacceptable'),
         'HV503': ('HV505', 'ImageUnacceptable'),
-        'HV504': ('HV505', 'ImageUnacceptable')},
+        'HV504': ('HV505', 'ImageUnacceptable'),
+        'HV509': ('HV505', 'ImageUnacceptable')},
     'evacuate': {
         'HV405': ('HV502', 'ImageUnacceptable'),
         'HV501': ('HV501', 'ImageUnacceptable'),
         'HV502': ('HV502', 'ImageUnacceptable'),
         'HV503': ('HV503', 'ImageUnacceptable'),
-        'HV504': ('HV502', 'ImageUnacceptable')},
+        'HV504': ('HV502', 'ImageUnacceptable'),
+        'HV509': ('HV509', 'ImageUnacceptable')},
     'rescue': {
         'HV405': ('HV502', 'ImageUnacceptable'),
         'HV501': ('HV501', 'ImageUnacceptable'),
         'HV502': ('HV502', 'ImageUnacceptable'),
-        'HV504': ('HV504', 'ImageUnacceptable')},
+        'HV504': ('HV504', 'ImageUnacceptable'),
+        'HV509': ('HV509', 'ImageUnacceptable')},
     'attach_volume': {'HV503': ('HV503', 'InvalidDiskInfo')},
     'check_can_live_migrate_destination': {
         'HV405': ('HV501', 'MigrationPreCheckError'),

@@ -19,7 +19,7 @@ from tests.unit import base
 #: raise the object's version along with it.
 FINGERPRINTS = {
     'HostCapability': '1.0-45402d1ec9b1ad17bc3427bd5887e488',
-    'ImageRequirement': '1.2-9442570cbcfc5dbe4035a83568169e9f',
+    'ImageRequirement': '1.3-79b4706389c6fde455bb80a7bd0e4d82',
     'Refusal': '1.1-114e7be7cfa06239ad2f8d34cd241935',
 }
 
