@@ -7,10 +7,13 @@ import argparse
 from collections.abc import Iterator
 import contextlib
 import errno
+import functools
 import io
 import os
+import re
 import sys
 from typing import Any
+from typing import NoReturn
 from typing import TextIO
 from typing import cast
 import warnings
@@ -18,6 +21,7 @@ import warnings
 from cliff import show
 
 from hyperv_sched.text import escape
+from hyperv_sched.text import sentence
 
 EXIT_OK = 0
 EXIT_FINDINGS = 1
@@ -126,6 +130,7 @@ class ExitCodes:
         """Return a parser that keeps the lines of description and epilog."""
         parser = super().get_parser(prog_name)  # type: ignore[misc]
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.error = functools.partial(_exit_with_error, parser)
         return cast(argparse.ArgumentParser, parser)
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -167,6 +172,15 @@ class ExitCodes:
     def _debug(self) -> bool:
         app: Any = getattr(self, 'app', None)
         return bool(getattr(getattr(app, 'options', None), 'debug', False))
+
+
+def _exit_with_error(parser: argparse.ArgumentParser, message: str,
+                     ) -> NoReturn:
+    """End with an error about the arguments, without the whole usage."""
+    hint = (' Put -- before the name of a file that begins with -.'
+            if re.match('unrecognized arguments: -[^-]', message) else '')
+    parser.exit(EXIT_USAGE, f'{parser.prog}: {sentence(message)}{hint} '
+                            f'See "{parser.prog} --help"\n')
 
 
 class ShowOne(ExitCodes, show.ShowOne):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+import difflib
 import importlib.metadata
 import logging
 import sys
@@ -15,6 +16,7 @@ from cliff import app
 from cliff import commandmanager
 
 from hyperv_sched.cli import base
+from hyperv_sched.text import escape
 
 
 class HyperVSched(app.App):
@@ -67,6 +69,27 @@ class HyperVSched(app.App):
         result: int = super().run(list(argv) or ['help'])
         if result == base.EXIT_FINDINGS and not self._completed:
             return base.EXIT_USAGE
+        return result
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        """Run a command, or name those that may be meant.
+
+        cliff writes the names to standard output, and always finds some.
+        """
+        try:
+            self.command_manager.find_command(argv)
+        except ValueError:
+            given = escape(' '.join(argv[:2]))
+            names = [name for name, _ in self.command_manager]
+            meant = difflib.get_close_matches(given, names) if argv[1:] else [
+                name for name in names if name.startswith(f'{argv[0]} ')]
+            question = (f'Did you mean: {", ".join(sorted(meant))}? '
+                        if meant else '')
+            with base.stderr() as stream:
+                print(f'{self.NAME}: {given} is no command. {question}See '
+                      f'"{self.NAME} --help"', file=stream)
+            return base.EXIT_USAGE
+        result: int = super().run_subcommand(argv)
         return result
 
     def clean_up(self, cmd: Any, result: int,

@@ -128,7 +128,9 @@ def severity_overrides(args: argparse.Namespace) -> SeverityOverrides:
     try:
         overrides.apply([])
     except rules.UnknownRuleError as exc:
-        raise base.UsageError(str(exc)) from None
+        raise base.UsageError(
+            f'{exc}. "hyperv-sched rule list" shows the codes; repeat the '
+            'option for each of them') from None
     return overrides
 
 

@@ -21,9 +21,29 @@ class MainTestCase(base.CommandTestCase):
         self.assertEqual(2, code)
         self.assertIn('/nonexistent/x: No such file or directory\n', err)
 
-    def test_unknown_command_exits_2(self):
-        code, _, _ = self.run_command('image', 'burn')
-        self.assertEqual(2, code)
+    def test_unknown_command_names_those_that_may_be_meant(self):
+        for argv, question in (
+                (('image', 'lnit'),
+                 'Did you mean: image boot, image inspect, image lint? '),
+                (('rule',), 'Did you mean: rule list, rule show? '),
+                (('burn',), ''),
+                (('--burn', 'image', 'lint'), '')):
+            self.assertEqual(
+                (2, '', f'hyperv-sched: {" ".join(argv[:2])} is no command. '
+                 f'{question}See "hyperv-sched --help"\n'),
+                self.run_command(*argv))
+
+    def test_wrong_argument_is_one_line(self):
+        for argument, reason in (
+                ('--burn', 'unrecognized arguments: --burn.'),
+                ('-x.vhdx', 'unrecognized arguments: -x.vhdx. Put -- before '
+                 'the name of a file that begins with -.'),
+                ('--property=x', "argument --property: 'x' is not "
+                 'NAME=VALUE.')):
+            self.assertEqual(
+                (2, '', f'hyperv-sched image lint: {reason} '
+                 'See "hyperv-sched image lint --help"\n'),
+                self.run_command('image', 'lint', argument))
 
 
 class OpenStackClientTestCase(base.CommandTestCase):

@@ -34,11 +34,13 @@ class SeverityOverridesTestCase(base.CommandTestCase):
     def test_unknown_code_exits_2(self):
         path = self.file('lint.conf',
                          b'[hyperv_sched]\nerror_rules = HV999\n')
-        for argv, where in ((('--ignore', 'HV999'), ''),
-                            (('--error', 'HV999'), ''),
-                            (('--config-file', path), f'{path}: ')):
-            self.assertEqual((2, [], f'{where}HV999: no such rule\n'),
-                             self.lint(*argv))
+        for option in ('--ignore', '--error'):
+            self.assertEqual(
+                (2, [], 'HV999,HV1: no such rule. "hyperv-sched rule list" '
+                 'shows the codes; repeat the option for each of them\n'),
+                self.lint(option, 'HV999,HV1'))
+        self.assertEqual((2, [], f'{path}: HV999: no such rule\n'),
+                         self.lint('--config-file', path))
 
     def test_unknown_option_exits_2(self):
         path = self.file('lint.conf', b'[hyperv_sched]\nmetrics_file = /x\n'
