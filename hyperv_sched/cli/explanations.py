@@ -235,6 +235,10 @@ def _text(result: explanation.Explanation,
         f'{label} ({escape(name)})')
     yield from _wrap(f'Image {title}: {result.accepted} of '
                      f'{_hosts(result.hosts)} can run it')
+    if result.accepted and any(finding.severity == 'error'
+                               for finding in result.image.findings):
+        yield from _wrap('Hosts are selected by the properties; with the '
+                         'errors of the image, no server of it works', '  ')
     if not result.image.requirement.is_for_hyperv:
         yield from _wrap('It does not require Hyper-V: no rule of '
                          'hyperv-sched applies to its hosts', '  ')

@@ -9,6 +9,7 @@ import jsonschema
 
 from hyperv_sched import inventory
 from hyperv_sched.cli import host_files
+from tests import samples
 from tests.unit.cli import base
 
 ETC = pathlib.Path(__file__).parents[3] / 'etc/hyperv-sched'
@@ -58,6 +59,18 @@ class ExplainTestCase(base.CommandTestCase):
                          '  new\n'
                          '\n'
                          'Not considered:', out[:out.index(' other filters')])
+
+    def test_error_that_no_host_looks_at_is_named_beside_the_hosts(self):
+        words = 'Hosts are selected by the properties; with the errors of'
+        hosts = self.file('hosts.yaml', HOSTS.encode())
+        for disk, expected in (
+                (base.BOOTABLE, False),
+                (samples.vhdx(block_size=samples.MIB), True)):
+            _, out, _ = self.run_command(
+                'host', 'explain', '--hosts', hosts,
+                self.file('disk.vhdx', disk))
+            self.assertIn('1 of 2 hosts can run it', out)
+            self.assertEqual(expected, words in out, out)
 
     def test_exit_code_says_whether_a_host_can_take_the_image(self):
         for hosts, code in (
