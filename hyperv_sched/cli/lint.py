@@ -141,6 +141,10 @@ class Lint(base.ExitCodes, lister.Lister):
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[
             Sequence[str], Iterator[tuple[Any, ...]]]:
         """Lint every target; return the columns and rows of its findings."""
+        if parsed_args.fix and parsed_args.formatter != 'table':
+            raise base.UsageError(
+                '--fix prints commands, which have no other format. Leave '
+                'out -f')
         overrides = options.severity_overrides(parsed_args)
         total, targets = self._read_targets(parsed_args)
         self._progress = progress.Progress(

@@ -457,6 +457,13 @@ class FixTestCase(base.CommandTestCase):
             'openstack image set --property hypervisor_type=hyperv '
             "--property 'hypervisor_version_requires=>=6.3' -- bad\n", out)
 
+    def test_commands_have_no_other_format(self):
+        self.assertEqual(
+            (2, '', '--fix prints commands, which have no other format. '
+             'Leave out -f\n'), self.run_command(
+                'image', 'lint', '--fix', '-f', 'json', '--property',
+                'hw_machine_type=hyperv-gen2'))
+
     def test_ignored_rules_are_not_fixed(self):
         _, out, _ = self.run_command(
             'image', 'lint', '--fix', '--ignore', 'HV106', '--property',
