@@ -42,7 +42,7 @@ def install(packages: Sequence[str], log: pathlib.Path) -> None:
     if reason:
         raise console.ToolError(
             f'these Debian packages are needed: {" ".join(packages)}.\n'
-            f'{reason} Run:\n    sudo {" ".join(command)}')
+            f'{reason} As root, run:\n    {" ".join(command)}')
     progress = console.Progress(
         f'Installing {len(packages)} Debian packages')
     env = {**os.environ, 'DEBIAN_FRONTEND': 'noninteractive'}

@@ -195,7 +195,7 @@ class DebianTestCase(CommandsMixin, testtools.TestCase):
         self.assertEqual(['a'], debian.missing(['a']))
 
     def test_no_terminal(self):
-        command = 'sudo apt-get install --no-install-recommends a b'
+        command = 'apt-get install --no-install-recommends a b'
         self.command('apt-get', 'exit 0')
         said = self.install(1000, 'a', 'b')
         self.assertIn('sudo is not installed', said)
