@@ -114,7 +114,10 @@ class ExitCodes:
     auth_required = False
 
     #: The text below the help: examples and exit codes.
-    epilog = ''
+    epilog = '\n'.join((
+        'exit code:',
+        '  0  success',
+        '  2  wrong usage, or something that cannot be read or written'))
 
     _exit_code = EXIT_OK
 

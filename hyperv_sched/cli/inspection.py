@@ -15,6 +15,11 @@ from hyperv_sched.cli import inputs
 from hyperv_sched.cli import units
 from hyperv_sched.text import escape
 
+_EPILOG = '\n'.join((
+    'exit code:',
+    '  0  the file is read, whatever its content is: "image lint" judges it',
+    '  2  wrong usage, or the file cannot be read'))
+
 
 class Inspect(base.ShowOne):
     """Show the format, partitions and boot loaders of a disk image.
@@ -22,6 +27,8 @@ class Inspect(base.ShowOne):
     Only the content of the file counts. The file is not changed, and files
     that it refers to are not opened.
     """
+
+    epilog = _EPILOG
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         """Return the parser of the arguments."""

@@ -46,6 +46,17 @@ class MainTestCase(base.CommandTestCase):
                 self.run_command('image', 'lint', argument))
 
 
+class HelpTestCase(base.CommandTestCase):
+
+    def test_every_command_states_its_exit_codes(self):
+        points = importlib.metadata.entry_points(group='hyperv_sched.cli')
+        for point in points:
+            _, out, _ = self.run_command(*point.name.split('_'), '--help')
+            codes = out.partition('\nexit code:\n')[2]
+            self.assertRegex(codes, r'(?s)^ +0  .*\n +2  ', point.name)
+        self.assertIn('image_lint', points.names)
+
+
 class OpenStackClientTestCase(base.CommandTestCase):
 
     def test_commands_for_images_and_clouds_are_in_the_openstack_client(self):
