@@ -69,8 +69,8 @@ class EnforcedDriverTestCase(cloud.SharedCloudTestCase):
         with self.no_glance(OSError('Glance is down')):
             server = self.boot(image, az='nova:ws2022')
         self.assertEqual(
-            'HV509: the image cannot be read now: Glance is down. '
-            'Try again later', server['fault']['message'])
+            'HV509 image-unavailable: the image cannot be read now: Glance is '
+            'down. Try again later', server['fault']['message'])
 
     def test_generation_1_is_spawned_while_glance_is_down(self):
         with self.no_glance(OSError('Glance is down')):
