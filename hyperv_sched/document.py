@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import functools
 import itertools
+import json
 from typing import Any
 from typing import NewType
 
@@ -32,12 +33,15 @@ _OWN_TEXT = frozenset(('container_format', 'disk_format', 'id', 'name'))
 #: Members that this package makes; a property of such a name is dropped.
 _OURS = frozenset((
     'content', 'misspelled', 'os:resolution', 'overridden', 'properties',
-    'refused'))
+    'refused', 'root_volume'))
 
 #: The extra specs of a flavor that a Hyper-V driver reads for a generation
 #: (compute-hyperv ``vmops.py`` ``_requires_secure_boot``,
 #: ``_configure_remotefx``).
 EXTRA_SPECS = ('os:secure_boot', 'os:resolution')
+
+#: Characters of a block device mapping that are read.
+_MAX_MAPPING = 65536
 
 #: Misspelled names are listed up to this number.
 MAX_MISSPELLED = 20
@@ -105,7 +109,7 @@ def normalize(raw: object) -> Document:
     whose value Nova refuses is in ``refused`` only. Properties whose names
     resemble one that is read are in ``misspelled``, too. The latter two map a
     name to its value, ``actual``, and to the right value or name,
-    ``required``.
+    ``required``. ``root_volume`` is set where servers boot from a volume.
 
     :raises InvalidDocumentError: see :func:`flatten`.
     """
@@ -136,7 +140,36 @@ def normalize(raw: object) -> Document:
                           ('misspelled', misspelled)):
         if members:
             document[name] = members
+    if _has_root_volume(record):
+        document['root_volume'] = True
     return Document(document)
+
+
+def _has_root_volume(record: Mapping[str, Any]) -> bool:
+    """Return whether servers of an image boot from a volume.
+
+    Nova's snapshot of such a server has no data, and a disk_format that means
+    nothing (``nova/image/glance.py`` ``_create_v2``). Of a server that has
+    other volumes alone, the snapshot is a disk.
+    """
+    mapping = record.get('block_device_mapping')
+    try:
+        # The Image API has text of JSON.
+        devices = (json.loads(mapping[:_MAX_MAPPING])
+                   if isinstance(mapping, str) else mapping)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(devices, list) and any(
+        isinstance(device, dict) and device.get('boot_index') == 0
+        for device in devices)
+
+
+def without_file(document: Document) -> Document:
+    """Return a document without the file that no server boots from."""
+    if 'root_volume' not in document:
+        return document
+    return Document({name: value for name, value in document.items()
+                     if name not in ('content', 'disk_format')})
 
 
 def extend(document: Document, **members: Any) -> Document:

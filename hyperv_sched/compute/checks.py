@@ -120,6 +120,12 @@ def check_disk_format(request: Request) -> rules.Finding | None:
         content = request.read_content()
     except ImageUnavailableError as exc:
         return exc.finding
+    if content['format'] == 'iso' and (
+            request.document.get('disk_format') != 'iso'):
+        # Right by the rules on content, which lint a file for any use.
+        return image_unusable(rules.CATALOGUE['HV203'].finding(
+            image_document.label(request.document), 'iso',
+            fix='Label installation media as such: disk_format=iso'))
     return _check_document(
         request, image_document.extend(request.document, content=content))
 
@@ -200,6 +206,22 @@ def check_rescue_generation(request: Request) -> rules.Finding | None:
     return rules.CATALOGUE['HV504'].finding(
         image_document.label(request.document),
         f'{current} (the default)' if is_default else current, expected)
+
+
+def check_rescue_medium(request: Request) -> rules.Finding | None:
+    """Return HV502 for installation media, which no driver rescues with.
+
+    compute-hyperv and Nova's own driver look for the format of a disk in the
+    file (``imagecache.py`` ``get_cached_image``).
+    """
+    if request.document.get('disk_format') != 'iso' or (
+            not request.host.is_hyperv):
+        return None
+    return rules.CATALOGUE['HV502'].finding(
+        image_document.label(request.document),
+        'the rescue image is installation media (disk_format=iso), which '
+        'Hyper-V cannot rescue with', 'a disk image',
+        fix='Rescue with a VHD or VHDX image of the same generation')
 
 
 def check_disk_buses(request: Request) -> rules.Finding | None:

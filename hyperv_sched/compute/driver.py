@@ -12,8 +12,8 @@ import functools
 import importlib
 from typing import Any
 
+from nova.compute import power_state
 from nova.compute import utils as compute_utils
-from nova.compute import vm_states
 from nova.virt import driver as nova_driver
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -143,7 +143,8 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
             self._enforce('rescue', context, instance, image)
         except Exception:
             with excutils.save_and_reraise_exception():
-                if instance.vm_state == vm_states.ACTIVE:
+                # Nova has not updated it yet.
+                if instance.power_state == power_state.RUNNING:
                     self._start(context, instance, network_info,
                                 block_device_info)
         return super().rescue(

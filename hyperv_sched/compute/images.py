@@ -54,10 +54,10 @@ def _from_record(instance: Any, record: Mapping[str, Any]
                  ) -> image_document.Document:
     read = image_document.normalize(
         {name: value for name, value in record.items() if value != ''})
-    reference = instance.metadata.get('img_pdk_reference')
-    if reference:
-        # compute-hyperv reads the key of a virtual TPM from the server, too.
-        read.setdefault('img_pdk_reference', reference)
+    # compute-hyperv reads the key of a virtual TPM from the server first.
+    read['img_pdk_reference'] = (
+        instance.metadata.get('img_pdk_reference')
+        or read.get('img_pdk_reference', ''))
     return read
 
 

@@ -127,7 +127,8 @@ OPERATIONS = {
     'rescue': Operation(
         'rescue', checks=(
             checks.check_image, checks.check_rescue_generation,
-            checks.check_disk_format, *_HOST), effect=_FAIL_RESCUE,
+            checks.check_rescue_medium, checks.check_disk_format, *_HOST),
+        effect=_FAIL_RESCUE,
         # The virtual machine exists, and keeps its firmware settings.
         unread=('os_secure_boot', 'os_vtpm', 'os_shielded_vm'),
         host_fix='Rescue with an image that this host can run'),

@@ -14,6 +14,7 @@ import collections
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Mapping
 import contextlib
 import io
 import re
@@ -204,7 +205,7 @@ class HyperVGeneration(wsgi.Middleware):
         image = stored.StoredImage(self.application, req.environ, path)
         try:
             if method == 'POST' and image_id is None:
-                return self._findings(self._body(req))
+                return self._validate_new(req)
             if method == 'PATCH' and image_id and action is None:
                 return self._validate_patch(req, image)
             if method == 'PUT' and action in ('file', 'stage'):
@@ -216,6 +217,19 @@ class HyperVGeneration(wsgi.Middleware):
             LOG.info('Passed to Glance: %(method)s %(path)s: %(reason)s',
                      {'reason': escape(exc), **_log_fields(req)})
         return ()
+
+    def _validate_new(self, req: webob.Request) -> list[rules.Finding]:
+        record = self._body(req)
+        findings = self._findings(record)
+        if not findings or not _is_snapshot(record):
+            return findings
+        # Nova copies its record of the server's image, which no user can
+        # correct, and a shelving server whose snapshot is refused is stuck.
+        LOG.warning('Not refused, because it is the snapshot of a server: '
+                    '%(method)s %(path)s: %(reason)s',
+                    {'reason': verdict.format_reason(findings),
+                     **_log_fields(req)})
+        return []
 
     def _validate_patch(self, req: webob.Request,
                         image: stored.StoredImage) -> list[rules.Finding]:
@@ -389,6 +403,15 @@ def _validate_image(
     if verdict.has_property_protection() and not image.is_admin:
         record = image.record(as_admin=True)
     return verdict.validate_readable(validate, record, readable)
+
+
+def _is_snapshot(record: Any) -> bool:
+    """Return whether Nova makes an image from a server.
+
+    It names the image of the server (``nova/compute/api.py``
+    ``_populate_instance_for_create``).
+    """
+    return isinstance(record, Mapping) and 'base_image_ref' in record
 
 
 def _introduced(before: Iterable[rules.Finding],

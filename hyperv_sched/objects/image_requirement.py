@@ -108,6 +108,6 @@ class ImageRequirement(base.HyperVSchedObject):
 
 def _first(findings: Iterable[rules.Finding],
            codes: frozenset[str]) -> rules.Finding | None:
-    """Return the first finding of these rules."""
-    return next((finding for finding in findings if finding.code in codes),
-                None)
+    """Return the first error of these rules."""
+    return next((finding for finding in findings if finding.code in codes
+                 and finding.severity == 'error'), None)

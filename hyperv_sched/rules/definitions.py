@@ -15,6 +15,7 @@ from hyperv_sched.rules.conditions import has
 from hyperv_sched.rules.conditions import matches
 from hyperv_sched.rules.conditions import not_
 from hyperv_sched.rules.conditions import one_of
+from hyperv_sched.rules.conditions import optional
 from hyperv_sched.rules.conditions import ref
 from hyperv_sched.rules.conditions import required
 
@@ -109,8 +110,12 @@ DEFINITIONS: dict[str, Schema] = {
         all_of(
             ref('hyperv-or-untagged'),
             any_of(ref('hyperv-machine-type'), ref('hyperv-hypervisor-type'),
-                   required('disk_format', one_of('vhd', 'vhdx')),
-                   required('content.format', one_of('vhd', 'vhdx'))))),
+                   all_of(
+                       # Xen runs VHDs, too.
+                       optional('hw_vm_mode', equal('hvm')),
+                       any_of(required('disk_format', one_of('vhd', 'vhdx')),
+                              required('content.format',
+                                       one_of('vhd', 'vhdx'))))))),
 }
 
 #: The image document that examples of a scope change.

@@ -367,28 +367,41 @@ RULES = (
          'os_secure_boot=required, os_type=windows, img_pdk_reference, '
          "hypervisor_version_requires='>=10.0'",
          'Set {required}', references.SHIELDED,
+         {'key': Variant(
+             'Set img_pdk_reference, or give each server one in its metadata',
+             'a virtual TPM or a shielded VM is required, and the image has '
+             'no key for it (img_pdk_reference)')},
          scope='hyperv', prevents='build-before-2016',
-         clauses=[Clause(
-             why='compute-hyperv demands all of it, and notices what is '
-                 'missing after it has made the VM and its disks.',
-             path='os_vtpm', when=ref('shielded'),
-             then=all_of(
-                 required('os_secure_boot', equal('required')),
-                 required('os_type', equal('windows')),
-                 required('img_pdk_reference', {'minLength': 1}),
-                 required('hypervisor_version_requires',
-                          valid('hyperv-version-only-10'))),
-             wrong=[
-                 {**_SHIELDED, 'img_pdk_reference': None},
-                 {**_SHIELDED, 'img_pdk_reference': ''},
-                 {**_SHIELDED, 'os_secure_boot': 'optional'},
-                 {**_SHIELDED, 'hypervisor_version_requires': '>=6.3'},
-                 {**_SHIELDED, 'os_vtpm': None, 'os_shielded_vm': 'required',
-                  'img_pdk_reference': None}],
-             right=[
-                 _SHIELDED,
-                 {**_SHIELDED, 'os_vtpm': None, 'os_shielded_vm': 'required'},
-                 {'os_vtpm': 'optional', 'os_shielded_vm': 'disabled'}])]),
+         clauses=[
+             Clause(
+                 why='compute-hyperv demands all of it, and notices what is '
+                     'missing after it has made the VM and its disks.',
+                 path='os_vtpm', when=ref('shielded'),
+                 then=all_of(
+                     required('os_secure_boot', equal('required')),
+                     required('os_type', equal('windows')),
+                     optional('img_pdk_reference', {'minLength': 1}),
+                     required('hypervisor_version_requires',
+                              valid('hyperv-version-only-10'))),
+                 wrong=[
+                     {**_SHIELDED, 'img_pdk_reference': ''},
+                     {**_SHIELDED, 'os_secure_boot': 'optional'},
+                     {**_SHIELDED, 'hypervisor_version_requires': '>=6.3'},
+                     {**_SHIELDED, 'os_vtpm': None, 'os_type': 'linux',
+                      'os_shielded_vm': 'required'}],
+                 right=[
+                     _SHIELDED,
+                     {**_SHIELDED, 'os_vtpm': None,
+                      'os_shielded_vm': 'required'},
+                     {'os_vtpm': 'optional', 'os_shielded_vm': 'disabled'}]),
+             Clause(
+                 why='compute-hyperv reads the key from the metadata of the '
+                     'server first, and then from the image.',
+                 path='img_pdk_reference', when=ref('shielded'),
+                 then=has('img_pdk_reference'),
+                 severity='warning', variant='key',
+                 wrong=[{**_SHIELDED, 'img_pdk_reference': None}],
+                 right=[_SHIELDED])]),
     Rule('HV114', 'firmware-type-conflict', 'error',
          "hw_firmware_type is '{actual}', which is not the firmware of this "
          'generation',
@@ -413,10 +426,12 @@ RULES = (
          '{property} is {actual}, generation 2 has no IDE',
          'scsi',
          'Set {property}=scsi', references.PLAN,
-         scope='generation-2', prevents='scheduling', remedy=_scsi,
+         scope='generation-2', remedy=_scsi,
          clauses=[
              Clause(
-                 why='Generation 2 has no IDE controller.',
+                 why='Generation 2 has no IDE controller. Servers run '
+                     'nevertheless: no Hyper-V driver reads the property, and '
+                     'all disks are on SCSI.',
                  path=name, value=none_of('ide'),
                  wrong=[{name: 'ide'}], right=[{name: 'scsi'}])
              for name in _DISK_BUSES]),
@@ -441,9 +456,10 @@ RULES = (
          clauses=[
              Clause(
                  why='A Hyper-V VM has two serial ports.',
-                 path=name, value=one_of('1', '2'),
-                 wrong=[{name: '0'}, {name: '3'}, {name: 'com2'}],
-                 right=[{name: '1'}, {name: '2'}])
+                 path=name, value=matches(r'^\s*\+?0*[12]\s*$'),
+                 wrong=[{name: '0'}, {name: '3'}, {name: '12'},
+                        {name: 'com2'}],
+                 right=[{name: '1'}, {name: '2'}, {name: ' 02'}])
              for name in ('interactive_serial_port', 'logging_serial_port')]),
     Rule('HV118', 'names-disagree', 'error',
          "{property} is '{actual}', but Nova reads the newer name of it, "

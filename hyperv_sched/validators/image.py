@@ -68,7 +68,7 @@ def concerns_hyperv(document: image_document.Document) -> bool:
     :func:`validate` applies to a file without a hypervisor_type, since the
     user has named it. In a cloud, only VHD and VHDX files without one count.
     """
-    return bool(_concerns().is_valid(document))
+    return bool(_concerns().is_valid(image_document.without_file(document)))
 
 
 def validate(document: image_document.Document,
@@ -79,6 +79,7 @@ def validate(document: image_document.Document,
     :returns: findings in the order of the catalogue, one a rule and
         property.
     """
+    document = image_document.without_file(document)
     name = image_document.label(document) if image is None else image
     findings: dict[tuple[str, str], rules.Finding] = {}
     for clause in itertools.chain.from_iterable(

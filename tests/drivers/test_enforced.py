@@ -439,7 +439,7 @@ class EnforcementMixin:
     def test_refused_rescue_only_starts_the_guest_again(self):
         call, = calls_of('rescue')
         server = Server(content=samples.dynamic_vhd())
-        server.instance.vm_state = vm_states.ACTIVE
+        server.instance.power_state = power_state.RUNNING
         driver, acted = self.load(NEW)
         self.assertRaises(exception.ImageUnacceptable, self.ask, driver,
                           server, call)
@@ -451,7 +451,7 @@ class EnforcementMixin:
     def test_refusal_is_raised_even_if_the_guest_does_not_start(self):
         call, = calls_of('rescue')
         server = Server(content=samples.dynamic_vhd())
-        server.instance.vm_state = vm_states.ACTIVE
+        server.instance.power_state = power_state.RUNNING
         driver, acted = self.load(NEW)
         acted._vmops.power_on.side_effect = os_win_exceptions.OSWinException
         refusal = self.assertRaises(

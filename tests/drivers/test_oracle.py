@@ -92,8 +92,10 @@ CHANGES = {
     'os_vtpm': ['required', 'optional', 'disabled', 'Required'],
     'os_shielded_vm': ['required', 'optional', 'disabled'],
     'img_pdk_reference': [None, '', 'https://key/containers/1'],
-    'interactive_serial_port': ['1', '2', '0', '3', '-1', 'COM1', ''],
-    'logging_serial_port': ['1', '2', '0', '3', '-1', 'COM1', ''],
+    'interactive_serial_port': [
+        '1', '2', '0', '3', '-1', 'COM1', '', '01', ' +2 '],
+    'logging_serial_port': [
+        '1', '2', '0', '3', '-1', 'COM1', '', '01', ' +2 '],
 }
 
 

@@ -28,9 +28,9 @@ HV109 architecture-not-64bit      error         gen2        scheduling
 HV110 secure-boot-generation      error         gen1        scheduling
 HV111 secure-boot-os-type         error         gen2        scheduling
 HV112 secure-boot-linux-version   error         gen2        build-before-2016
-HV113 vtpm-prerequisites          error         hyperv      build-before-2016
+HV113 vtpm-prerequisites          error/warning hyperv      build-before-2016
 HV114 firmware-type-conflict      error         gen2/gen1   -
-HV115 disk-bus-ide                error         gen2        scheduling
+HV115 disk-bus-ide                error         gen2        -
 HV116 os-type-case                warning       hyperv      -
 HV117 serial-port-number          error         hyperv      build
 HV118 names-disagree              error         hyperv      -
@@ -170,7 +170,7 @@ class CatalogueTestCase(base.TestCase):
         self.assertEqual(
             {'HV229': ('warning', 'error'), 'HV340': ('error', 'unknown'),
              **dict.fromkeys(
-                 ('HV301', 'HV302', 'HV303', 'HV304', 'HV341'),
+                 ('HV113', 'HV301', 'HV302', 'HV303', 'HV304', 'HV341'),
                  ('error', 'warning'))},
             {rule.code: rule.severities for rule in rules.CATALOGUE.values()
              if len(rule.severities) > 1})

@@ -70,6 +70,28 @@ class NormaliseTestCase(base.TestCase):
         self.assertEqual({'img_hv_type': 'hyperv'}, raw)
 
 
+class RootVolumeTestCase(base.TestCase):
+
+    def test_snapshot_of_a_server_on_a_volume_has_no_file(self):
+        for mapping, expected in (
+                ('[{"boot_index": 0, "source_type": "snapshot"}]', True),
+                ([{'boot_index': 0}], True),
+                ('[{"boot_index": null}, {"boot_index": 0}]', True),
+                ('[{"boot_index": null}]', False), ('[]', False),
+                ('[' * 100000, False), ('{"boot_index": 0}', False),
+                ('no JSON', False), ([0], False), (7, False)):
+            raw = {'disk_format': 'raw', 'block_device_mapping': mapping}
+            whole = document.extend(
+                document.normalize(raw), content={'format': 'unknown'})
+            read = document.without_file(whole)
+            self.assertEqual(
+                expected, {'disk_format', 'content'}.isdisjoint(read), mapping)
+            self.assertTrue(expected or read is whole)
+
+    def test_image_cannot_claim_it_by_a_property(self):
+        self.assertEqual({}, document.normalize({'root_volume': True}))
+
+
 class LabelTestCase(base.TestCase):
 
     def test_is_the_id_then_the_name(self):

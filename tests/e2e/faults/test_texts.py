@@ -24,7 +24,6 @@ NOWHERE = {
     'HV109': {**GENERATION_2, 'architecture': 'i686'},
     'HV110': {**e2e_cloud.GENERATION_1, 'os_secure_boot': 'required'},
     'HV111': {**SECURE, 'os_type': None},
-    'HV115': {**GENERATION_2, 'hw_disk_bus': 'ide'},
     'HV128': {**GENERATION_2, 'architecture': 'aarch64'},
 }
 

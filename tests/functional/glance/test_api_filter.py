@@ -54,6 +54,22 @@ class CreateTestCase(APIFilterTestCase):
         self.assertAccepted(201, self.create(
             **{**GENERATION_2, 'disk_format': 'vhd'}))
 
+    def test_snapshot_of_a_server_is_not_refused_by_its_old_record(self):
+        record = {'hw_machine_type': 'hyperv-gen2', 'image_type': 'snapshot',
+                  'instance_uuid': 'server'}
+        self.assertRefused('HV102', self.create(
+            disk_format='vhdx', **record))
+        self.assertAccepted(201, self.create(
+            base_image_ref='image', **record))
+
+    def test_snapshot_of_a_server_on_a_volume_has_no_file(self):
+        snapshot = {
+            **GENERATION_2, 'disk_format': 'raw', 'block_device_mapping':
+                json.dumps([{'boot_index': 0, 'source_type': 'snapshot'}])}
+        self.assertAccepted(204, self.glance.request(
+            f'/v2/images/{self.glance.create(**snapshot)}/file', 'PUT', b'',
+            'octet-stream'))
+
     def test_equivalent_values_are_normalized(self):
         wrong = {**GENERATION_2, 'hw_disk_bus': 'ide'}
         for members in ({**wrong, 'min_disk': 1.0},

@@ -246,6 +246,18 @@ class RescueTestCase(cloud.SharedCloudTestCase):
             {self._get_provider_uuid_by_host('ws2022')},
             set(self._get_allocations_by_server_uuid(server['id'])))
 
+    def test_guest_of_a_server_in_error_runs_on(self):
+        server = self.boot(self.gen2, host='ws2022')
+        self.refused(server, self.gen1)
+        self.refused(server, self.gen1)
+        self.assertEqual(power_state.RUNNING, self.power(server))
+
+    def test_installation_media_are_refused(self):
+        image = self.image('media', 'iso', **cloud.GENERATION_2)
+        self.assertIn('HV502 image-unusable: the rescue image is installation '
+                      'media (disk_format=iso)',
+                      self.refused(self.boot(self.gen2, host='ws2022'), image))
+
     def test_stopped_guest_stays_stopped_after_a_refusal(self):
         server = self.boot(self.gen2, host='ws2022')
         self.api.post_server_action(server['id'], {'os-stop': None})

@@ -184,7 +184,6 @@ class EnforcedTestCase(cloud.SharedCloudTestCase):
         for code, properties in (
                 ('HV109', {'architecture': 'i686'}),
                 ('HV111', {'os_secure_boot': 'required'}),
-                ('HV115', {'hw_disk_bus': 'ide'}),
                 ('HV128', {'architecture': 'aarch64'}),
                 ('HV110', {'hw_machine_type': 'hyperv-gen1',
                            'os_secure_boot': 'required'})):

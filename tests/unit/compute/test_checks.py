@@ -51,6 +51,8 @@ class ImageTestCase(TestCase):
                 ('HV110', {**GENERATION_1, 'os_secure_boot': 'required'}),
                 ('HV111', {**GENERATION_2, 'os_secure_boot': 'required'}),
                 ('HV113', {**GENERATION_2, 'os_vtpm': 'required'}),
+                ('HV113', {**SHIELDED, 'hypervisor_version_requires': '>=10.0',
+                           'img_pdk_reference': ''}),
                 ('HV113', {**GENERATION_2, 'os_shielded_vm': 'required'}),
                 ('HV117', {**GENERATION_1, 'interactive_serial_port': '3'})):
             self.assert_finding('HV502', cause, self.check(document))
@@ -73,7 +75,8 @@ class DiskFormatTestCase(TestCase):
         for cause, name, size in (
                 ('HV202', 'vhd', 512), ('HV203', 'qcow2', 512),
                 ('HV203', 'raw', 65536), ('HV204', 'unknown', 65536),
-                ('HV205', 'unknown', 0), (None, 'vhdx', 512)):
+                ('HV205', 'unknown', 0), ('HV203', 'iso', 65536),
+                (None, 'vhdx', 512)):
             self.assert_finding(
                 cause and 'HV502', cause, self.check(
                     self.IMAGE, {'format': name, 'file_size': size}))
@@ -225,7 +228,7 @@ class ServerTestCase(TestCase):
 
     def test_generation_of_a_server_that_would_be_refused_today(self):
         """It was created before the host was enforced, and is of its own."""
-        for members in ({'architecture': 'i686'}, {'hw_disk_bus': 'ide'},
+        for members in ({'architecture': 'i686'},
                         {'os_secure_boot': 'required'}):
             server = {**GENERATION_2, **members}
             self.assertIsNotNone(checks.check_image(requests.make(server)))
@@ -237,6 +240,19 @@ class ServerTestCase(TestCase):
                 self.assertEqual('hyperv-gen2', finding.required)
             self.assert_finding('HV503', None, checks.check_disk_buses(
                 requests.make(server, disk_buses=('ide',))))
+
+
+class RescueMediumTestCase(TestCase):
+
+    def test_installation_media_rescue_no_guest_of_hyperv(self):
+        for document in (GENERATION_1, GENERATION_2, {}):
+            for host, disk_format, code in (
+                    (('hyperv', 10000), 'iso', 'HV502'),
+                    (('hyperv', 10000), 'vhdx', None),
+                    (('QEMU', 8002000), 'iso', None)):
+                finding = checks.check_rescue_medium(requests.make(
+                    {**document, 'disk_format': disk_format}, host))
+                self.assertEqual(code, finding and finding.code)
 
 
 class RebuildTestCase(TestCase):

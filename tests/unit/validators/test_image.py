@@ -465,6 +465,9 @@ class ConcernTestCase(base.TestCase):
                 ({'disk_format': 'raw', 'content': {'format': 'raw'}}, False),
                 ({'disk_format': 'vhdx', 'hypervisor_type': 'qemu'}, False),
                 ({'disk_format': 'vhd', 'hw_machine_type': 'q35'}, False),
+                ({'disk_format': 'vhd', 'hw_vm_mode': 'xen'}, False),
+                ({'disk_format': 'vhd', 'hw_vm_mode': 'hvm'}, True),
+                ({'hypervisor_type': 'hyperv', 'hw_vm_mode': 'xen'}, True),
                 ({'disk_format': 'qcow2'}, False), ({}, False)):
             self.assertIs(
                 expected, validators.concerns_hyperv(document), document)
