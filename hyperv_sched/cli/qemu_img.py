@@ -108,19 +108,23 @@ def vhdx_options(block_size: int) -> tuple[str, ...]:
 def run(command: Sequence[str], guard: signals.Guard,
         report: Report | None = None, answers: str = '',
         environment: Mapping[str, str] | None = None,
-        directory: str | None = None) -> None:
+        directory: str | None = None,
+        meanwhile: Callable[[], None] | None = None) -> None:
     """Run a command to its end; end it after a signal.
 
     :param report: called with the progress that qemu-img prints
     :param answers: what the command reads from standard input, up to 4 KiB
     :param environment: variables to add
     :param directory: the working directory
+    :param meanwhile: called once, when the command runs
     :raises base.UsageError: the command fails; the message is that of the
         command.
     """
     output = b''
     with _started(command, guard, answers, environment,
                   directory) as process:
+        if meanwhile is not None:
+            meanwhile()
         descriptor = typing.cast(typing.IO[bytes], process.stdout).fileno()
         while data := os.read(descriptor, _CHUNK):
             output += data

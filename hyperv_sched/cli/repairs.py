@@ -20,7 +20,7 @@ from typing import Any
 
 from hyperv_sched import rules
 from hyperv_sched.cli import base
-from hyperv_sched.cli import inputs
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import signals
 
@@ -177,7 +177,7 @@ def repair(path: str, guard: signals.Guard,
 
     :raises base.UsageError: a program is missing, or a repair fails.
     """
-    content = inputs.inspect_path(path)
+    content = disk_files.inspect_path(path)
     done: set[str] = set()
     # A repair may make further defects readable.
     while step := next((step for step in plan(path, content)
@@ -193,7 +193,7 @@ def repair(path: str, guard: signals.Guard,
         code = _boot_code(path)
         for command in commands:
             run(command, guard)
-        before, content = content, inputs.inspect_path(path)
+        before, content = content, disk_files.inspect_path(path)
         if name in content['defects'] or code != _boot_code(path) or not (
                 _extents(before) <= _extents(content)):
             raise base.UsageError(
@@ -248,7 +248,7 @@ def grow(path: str, size: int, guard: signals.Guard) -> None:
     :raises base.UsageError: the GPT is damaged, a partition would change, or
         a program is missing.
     """
-    before = inputs.inspect_path(path)
+    before = disk_files.inspect_path(path)
     commands = move_backup_command(path, before)
     if commands and not _is_whole(path):
         raise base.UsageError(
@@ -258,7 +258,7 @@ def grow(path: str, size: int, guard: signals.Guard) -> None:
     os.truncate(path, size)
     for command in commands:
         run(command, guard)
-    after = inputs.inspect_path(path)
+    after = disk_files.inspect_path(path)
     if code != _boot_code(path) or {*before['defects']} != {
             *after['defects']} or any(
             before[name] != after[name]
@@ -310,7 +310,7 @@ def _is_whole(path: str) -> bool:
     from hyperv_sched.disk import reader
     from hyperv_sched.disk import virtual_disk
 
-    with inputs.open_disk(path) as file:
+    with disk_files.open_disk(path) as file:
         disk = virtual_disk.RawDisk(reader.Reader(reader.FileSource(file)))
         try:
             for lba in (1, disk.size // disk.sector_size - 1):
