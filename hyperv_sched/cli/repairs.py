@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import logging
 import os
 import re
 import shutil
@@ -23,6 +24,8 @@ from hyperv_sched.cli import base
 from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import signals
+
+LOG = logging.getLogger(__name__)
 
 _PACKAGES = {'gdisk': 'gdisk', 'sgdisk': 'gdisk', 'mcopy': 'mtools',
              'mmd': 'mtools'}
@@ -72,18 +75,17 @@ the defect. There are none if the disk must be left alone."""
 
 def _rewrite_gpt(path: str, content: Mapping[str, Any],
                  detail: str) -> list[Command]:
-    """Write both copies of the GPT, and the protective MBR."""
-    return [Command(('sgdisk', '-e', path))] if _has_gpt(content) else []
+    """Write both copies of the GPT, and the protective MBR.
 
-
-def _write_protective_mbr(path: str, content: Mapping[str, Any],
-                          detail: str) -> list[Command]:
+    With a damaged copy, sgdisk does not write a protective MBR of the largest
+    size, which Windows makes, and fails. gdisk makes a new one.
+    """
     from hyperv_sched.disk import partitions
 
     if not _has_gpt(content) or partitions.BESIDE_MBR in detail:
         return []
     # "2" selects the GPT if gdisk asks which table is right.
-    return [Command(('gdisk', path), '2\nx\nn\nw\ny\n')]
+    return [Command(('gdisk', path), '2\nx\ne\nn\nw\ny\n')]
 
 
 def _show_partition(path: str, content: Mapping[str, Any],
@@ -130,16 +132,21 @@ def _copy_loader(path: str, content: Mapping[str, Any],
     return [Command(words, directory=parent) for words in commands]
 
 
+#: Defects with which gdisk and sgdisk write no GPT, or the wrong one.
+_UNSAFE = frozenset((
+    'gpt-missing', 'gpt-damaged', 'gpt-overlap', 'gpt-partition-out-of-range',
+    'hybrid-mbr', 'partition-cut-off'))
+
+
 def _has_gpt(content: Mapping[str, Any]) -> bool:
     """Return whether the GPT, and no MBR, has the partitions."""
     return bool(content['partition_table'] == 'gpt'
-                and not {'gpt-missing', 'gpt-damaged', 'hybrid-mbr',
-                         'partition-cut-off'} & {*content['defects']})
+                and not _UNSAFE & {*content['defects']})
 
 
 #: The repair of each defect, in the order in which firmware finds them.
 REPAIRS: Mapping[str, Plan] = {
-    'gpt-no-protective-mbr': _write_protective_mbr,
+    'gpt-no-protective-mbr': _rewrite_gpt,
     'gpt-primary-damaged': _rewrite_gpt,
     'gpt-backup-damaged': _rewrite_gpt,
     'gpt-beyond-disk': _rewrite_gpt,
@@ -239,7 +246,7 @@ def check_table(path: str, content: Mapping[str, Any],
 def move_backup_command(path: str, content: Mapping[str, Any],
                         ) -> list[Command]:
     """Return the command that moves the backup of a GPT to the end."""
-    return _rewrite_gpt(path, content, '')
+    return [Command(('sgdisk', '-e', path))] if _has_gpt(content) else []
 
 
 def grow(path: str, size: int, guard: signals.Guard) -> None:
@@ -290,9 +297,20 @@ def run(command: Command, guard: signals.Guard) -> None:
         raise base.UsageError(
             f'{program} is not installed, which the repair requires. '
             f'Install the package {_PACKAGES[program]}')
-    qemu_img.run(command.words, guard, answers=command.answers,
-                 environment=command.environment,
-                 directory=command.directory)
+    try:
+        qemu_img.run(command.words, guard, answers=command.answers,
+                     environment=command.environment,
+                     directory=command.directory)
+    except base.UsageError as exc:
+        if not command.answers:
+            raise
+        # gdisk prints its menus.
+        LOG.debug('%s', exc)
+        raise base.UsageError(
+            f'{program} does not write the partition table, for example '
+            'since partitions overlap or reach into its backup, so that no '
+            'file is written. Omit --repair, or repair the table first'
+        ) from None
 
 
 def _extents(content: Mapping[str, Any]) -> set[tuple[int, int]]:

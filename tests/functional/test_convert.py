@@ -214,6 +214,41 @@ class ConvertTestCase(_Conversions):
         self.assertRegex(err, "^qemu-img: Could not open '[^{]*/in': ")
         self.assertEqual({'in', 'raw'}, {*os.listdir(self.directory)})
 
+    def test_damaged_table_below_a_protective_mbr_of_the_largest_size(self):
+        # Windows makes such a one, and sgdisk fails to write it.
+        for lba, rule in ((1, 'HV305'), (-1, 'HV306')):
+            damaged = bytearray(guests.bootable(size=8 * MIB))
+            damaged[lba * 512 + 60] ^= 1
+            self.raw.write_bytes(damaged)
+            code, _, err = self.convert(self.raw, '--repair', '--grow', '9M')
+            self.assertEqual(0, code, err)
+            self.assertRegex(err, f'{rule} .*: repaired')
+            self.output.unlink()
+
+    def test_table_that_gdisk_does_not_write(self):
+        # The last sector is in the backup of the GPT.
+        damaged = bytearray(guests.gpt(
+            [(guests.ESP, 64, guests.loader(), 8 * 2048 - 33)],
+            size=8 * MIB))
+        damaged[446:512] = bytes(66)
+        self.raw.write_bytes(damaged)
+        code, _, err = self.convert(self.raw, '--repair')
+        self.assertEqual(2, code)
+        self.assertRegex(err, '\ngdisk does not write the partition table, '
+                         '[^\n]* Omit --repair, or repair the table first'
+                         '\n$')
+        self.assertEqual(['raw'], os.listdir(self.directory))
+
+    def test_overlapping_partitions_are_left_alone(self):
+        damaged = bytearray(guests.gpt(
+            [(guests.ESP, 64, guests.loader()),
+             (guests.BASIC_DATA, 70, b'', 80)], size=8 * MIB))
+        damaged[-512 + 60] ^= 1
+        self.raw.write_bytes(damaged)
+        code, _, err = self.convert(self.raw, '--repair')
+        self.assertEqual(1, code, err)
+        self.assertRegex(err, 'HV306 [^\n]*: left alone\n')
+
     def test_full_disk_leaves_nothing(self):
         before = self.raw.read_bytes()
         for error, words in (('ENOSPC', 'No space left on device'),
@@ -435,7 +470,7 @@ class EndTestCase(_Conversions):
         """Enlarge and repair a disk until a call of a program."""
         programs = self.directory / 'bin'
         programs.mkdir()
-        for program in ('qemu-img', 'sgdisk'):
+        for program in ('qemu-img', 'gdisk', 'sgdisk'):
             path = programs / program
             path.write_text(SIGNALING.format(
                 calls=shlex.quote(str(programs / 'calls')), call=call,
