@@ -188,7 +188,7 @@ def read_source(path: str, content: Mapping[str, Any],
 
     :param content: of the file
     :param input_format: the format, where the file has no signature
-    :raises base.UsageError: it does not.
+    :raises base.UsageError: it does not, or cannot be given the name.
     """
     image_format = str(content['format'])
     if input_format == 'raw':
@@ -199,6 +199,8 @@ def read_source(path: str, content: Mapping[str, Any],
             f'{image_format}')
     if image_format not in qemu_img.DRIVERS:
         raise base.UsageError(f'{path}: {_reason(image_format)}')
+    # A name that is not UTF-8 is not printable either.
+    qemu_img.check_path(path)
     if not os.path.basename(path).isprintable():
         # qemu-img prints the name in its errors.
         raise base.UsageError(

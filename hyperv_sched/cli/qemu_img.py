@@ -63,6 +63,19 @@ def check_installed() -> None:
             'Hat, openSUSE) or qemu (others)')
 
 
+def check_path(path: str) -> None:
+    """Check that qemu-img can be given a path.
+
+    :raises base.UsageError: it cannot.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise base.UsageError(
+            f'{path}: the name is not UTF-8, which qemu-img cannot open. '
+            'Rename the file') from None
+
+
 def node(path: str, image_format: str) -> str:
     """Return the name of a disk for qemu-img, with its format.
 
@@ -70,12 +83,7 @@ def node(path: str, image_format: str) -> str:
     :raises base.UsageError: qemu-img cannot be given the path.
     """
     path = os.path.abspath(path)
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise base.UsageError(
-            f'{path}: the name is not UTF-8, which qemu-img cannot open. '
-            'Rename the file') from None
+    check_path(path)
     driver = DRIVERS[image_format]
     options: dict[str, object] = {
         'driver': driver, 'file': {'driver': 'file', 'filename': path}}

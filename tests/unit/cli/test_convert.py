@@ -305,6 +305,17 @@ class NodeTestCase(base.CommandTestCase):
         self.assertRaisesRegex(commands.UsageError, 'not UTF-8',
                                qemu_img.node, '/\udcff', 'raw')
 
+    def test_name_of_an_input(self):
+        content = {'format': 'qcow2'}
+        for name, words in (('a\nb', 'control characters'),
+                            ('\x1b', 'control characters'),
+                            ('\udcff', 'not UTF-8')):
+            self.assertRaisesRegex(
+                commands.UsageError, words,
+                conversion.read_source, f'/{name}', content)
+        self.assertEqual('/a b\xfc', conversion.read_source(
+            '/a b\xfc', content).path)
+
 
 class WorkspaceTestCase(base.CommandTestCase):
 
