@@ -18,6 +18,7 @@ from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli import boot_stages
 from hyperv_sched.cli import conversion
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import firmware
 from hyperv_sched.cli import input_files
 from hyperv_sched.cli import inputs
@@ -48,9 +49,9 @@ def run(args: argparse.Namespace, guard: signals.Guard) -> dict[str, Any]:
     virtual_machine.check_installed()
     template = templates.load().get(args.secure_boot or '')
     uefi = firmware.find(template is not None)
-    path = inputs.expand_single(args.file)
+    path = disk_files.expand_single(args.file)
     # QEMU reads this file, whatever the path names later.
-    with inputs.open_disk(path) as file:
+    with disk_files.open_disk(path) as file:
         source, medium = _check(args.input_format, file, path)
         findings = _findings(source, args.secure_boot)
         if _is_broken(findings):
@@ -86,7 +87,7 @@ def _check(input_format: str | None, file: BinaryIO, path: str,
 
     :raises base.UsageError: QEMU cannot read it, or it names other files.
     """
-    content = inputs.inspect_file(file, path, secure_boot.Policy.of_years(
+    content = disk_files.inspect_file(file, path, secure_boot.Policy.of_years(
         names.CERTIFICATE_YEARS))
     if content['format'] == 'iso':
         return conversion.Source(path, 'raw', content), 'cd'

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
-import errno
 import os
 import re
 import secrets
@@ -22,6 +21,7 @@ from typing import TextIO
 from hyperv_sched import document as image_document
 from hyperv_sched import rules
 from hyperv_sched.cli import base
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
@@ -54,6 +54,9 @@ _SUFFIX = '.hyperv-sched-unfinished'
 _OTHER_SUFFIXES = frozenset((
     '.avhd', '.avhdx', '.gz', '.hdd', '.img', '.iso', '.ova', '.qcow',
     '.qcow2', '.qed', '.raw', '.vdi', '.vhd', '.vmdk', '.xz', '.zip'))
+
+#: The errors of a full disk, in the locale that programs run in.
+_FULL = ('No space left on device', 'Disk quota exceeded')
 
 _PROPERTIES = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
                'hypervisor_version_requires': '>=6.3'}
@@ -133,7 +136,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--skip-space-check', action='store_true',
         help='convert even if the free space may not be enough; a conversion '
-             'that fills the disk fails and leaves no file')
+             'that fills the disk fails and leaves no file; has no effect '
+             'without a conversion')
 
 
 def given_options(args: argparse.Namespace) -> list[str]:
@@ -184,7 +188,7 @@ def read_source(path: str, content: Mapping[str, Any],
 
     :param content: of the file
     :param input_format: the format, where the file has no signature
-    :raises base.UsageError: it does not.
+    :raises base.UsageError: it does not, or cannot be given the name.
     """
     image_format = str(content['format'])
     if input_format == 'raw':
@@ -195,6 +199,8 @@ def read_source(path: str, content: Mapping[str, Any],
             f'{image_format}')
     if image_format not in qemu_img.DRIVERS:
         raise base.UsageError(f'{path}: {_reason(image_format)}')
+    # A name that is not UTF-8 is not printable either.
+    qemu_img.check_path(path)
     if not os.path.basename(path).isprintable():
         # qemu-img prints the name in its errors.
         raise base.UsageError(
@@ -264,7 +270,12 @@ def precondition_findings(path: str, content: Mapping[str, Any],
     :param content: of the file
     :param input_format: see :func:`read_source`
     """
-    if input_format == 'raw' and content['file_size']:
+    # Only an empty file breaks such a rule without a defect of its name. The
+    # rules are not evaluated for other files, which takes longer than the
+    # start of qemu-img.
+    if content['file_size'] and (input_format == 'raw' or not any(
+            rule.prevents_conversion and rule.name in content['defects']
+            for rule in rules.CATALOGUE.values())):
         return []
     return [finding for finding in inputs.LintTarget(
         image_document.Record(_PROPERTIES), path, path,
@@ -287,8 +298,20 @@ def required_space(source: Source, args: argparse.Namespace,
         blocks = _count_blocks_of_vhdx(source, block_size)
     else:
         blocks = _count_blocks(source, block_size, guard)
+    return _file_size(source, args, blocks)
+
+
+def _file_size(source: Source, args: argparse.Namespace, blocks: int) -> int:
+    """Return the size of a VHDX with this number of blocks."""
+    block_size = args.block_size or source.block_size
     table = _BAT_ENTRY_SIZE * -(-(args.grow or source.size) // block_size)
     return _HEAD_SIZE + blocks * block_size + -(-table // _MIB) * _MIB
+
+
+def _full_size(source: Source, args: argparse.Namespace) -> int:
+    """Return the size of the VHDX if all blocks have data."""
+    return _file_size(source, args, -(-source.size // (
+        args.block_size or source.block_size)))
 
 
 def _count_blocks(source: Source, block_size: int,
@@ -316,12 +339,19 @@ def _count_blocks_of_vhdx(source: Source, block_size: int) -> int:
                -(-source.size // block_size))
 
 
-def check_space(directory: str, required: int) -> None:
-    """Check the free space of a directory.
+def check_space(directory: str, source: Source, args: argparse.Namespace,
+                guard: signals.Guard) -> None:
+    """Check that a directory has the space for a conversion.
 
-    :raises base.UsageError: it is smaller.
+    :param args: the options of :func:`add_options`
+    :raises base.UsageError: it has not.
     """
+    copies = 2 if _is_changed(args) else 1
     free = shutil.disk_usage(directory).free
+    # qemu-img counts the blocks, which is not needed with much space.
+    if free >= copies * _full_size(source, args):
+        return
+    required = copies * required_space(source, args, guard)
     if free < required:
         raise base.UsageError(
             f'{directory}: {units.binary(free)} are free, the conversion '
@@ -466,16 +496,38 @@ def convert(source: Source, workspace: Workspace, args: argparse.Namespace,
     :raises base.UsageError: the disk cannot be converted.
     """
     check_changes(source, args)
-    changed = _is_changed(args)
     if not args.skip_space_check:
-        required = required_space(source, args, guard)
-        check_space(workspace.parent, required * (2 if changed else 1))
-    if changed:
+        check_space(workspace.parent, source, args, guard)
+    try:
+        return _convert(source, workspace, args, guard, report, stream)
+    except base.UsageError as exc:
+        if not any(words in str(exc) for words in _FULL):
+            raise
+        raise base.UsageError(
+            f'{workspace.parent}: {exc}. Free some space, or choose another '
+            'directory (for an upload: TMPDIR)') from None
+    except OSError as exc:
+        raise base.UsageError(
+            f'{workspace.parent}: cannot be written: '
+            f'{exc.strerror or exc}') from None
+
+
+def _convert(source: Source, workspace: Workspace, args: argparse.Namespace,
+             guard: signals.Guard, report: Callable[[str], None],
+             stream: TextIO | None) -> str:
+    if _is_changed(args):
         source = _change_copy(source, workspace, args, guard, report, stream)
     target = workspace.path('disk.vhdx')
     _run_qemu_img(source, target, qemu_img.vhdx_options(
-        args.block_size or source.block_size), guard, stream)
+        args.block_size or source.block_size), guard, stream, _load_rules)
     return target
+
+
+def _load_rules() -> None:
+    """Load the rules, which judge the new file."""
+    from hyperv_sched import validators
+
+    validators.load()
 
 
 def _is_changed(args: argparse.Namespace) -> bool:
@@ -510,7 +562,7 @@ def _change_copy(source: Source, workspace: Workspace,
     """Make a raw copy of a disk; enlarge and repair that."""
     path = workspace.path('disk.raw')
     _run_qemu_img(source, path, ('-O', 'raw'), guard, stream)
-    before = inputs.inspect_path(path)
+    before = disk_files.inspect_path(path)
     repairs.check_raw(source.path, before)
     if args.grow is not None:
         repairs.check_table(source.path, before, args.repair)
@@ -518,30 +570,23 @@ def _change_copy(source: Source, workspace: Workspace,
         repairs.repair(path, guard, report)
     if args.grow is not None:
         # A repair may make further defects readable.
-        repairs.check_table(source.path, inputs.inspect_path(path))
+        repairs.check_table(source.path, disk_files.inspect_path(path))
         report(f'enlarging the disk to {units.binary(args.grow)}')
         repairs.grow(path, args.grow, guard)
-    after = inputs.inspect_path(path)
+    after = disk_files.inspect_path(path)
     repairs.check_partitions(
         source.content if source.is_read else before, after)
     return Source(path, 'raw', after)
 
 
 def _run_qemu_img(source: Source, target: str, target_options: Sequence[str],
-                  guard: signals.Guard, stream: TextIO | None) -> None:
-    try:
-        with progress_of(stream, source.size) as report:
-            qemu_img.run(
-                qemu_img.convert_command(
-                    source.node, target, '-p', *target_options), guard,
-                report)
-    except base.UsageError as exc:
-        if os.strerror(errno.ENOSPC) not in str(exc):
-            raise
-        directory = os.path.dirname(os.path.dirname(target))
-        raise base.UsageError(
-            f'{directory}: {exc}. Free some space, or choose another '
-            'directory (for an upload: TMPDIR)') from None
+                  guard: signals.Guard, stream: TextIO | None,
+                  meanwhile: Callable[[], None] | None = None) -> None:
+    with progress_of(stream, source.size) as report:
+        qemu_img.run(
+            qemu_img.convert_command(
+                source.node, target, '-p', *target_options), guard,
+            report, meanwhile=meanwhile)
 
 
 @dataclasses.dataclass(frozen=True)

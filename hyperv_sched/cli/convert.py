@@ -20,6 +20,7 @@ from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import conversion
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import findings as findings_output
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
@@ -121,10 +122,10 @@ class Convert(base.ExitCodes, lister.Lister):
         findings_output.check_output(
             parsed_args.formatter, parsed_args.columns)
         conversion.check_target(parsed_args.output)
-        path = inputs.expand_single(parsed_args.file)
+        path = disk_files.expand_single(parsed_args.file)
         overrides = options.severity_overrides(parsed_args)
-        with inputs.open_disk(path) as file:
-            content = inputs.inspect_file(file, path)
+        with disk_files.open_disk(path) as file:
+            content = disk_files.inspect_file(file, path)
             findings = conversion.precondition_findings(
                 path, content, parsed_args.input_format)
             if not findings:
@@ -205,7 +206,7 @@ class Convert(base.ExitCodes, lister.Lister):
             finished = conversion.convert(
                 source, workspace, args, self._guard, self.print_message,
                 sys.stderr)
-            content = inputs.inspect_path(finished)
+            content = disk_files.inspect_path(finished)
             self._guard.hold()
             conversion.publish(finished, args.output)
         finally:

@@ -25,6 +25,7 @@ from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import cloud
 from hyperv_sched.cli import compute_api
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.text import escape
@@ -115,8 +116,8 @@ def _read_image(args: argparse.Namespace, source: cloud.Source,
     overrides = options.image_overrides(args)
     content = None
     if args.file is not None:
-        file = inputs.expand_single(args.file)
-        content = inputs.inspect_path(
+        file = disk_files.expand_single(args.file)
+        content = disk_files.inspect_path(
             file, inputs.secure_boot_policy(overrides, ()))
         raw: object = {
             'name': file, **inferred.infer_members(

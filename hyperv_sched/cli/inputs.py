@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
-import glob
 import os
 import re
 import stat
 from typing import TYPE_CHECKING
 from typing import Any
-from typing import BinaryIO
 
 from hyperv_sched import document as image_document
 from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import document_files
 from hyperv_sched.cli import input_files
 from hyperv_sched.text import escape
@@ -198,7 +197,7 @@ class FileFinder:
     def find(self, names: Sequence[str]) -> list[str]:
         """Return the files, those of a directory in order of their names."""
         files: list[str] = []
-        for name in expand_patterns(names, self._print_error):
+        for name in disk_files.expand_patterns(names, self._print_error):
             if os.path.isdir(name):
                 before = len(files)
                 self._add_directory(name, files, 0)
@@ -244,7 +243,7 @@ def _is_disk(path: str) -> bool:
     if _DISK_NAME.fullmatch(path):
         return True
     try:
-        with open_disk(path) as file:
+        with disk_files.open_disk(path) as file:
             return disk.read_format(file).name != 'unknown'
     except base.UsageError:
         # The inspection reports it.
@@ -293,48 +292,10 @@ def _inspect_files(files: Sequence[str],
     for record in records:
         for file in files:
             try:
-                yield LintTarget(record, file, file, inspect_path(
+                yield LintTarget(record, file, file, disk_files.inspect_path(
                     file, secure_boot_policy(record, certificate_years)))
             except base.UsageError as exc:
                 print_error(exc)
-
-
-def expand_patterns(names: Sequence[str], print_error: PrintError,
-                    system: str = os.name) -> list[str]:
-    """Expand patterns such as ``*.vhdx``, which shells of Windows do not.
-
-    :param print_error: called for a pattern that matches no file
-    :param system: value of :data:`os.name`
-    """
-    if system != 'nt':
-        return [*names]
-    files = []
-    for name in names:
-        # Windows has no patterns with brackets, which are common in names.
-        pattern = glob.escape(name)
-        for escaped, wildcard in (('[*]', '*'), ('[?]', '?')):
-            pattern = pattern.replace(escaped, wildcard)
-        if name.startswith('\\\\?\\') or not re.search('[*?]', name):
-            files.append(name)
-        elif matches := sorted(glob.glob(pattern)):
-            files += matches
-        else:
-            print_error(f'{name}: no file matches the pattern')
-    return files
-
-
-def expand_single(name: str, system: str = os.name) -> str:
-    """Expand a pattern that matches one file; see :func:`expand_patterns`.
-
-    :raises base.UsageError: it matches no file, or several.
-    """
-    errors: list[object] = []
-    files = expand_patterns([name], errors.append, system)
-    if len(files) != 1:
-        raise base.UsageError(
-            errors[0] if errors else
-            f'{name}: {len(files)} files match the pattern. Give one file')
-    return files[0]
 
 
 def secure_boot_policy(record: Mapping[str, Any], years: Collection[str],
@@ -349,40 +310,3 @@ def secure_boot_policy(record: Mapping[str, Any], years: Collection[str],
     from hyperv_sched.disk import secure_boot
 
     return secure_boot.Policy.of_years(years, whole)
-
-
-def inspect_path(path: str, policy: secure_boot.Policy | None = None,
-                 ) -> dict[str, Any]:
-    """Inspect a disk image.
-
-    :raises base.UsageError: the file cannot be read.
-    """
-    with open_disk(path) as file:
-        return inspect_file(file, path, policy)
-
-
-def open_disk(path: str) -> BinaryIO:
-    """Open a disk image; see :func:`hyperv_sched.disk.open_file`.
-
-    :raises base.UsageError: the file cannot be opened.
-    """
-    from hyperv_sched import disk
-
-    try:
-        return disk.open_file(path)
-    except (OSError, ValueError) as exc:
-        raise input_files.read_error(exc, path) from None
-
-
-def inspect_file(file: BinaryIO, path: str,
-                 policy: secure_boot.Policy | None = None) -> dict[str, Any]:
-    """Inspect an open disk image.
-
-    :raises base.UsageError: the file cannot be read.
-    """
-    from hyperv_sched import disk
-
-    try:
-        return disk.inspect_file(file, policy, drivers=True).as_dict()
-    except OSError as exc:
-        raise input_files.read_error(exc, path) from None

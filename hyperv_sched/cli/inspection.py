@@ -11,7 +11,7 @@ from typing import Any
 
 from hyperv_sched import names
 from hyperv_sched.cli import base
-from hyperv_sched.cli import inputs
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import units
 from hyperv_sched.text import escape
 
@@ -42,8 +42,8 @@ class Inspect(base.ShowOne):
         """Return the names and values of the properties of the disk."""
         from hyperv_sched.disk import secure_boot
 
-        content = inputs.inspect_path(
-            inputs.expand_single(parsed_args.file),
+        content = disk_files.inspect_path(
+            disk_files.expand_single(parsed_args.file),
             secure_boot.Policy.of_years(names.CERTIFICATE_YEARS))
         if parsed_args.formatter == 'table':
             content = _add_conversion(content)

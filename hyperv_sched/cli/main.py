@@ -19,6 +19,21 @@ from hyperv_sched.cli import base
 from hyperv_sched.text import escape
 
 
+class Commands(commandmanager.CommandManager):
+    """The commands of this package, each imported when it is run.
+
+    The class of cliff imports all commands, and reads the entry points of all
+    installed distributions.
+    """
+
+    def load_commands(self, namespace: str) -> None:
+        """Add the commands of a group of entry points."""
+        self.group_list.append(namespace)
+        for point in importlib.metadata.distribution(
+                'hyperv-sched').entry_points.select(group=namespace):
+            self.commands[point.name.replace('_', ' ')] = point
+
+
 class HyperVSched(app.App):
     """Lint images for Hyper-V before they are uploaded."""
 
@@ -29,8 +44,7 @@ class HyperVSched(app.App):
             description='Hyper-V generations in OpenStack: inspect and lint '
                         'images before upload.',
             version=importlib.metadata.version('hyperv-sched'),
-            command_manager=commandmanager.CommandManager(
-                'hyperv_sched.cli'),
+            command_manager=Commands('hyperv_sched.cli'),
             deferred_help=True)
 
     def build_option_parser(

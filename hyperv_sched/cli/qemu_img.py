@@ -63,6 +63,19 @@ def check_installed() -> None:
             'Hat, openSUSE) or qemu (others)')
 
 
+def check_path(path: str) -> None:
+    """Check that qemu-img can be given a path.
+
+    :raises base.UsageError: it cannot.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise base.UsageError(
+            f'{path}: the name is not UTF-8, which qemu-img cannot open. '
+            'Rename the file') from None
+
+
 def node(path: str, image_format: str) -> str:
     """Return the name of a disk for qemu-img, with its format.
 
@@ -70,12 +83,7 @@ def node(path: str, image_format: str) -> str:
     :raises base.UsageError: qemu-img cannot be given the path.
     """
     path = os.path.abspath(path)
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise base.UsageError(
-            f'{path}: the name is not UTF-8, which qemu-img cannot open. '
-            'Rename the file') from None
+    check_path(path)
     driver = DRIVERS[image_format]
     options: dict[str, object] = {
         'driver': driver, 'file': {'driver': 'file', 'filename': path}}
@@ -108,19 +116,23 @@ def vhdx_options(block_size: int) -> tuple[str, ...]:
 def run(command: Sequence[str], guard: signals.Guard,
         report: Report | None = None, answers: str = '',
         environment: Mapping[str, str] | None = None,
-        directory: str | None = None) -> None:
+        directory: str | None = None,
+        meanwhile: Callable[[], None] | None = None) -> None:
     """Run a command to its end; end it after a signal.
 
     :param report: called with the progress that qemu-img prints
     :param answers: what the command reads from standard input, up to 4 KiB
     :param environment: variables to add
     :param directory: the working directory
+    :param meanwhile: called once, when the command runs
     :raises base.UsageError: the command fails; the message is that of the
         command.
     """
     output = b''
     with _started(command, guard, answers, environment,
                   directory) as process:
+        if meanwhile is not None:
+            meanwhile()
         descriptor = typing.cast(typing.IO[bytes], process.stdout).fileno()
         while data := os.read(descriptor, _CHUNK):
             output += data

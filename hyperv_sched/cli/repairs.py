@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import logging
 import os
 import re
 import shutil
@@ -20,9 +21,11 @@ from typing import Any
 
 from hyperv_sched import rules
 from hyperv_sched.cli import base
-from hyperv_sched.cli import inputs
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import qemu_img
 from hyperv_sched.cli import signals
+
+LOG = logging.getLogger(__name__)
 
 _PACKAGES = {'gdisk': 'gdisk', 'sgdisk': 'gdisk', 'mcopy': 'mtools',
              'mmd': 'mtools'}
@@ -72,18 +75,17 @@ the defect. There are none if the disk must be left alone."""
 
 def _rewrite_gpt(path: str, content: Mapping[str, Any],
                  detail: str) -> list[Command]:
-    """Write both copies of the GPT, and the protective MBR."""
-    return [Command(('sgdisk', '-e', path))] if _has_gpt(content) else []
+    """Write both copies of the GPT, and the protective MBR.
 
-
-def _write_protective_mbr(path: str, content: Mapping[str, Any],
-                          detail: str) -> list[Command]:
+    With a damaged copy, sgdisk does not write a protective MBR of the largest
+    size, which Windows makes, and fails. gdisk makes a new one.
+    """
     from hyperv_sched.disk import partitions
 
     if not _has_gpt(content) or partitions.BESIDE_MBR in detail:
         return []
     # "2" selects the GPT if gdisk asks which table is right.
-    return [Command(('gdisk', path), '2\nx\nn\nw\ny\n')]
+    return [Command(('gdisk', path), '2\nx\ne\nn\nw\ny\n')]
 
 
 def _show_partition(path: str, content: Mapping[str, Any],
@@ -130,16 +132,21 @@ def _copy_loader(path: str, content: Mapping[str, Any],
     return [Command(words, directory=parent) for words in commands]
 
 
+#: Defects with which gdisk and sgdisk write no GPT, or the wrong one.
+_UNSAFE = frozenset((
+    'gpt-missing', 'gpt-damaged', 'gpt-overlap', 'gpt-partition-out-of-range',
+    'hybrid-mbr', 'partition-cut-off'))
+
+
 def _has_gpt(content: Mapping[str, Any]) -> bool:
     """Return whether the GPT, and no MBR, has the partitions."""
     return bool(content['partition_table'] == 'gpt'
-                and not {'gpt-missing', 'gpt-damaged', 'hybrid-mbr',
-                         'partition-cut-off'} & {*content['defects']})
+                and not _UNSAFE & {*content['defects']})
 
 
 #: The repair of each defect, in the order in which firmware finds them.
 REPAIRS: Mapping[str, Plan] = {
-    'gpt-no-protective-mbr': _write_protective_mbr,
+    'gpt-no-protective-mbr': _rewrite_gpt,
     'gpt-primary-damaged': _rewrite_gpt,
     'gpt-backup-damaged': _rewrite_gpt,
     'gpt-beyond-disk': _rewrite_gpt,
@@ -177,7 +184,7 @@ def repair(path: str, guard: signals.Guard,
 
     :raises base.UsageError: a program is missing, or a repair fails.
     """
-    content = inputs.inspect_path(path)
+    content = disk_files.inspect_path(path)
     done: set[str] = set()
     # A repair may make further defects readable.
     while step := next((step for step in plan(path, content)
@@ -193,7 +200,7 @@ def repair(path: str, guard: signals.Guard,
         code = _boot_code(path)
         for command in commands:
             run(command, guard)
-        before, content = content, inputs.inspect_path(path)
+        before, content = content, disk_files.inspect_path(path)
         if name in content['defects'] or code != _boot_code(path) or not (
                 _extents(before) <= _extents(content)):
             raise base.UsageError(
@@ -239,7 +246,7 @@ def check_table(path: str, content: Mapping[str, Any],
 def move_backup_command(path: str, content: Mapping[str, Any],
                         ) -> list[Command]:
     """Return the command that moves the backup of a GPT to the end."""
-    return _rewrite_gpt(path, content, '')
+    return [Command(('sgdisk', '-e', path))] if _has_gpt(content) else []
 
 
 def grow(path: str, size: int, guard: signals.Guard) -> None:
@@ -248,7 +255,7 @@ def grow(path: str, size: int, guard: signals.Guard) -> None:
     :raises base.UsageError: the GPT is damaged, a partition would change, or
         a program is missing.
     """
-    before = inputs.inspect_path(path)
+    before = disk_files.inspect_path(path)
     commands = move_backup_command(path, before)
     if commands and not _is_whole(path):
         raise base.UsageError(
@@ -258,7 +265,7 @@ def grow(path: str, size: int, guard: signals.Guard) -> None:
     os.truncate(path, size)
     for command in commands:
         run(command, guard)
-    after = inputs.inspect_path(path)
+    after = disk_files.inspect_path(path)
     if code != _boot_code(path) or {*before['defects']} != {
             *after['defects']} or any(
             before[name] != after[name]
@@ -290,9 +297,20 @@ def run(command: Command, guard: signals.Guard) -> None:
         raise base.UsageError(
             f'{program} is not installed, which the repair requires. '
             f'Install the package {_PACKAGES[program]}')
-    qemu_img.run(command.words, guard, answers=command.answers,
-                 environment=command.environment,
-                 directory=command.directory)
+    try:
+        qemu_img.run(command.words, guard, answers=command.answers,
+                     environment=command.environment,
+                     directory=command.directory)
+    except base.UsageError as exc:
+        if not command.answers:
+            raise
+        # gdisk prints its menus.
+        LOG.debug('%s', exc)
+        raise base.UsageError(
+            f'{program} does not write the partition table, for example '
+            'since partitions overlap or reach into its backup, so that no '
+            'file is written. Omit --repair, or repair the table first'
+        ) from None
 
 
 def _extents(content: Mapping[str, Any]) -> set[tuple[int, int]]:
@@ -310,7 +328,7 @@ def _is_whole(path: str) -> bool:
     from hyperv_sched.disk import reader
     from hyperv_sched.disk import virtual_disk
 
-    with inputs.open_disk(path) as file:
+    with disk_files.open_disk(path) as file:
         disk = virtual_disk.RawDisk(reader.Reader(reader.FileSource(file)))
         try:
             for lba in (1, disk.size // disk.sector_size - 1):

@@ -24,6 +24,7 @@ from hyperv_sched import rules
 from hyperv_sched import text
 from hyperv_sched.cli import base
 from hyperv_sched.cli import conversion
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import findings as findings_output
 from hyperv_sched.cli import image_api
 from hyperv_sched.cli import input_files
@@ -130,14 +131,17 @@ class Upload(base.ShowOne):
             Sequence[str], Sequence[Any]]:
         """Check and upload the image; return its columns and values."""
         self._check_options(parsed_args)
-        path = inputs.expand_single(parsed_args.file)
+        path = disk_files.expand_single(parsed_args.file)
         self._overrides = options.severity_overrides(parsed_args)
         # The path may name another file after the check, so that the file
         # stays open.
-        with inputs.open_disk(path) as file:
+        with disk_files.open_disk(path) as file:
             before = _file_state(file)
             content = self._inspect(parsed_args, file, path)
             if not _is_converted(parsed_args, content):
+                if parsed_args.skip_space_check:
+                    _print_line(f'{path} is not converted: '
+                                '--skip-space-check has no effect')
                 self._send(parsed_args, file, path, content, before)
             else:
                 self._convert(parsed_args, file, path, content)
@@ -164,7 +168,7 @@ class Upload(base.ShowOne):
                  path: str) -> dict[str, Any]:
         from hyperv_sched.disk import secure_boot
 
-        return inputs.inspect_file(file, path, secure_boot.Policy.of_years(
+        return disk_files.inspect_file(file, path, secure_boot.Policy.of_years(
             options.certificate_years(parsed_args)))
 
     def _convert(self, parsed_args: argparse.Namespace, file: BinaryIO,
@@ -193,7 +197,7 @@ class Upload(base.ShowOne):
             path = conversion.convert(
                 source, workspace, parsed_args, self._guard, _print_line,
                 sys.stderr)
-            with inputs.open_disk(path) as converted:
+            with disk_files.open_disk(path) as converted:
                 # The open file needs no name, except on Windows.
                 workspace.remove()
                 self._send(parsed_args, converted, name,

@@ -39,6 +39,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+import typing
 import uuid
 import zlib
 
@@ -79,8 +80,7 @@ class InvalidHeaderError(GPTError):
     """The checksum of a header is right, and its values are invalid."""
 
 
-@dataclasses.dataclass(frozen=True)
-class GPTHeader:
+class GPTHeader(typing.NamedTuple):
     """The values of a header."""
 
     own_lba: int
@@ -93,8 +93,7 @@ class GPTHeader:
     entries_crc: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
+class Table(typing.NamedTuple):
     """A valid header with its entries."""
 
     header: GPTHeader

@@ -8,7 +8,7 @@ may hold a file system as a whole.
 
 from __future__ import annotations
 
-import dataclasses
+import typing
 import uuid
 
 from hyperv_sched.disk import gpt
@@ -24,8 +24,7 @@ from hyperv_sched.disk.inspection import Inspection
 BESIDE_MBR = 'the MBR has partitions of its own'
 
 
-@dataclasses.dataclass(frozen=True)
-class BootCandidate:
+class BootCandidate(typing.NamedTuple):
     """A range in bytes that may hold a file system to boot from."""
 
     number: int
@@ -48,8 +47,7 @@ class BootCandidate:
                 else f'the {self.type}')
 
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
+class Layout(typing.NamedTuple):
     """The partition table of a disk, and its boot candidates."""
 
     table: str

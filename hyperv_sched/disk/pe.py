@@ -192,8 +192,7 @@ class _DataDirectory(typing.NamedTuple):
     size: int
 
 
-@dataclasses.dataclass(frozen=True)
-class _Headers:
+class _Headers(typing.NamedTuple):
     """The headers of a program."""
 
     coff: _COFFHeader
@@ -368,8 +367,7 @@ class Contents:
         return ranges
 
 
-@dataclasses.dataclass(frozen=True)
-class _MemoryImage:
+class _MemoryImage(typing.NamedTuple):
     """A program in memory."""
 
     file: ProgramFile

@@ -18,6 +18,11 @@ vmdk      parent                                   ``parentFileNameHint``
 ========= ======================================== =======================
 
 VHD and VHDX name their parents in structures that their own readers read.
+
+The readers of qcow2 and VMDK report most of these as defects, with the names.
+They stop at the first defect, for example an unknown version, and read what
+the format says. This module must not miss what QEMU opens, so that it reads
+these few fields whatever else is in the file.
 """
 
 from __future__ import annotations

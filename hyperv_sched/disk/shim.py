@@ -17,7 +17,6 @@ All files are UTF-16, little endian, with or without a byte order mark.
 from __future__ import annotations
 
 from collections.abc import Iterator
-import dataclasses
 import re
 import typing
 
@@ -39,8 +38,7 @@ _OPTIONS = 'options.csv\0'.encode('utf-16-le')
 _MOK_MANAGER = ('mm', 'mokmanager')
 
 
-@dataclasses.dataclass(frozen=True)
-class Shim:
+class Shim(typing.NamedTuple):
     """The files that a shim opens in its directory."""
 
     second_stage: str = 'grubx64.efi'
@@ -65,13 +63,12 @@ def read_names(data: bytes) -> Shim:
     shim = Shim(reads_options=_OPTIONS in data)
     fallback = _FALLBACK.search(data)
     if fallback:
-        shim = dataclasses.replace(
-            shim, fallback=fallback[1].decode('utf-16-le'))
+        shim = shim._replace(fallback=fallback[1].decode('utf-16-le'))
     for found in _PROGRAM.finditer(data):
         name = found[1].decode('utf-16-le')
         if name.lower() != shim.fallback.lower() and (
                 not name.lower().startswith(_MOK_MANAGER)):
-            return dataclasses.replace(shim, second_stage=name)
+            return shim._replace(second_stage=name)
     return shim
 
 

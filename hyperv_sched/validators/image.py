@@ -55,6 +55,11 @@ def _groups() -> list[_ClauseGroup]:
             for members, clauses in by_members.items()]
 
 
+def load() -> None:
+    """Load the rules, which the first validation does otherwise."""
+    _groups()
+
+
 @functools.cache
 def _concerns() -> Any:
     schema = image_schema.load()

@@ -155,7 +155,7 @@ class RepairTestCase(_Repairs):
         self.useFixture(fixtures.EnvironmentVariable('PATH', str(programs)))
         code, _, err = self.convert(image, '--repair')
         self.assertEqual(2, code)
-        self.assertIn('sgdisk is not installed, which the repair requires. '
+        self.assertIn('gdisk is not installed, which the repair requires. '
                       'Install the package gdisk', err)
         self.assertFalse(self.output.exists())
 
@@ -217,7 +217,7 @@ class GrowTestCase(_Repairs):
             main.main(['image', 'convert', '--dry-run', '--repair', '--grow',
                        '80M', str(image.path), str(self.output)])
         commands = [line for line in out.getvalue().splitlines()
-                    if re.match('qemu-img|sgdisk|rm', line)]
+                    if re.match('qemu-img|sgdisk|printf|rm', line)]
         self.assertEqual(6, len(commands), commands)
         for command in commands:
             images.run('sh', '-c', command)

@@ -35,6 +35,11 @@ SLOW = '''#!/bin/sh
 shift
 exec {program} convert -r {rate} "$@"
 '''
+#: A qemu-img whose writes fail from the second of each thread on.
+FULL = '''#!/bin/sh
+exec strace -qq -f -o /dev/null -e trace=pwrite64,pwritev \
+    -e inject=pwrite64,pwritev:error={error}:when=2+ {program} "$@"
+'''
 #: A program that sends a signal to the command before or after one of its
 #: calls; all programs count their calls together.
 SIGNALING = '''#!/bin/sh
@@ -69,6 +74,19 @@ class _Conversions(base.CommandTestCase):
     def convert(self, path, *argv):
         return self.run_command(
             'image', 'convert', str(path), str(self.output), *argv)
+
+    def fill_disk(self, error='ENOSPC'):
+        """Let qemu-img run on a full disk."""
+        programs = self.directory / 'bin'
+        if not programs.exists():
+            programs.mkdir()
+            self.program = find_program('qemu-img')
+            self.useFixture(fixtures.EnvironmentVariable(
+                'PATH', f'{programs}:{os.environ["PATH"]}'))
+        program = programs / 'qemu-img'
+        program.write_text(FULL.format(
+            error=error, program=shlex.quote(self.program)))
+        program.chmod(0o755)
 
 
 class ConvertTestCase(_Conversions):
@@ -196,6 +214,57 @@ class ConvertTestCase(_Conversions):
         self.assertRegex(err, "^qemu-img: Could not open '[^{]*/in': ")
         self.assertEqual({'in', 'raw'}, {*os.listdir(self.directory)})
 
+    def test_damaged_table_below_a_protective_mbr_of_the_largest_size(self):
+        # Windows makes such a one, and sgdisk fails to write it.
+        for lba, rule in ((1, 'HV305'), (-1, 'HV306')):
+            damaged = bytearray(guests.bootable(size=8 * MIB))
+            damaged[lba * 512 + 60] ^= 1
+            self.raw.write_bytes(damaged)
+            code, _, err = self.convert(self.raw, '--repair', '--grow', '9M')
+            self.assertEqual(0, code, err)
+            self.assertRegex(err, f'{rule} .*: repaired')
+            self.output.unlink()
+
+    def test_table_that_gdisk_does_not_write(self):
+        # The last sector is in the backup of the GPT.
+        damaged = bytearray(guests.gpt(
+            [(guests.ESP, 64, guests.loader(), 8 * 2048 - 33)],
+            size=8 * MIB))
+        damaged[446:512] = bytes(66)
+        self.raw.write_bytes(damaged)
+        code, _, err = self.convert(self.raw, '--repair')
+        self.assertEqual(2, code)
+        self.assertRegex(err, '\ngdisk does not write the partition table, '
+                         '[^\n]* Omit --repair, or repair the table first'
+                         '\n$')
+        self.assertEqual(['raw'], os.listdir(self.directory))
+
+    def test_overlapping_partitions_are_left_alone(self):
+        damaged = bytearray(guests.gpt(
+            [(guests.ESP, 64, guests.loader()),
+             (guests.BASIC_DATA, 70, b'', 80)], size=8 * MIB))
+        damaged[-512 + 60] ^= 1
+        self.raw.write_bytes(damaged)
+        code, _, err = self.convert(self.raw, '--repair')
+        self.assertEqual(1, code, err)
+        self.assertRegex(err, 'HV306 [^\n]*: left alone\n')
+
+    def test_full_disk_leaves_nothing(self):
+        before = self.raw.read_bytes()
+        for error, words in (('ENOSPC', 'No space left on device'),
+                             ('EDQUOT', 'Disk quota exceeded')):
+            self.fill_disk(error)
+            # The new file; the raw copy.
+            for argv in ((), ('--grow', '48M'), ('--skip-space-check',)):
+                code, out, err = self.convert(self.raw, *argv)
+                self.assertEqual((2, ''), (code, out))
+                self.assertRegex(
+                    err, f'^{self.directory}: qemu-img: [^\n]*{words}. Free '
+                    'some space, or choose another directory [^\n]*\n$')
+                self.assertEqual(
+                    {'bin', 'raw'}, {*os.listdir(self.directory)})
+        self.assertTrue(before == self.raw.read_bytes())
+
 
 class UploadTestCase(_Conversions):
 
@@ -287,6 +356,25 @@ class UploadTestCase(_Conversions):
         code, _, err = self.upload(str(self.disk))
         self.assertEqual(2, code)
         self.assertIn('TMPDIR: /nosuch: is not a directory', err)
+
+    def test_full_temporary_directory_leaves_nothing(self):
+        self.fill_disk()
+        before = self.disk.read_bytes()
+        code, out, err = self.upload(str(self.disk))
+        self.assertEqual((2, '', {}), (code, out, self.cloud.images))
+        first, second = err.splitlines()
+        self.assertIn('is converted to a VHDX', first)
+        self.assertRegex(second, f'^{self.temporary}: qemu-img: .*No space '
+                         'left on device. Free some space, or choose another '
+                         'directory \\(for an upload: TMPDIR\\)$')
+        self.assertTrue(before == self.disk.read_bytes())
+
+    def test_space_check_of_a_file_that_is_not_converted(self):
+        path = self.directory / 'disk.vhdx'
+        qemu_img('convert', '-f', 'raw', '-O', 'vhdx', self.raw, path)
+        code, _, err = self.upload(str(path), '--skip-space-check')
+        self.assertEqual((0, f'{path} is not converted: --skip-space-check '
+                          'has no effect\n'), (code, err))
 
     def test_refused_disk_is_not_uploaded(self):
         self.raw.write_bytes(guests.gpt([], size=40 * MIB))
@@ -382,7 +470,7 @@ class EndTestCase(_Conversions):
         """Enlarge and repair a disk until a call of a program."""
         programs = self.directory / 'bin'
         programs.mkdir()
-        for program in ('qemu-img', 'sgdisk'):
+        for program in ('qemu-img', 'gdisk', 'sgdisk'):
             path = programs / program
             path.write_text(SIGNALING.format(
                 calls=shlex.quote(str(programs / 'calls')), call=call,
@@ -409,9 +497,9 @@ class EndTestCase(_Conversions):
         self.raw.write_bytes(guest)
         done, calls = self.convert_until(0, 'before', 'INT')
         # It has no boot loader.
-        self.assertEqual((1, 5), (done.returncode, calls), done.stderr)
+        self.assertEqual((1, 4), (done.returncode, calls), done.stderr)
         self.output.unlink()
-        # Both signals at each step, which takes ten starts of the command.
+        # Both signals at each step, which takes eight starts of the command.
         for call in range(1, calls + 1):
             for moment in ('before', 'after'):
                 interrupt = (moment == 'before') == bool(call % 2)

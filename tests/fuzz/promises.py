@@ -8,7 +8,8 @@ from hyperv_sched.disk.defects import Defect
 
 _FORMATS = frozenset((
     'vhdx', 'vhd', 'qcow2', 'qed', 'vmdk', 'vdi', 'parallels', 'luks',
-    'gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'iso', 'raw', 'unknown'))
+    'gzip', 'xz', 'bzip2', 'zstd', '7z', 'zip', 'wim', 'tar', 'ova', 'iso',
+    'raw', 'unknown'))
 _FIRMWARE = frozenset(('uefi', 'bios', 'both', 'none', 'unknown'))
 _BOOTS_BY_UEFI = ('uefi', 'both')
 

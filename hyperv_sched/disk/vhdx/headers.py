@@ -19,8 +19,8 @@ offset size
 
 from __future__ import annotations
 
-import dataclasses
 import struct
+import typing
 
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
@@ -36,8 +36,7 @@ _VERSION = 1
 _LOG_VERSION = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class VHDXHeader:
+class VHDXHeader(typing.NamedTuple):
     """The values of a header."""
 
     sequence: int

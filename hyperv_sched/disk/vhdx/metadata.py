@@ -27,7 +27,6 @@ offset size
 from __future__ import annotations
 
 from collections.abc import Iterable
-import dataclasses
 import struct
 import typing
 import uuid
@@ -114,8 +113,7 @@ class _ItemEntry(typing.NamedTuple):
                              f'{self.length} bytes, outside of its region')
 
 
-@dataclasses.dataclass(frozen=True)
-class DiskParameters:
+class DiskParameters(typing.NamedTuple):
     """The virtual disk, as the metadata describe it."""
 
     size: int

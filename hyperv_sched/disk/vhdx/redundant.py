@@ -8,8 +8,8 @@ copy.
 from __future__ import annotations
 
 from collections.abc import Callable
-import dataclasses
 import struct
+import typing
 
 from hyperv_sched.disk import crc32c
 from hyperv_sched.disk import inspection
@@ -21,8 +21,7 @@ _CHECKSUM_OFFSET = 4
 _BYTES_PER_STEP = 12
 
 
-@dataclasses.dataclass(frozen=True)
-class Structure:
+class Structure(typing.NamedTuple):
     """A kind of structure of which there are two copies."""
 
     offsets: tuple[int, int]

@@ -12,6 +12,7 @@ from unittest import mock
 
 import fixtures
 
+from hyperv_sched import rules
 from hyperv_sched.cli import base as commands
 from hyperv_sched.cli import conversion
 from hyperv_sched.cli import qemu_img
@@ -70,6 +71,14 @@ class ConvertTestCase(base.CommandTestCase):
             self.assertEqual(1, code, printed)
             self.assertIn(rule, printed)
             self.assertIn('not converted', printed)
+
+    def test_each_rule_that_refuses_a_file_has_a_defect_of_its_name(self):
+        # No other rule is evaluated before a conversion.
+        for rule in rules.CATALOGUE.values():
+            if rule.prevents_conversion and rule.name != 'empty-file':
+                self.assertEqual(
+                    {f'content.defects.{rule.name}'},
+                    {clause.path for clause in rule.expanded}, rule.code)
 
     def test_what_is_no_disk_is_refused_with_the_reason(self):
         for data, words in (
@@ -172,12 +181,29 @@ class ConvertTestCase(base.CommandTestCase):
             self.assertIn('the content of a qcow2 file', printed)
 
     def test_free_space_on_both_sides_of_the_limit(self):
-        free = mock.Mock(free=8 * MIB)
-        with mock.patch.object(shutil, 'disk_usage', return_value=free):
-            conversion.check_space('/', 8 * MIB)
+        source = conversion.Source('/x', 'raw', {'file_size': 100 * MIB})
+
+        def check(free, grow=None):
+            with mock.patch.object(
+                    shutil, 'disk_usage', return_value=mock.Mock(free=free)):
+                conversion.check_space('/', source, argparse.Namespace(
+                    block_size=MIB, grow=grow, repair=False),
+                    signals.Guard())
+
+        with mock.patch.object(
+                qemu_img, 'extents', return_value=[(0, 5 * MIB)]) as extents:
+            check(109 * MIB)
+            # No need to know the blocks.
+            extents.assert_not_called()
+            check(109 * MIB - 1)
+            check(14 * MIB)
             self.assertRaisesRegex(
-                commands.UsageError, '8.0 MiB are free, .* up to 8.0 MiB',
-                conversion.check_space, '/', 8 * MIB + 1)
+                commands.UsageError, '14.0 MiB are free, .* up to 14.0 MiB',
+                check, 14 * MIB - 1)
+            # For a raw copy as well.
+            check(28 * MIB, grow=101 * MIB)
+            self.assertRaises(
+                commands.UsageError, check, 28 * MIB - 1, grow=101 * MIB)
 
     def test_block_sizes(self):
         for size in ('1', '256'):
@@ -278,6 +304,17 @@ class NodeTestCase(base.CommandTestCase):
     def test_name_that_is_not_utf_8(self):
         self.assertRaisesRegex(commands.UsageError, 'not UTF-8',
                                qemu_img.node, '/\udcff', 'raw')
+
+    def test_name_of_an_input(self):
+        content = {'format': 'qcow2'}
+        for name, words in (('a\nb', 'control characters'),
+                            ('\x1b', 'control characters'),
+                            ('\udcff', 'not UTF-8')):
+            self.assertRaisesRegex(
+                commands.UsageError, words,
+                conversion.read_source, f'/{name}', content)
+        self.assertEqual('/a b\xfc', conversion.read_source(
+            '/a b\xfc', content).path)
 
 
 class WorkspaceTestCase(base.CommandTestCase):

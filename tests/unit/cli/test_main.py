@@ -79,6 +79,20 @@ class StartTestCase(base.CommandTestCase):
         'print(len([point.load() for point in found]))\n'
         'print(*sorted(sys.modules))\n')
 
+    def test_other_commands_and_the_rules_are_not_imported(self):
+        disk = self.file('disk', b'')
+        done = subprocess.run([sys.executable, '-W', 'ignore', '-c', (
+            'import sys\n'
+            'from hyperv_sched.cli import main\n'
+            f'main.main(["image", "inspect", {disk!r}])\n'
+            'print(*sorted(sys.modules))\n')], text=True, check=True,
+            capture_output=True)
+        modules = {*done.stdout.splitlines()[-1].split()}
+        self.assertIn('hyperv_sched.cli.inspection', modules)
+        self.assertEqual(set(), {
+            'hyperv_sched.cli.lint', 'hyperv_sched.cli.upload',
+            'hyperv_sched.rules', 'jsonschema'} & modules)
+
     def test_help_of_all_commands_imports_nothing_that_is_slow(self):
         done = subprocess.run([sys.executable, '-W', 'ignore', '-c',
                                self.LOAD], text=True, check=True,

@@ -11,7 +11,7 @@ import sys
 from unittest import mock
 
 from hyperv_sched.cli import base as cli_base
-from hyperv_sched.cli import inputs
+from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import signals
 from hyperv_sched.validators import fixes
 from tests.unit import base as unit_base
@@ -27,7 +27,7 @@ class PatternsTestCase(base.CommandTestCase):
             self.file(name, b'')
 
     def expand(self, *names, system='nt'):
-        return [pathlib.Path(name).name for name in inputs.expand_patterns(
+        return [pathlib.Path(name).name for name in disk_files.expand_patterns(
             [str(self.directory / name) for name in names],
             self.errors.append, system)]
 
@@ -51,26 +51,27 @@ class PatternsTestCase(base.CommandTestCase):
             message)
 
     def test_verbatim_prefix_disables_patterns(self):
-        self.assertEqual(['\\\\?\\C:\\x'], inputs.expand_patterns(
+        self.assertEqual(['\\\\?\\C:\\x'], disk_files.expand_patterns(
             ['\\\\?\\C:\\x'], self.errors.append, 'nt'))
 
     def test_single_file_requires_one_match(self):
         for pattern, words in (('*.vhdx', '3 files match'),
                                ('*.iso', 'no file matches')):
             error = self.assertRaises(
-                cli_base.UsageError, inputs.expand_single,
+                cli_base.UsageError, disk_files.expand_single,
                 str(self.directory / pattern), 'nt')
             self.assertIn(words, str(error))
-        self.assertEqual(str(self.directory / 'c.raw'), inputs.expand_single(
-            str(self.directory / '*.raw'), 'nt'))
+        self.assertEqual(
+            str(self.directory / 'c.raw'), disk_files.expand_single(
+                str(self.directory / '*.raw'), 'nt'))
 
     def test_lint_of_a_pattern_without_a_file_exits_2(self):
-        expand = inputs.expand_patterns
+        expand = disk_files.expand_patterns
 
         def windows(names, print_error):
             return expand(names, print_error, 'nt')
 
-        with mock.patch.object(inputs, 'expand_patterns', windows):
+        with mock.patch.object(disk_files, 'expand_patterns', windows):
             code, out, err = self.run_command(
                 'image', 'lint', '-f', 'value', '--property', 'a=b',
                 str(self.directory / '*.iso'))

@@ -132,8 +132,9 @@ class StructuresTestCase(base.TestCase):
     def test_changes_that_a_checksum_covers_are_defects(self, change):
         file = changed(*change)
         data, start, length = STRUCTURES[change[0]]
+        # The checksum of a VHD is a sum, which bytes that change places keep.
         hypothesis.assume(
-            file.peek(start, length) != data[start:start + length])
+            sum(file.peek(start, length)) != sum(data[start:start + length]))
         before, after = disk_base.inspect(data), promises.check(file)
         # Without its footer, a fixed VHD is a raw disk.
         self.assertNotEqual((before.format, before.defects),

@@ -325,7 +325,8 @@ class ToxTestCase(testtools.TestCase):
 
     def test_qemu_from_elsewhere_does(self):
         with mock.patch('shutil.which', lambda name: f'/opt/{name}'):
-            self.assertEqual(['gdisk'], checks.packages(['functional']))
+            self.assertEqual(
+                ['gdisk', 'strace'], checks.packages(['functional']))
 
     def test_each_profile_of_bindep_is_an_environment(self):
         profiles = {
