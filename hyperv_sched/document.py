@@ -32,8 +32,8 @@ _OWN_TEXT = frozenset(('container_format', 'disk_format', 'id', 'name'))
 
 #: Members that this package makes; a property of such a name is dropped.
 _OURS = frozenset((
-    'content', 'misspelled', 'os:resolution', 'overridden', 'properties',
-    'refused', 'root_volume'))
+    'content', 'misspelled', 'os:resolution', 'os:secure_boot', 'overridden',
+    'properties', 'refused', 'root_volume'))
 
 #: The extra specs of a flavor that a Hyper-V driver reads for a generation
 #: (compute-hyperv ``vmops.py`` ``_requires_secure_boot``,
@@ -215,6 +215,9 @@ def add_flavor(document: Document,
     members = {}
     if extra_specs.get('os:secure_boot') == 'required':
         members['os_secure_boot'] = 'required'
+        # The reason for a refusal names the flavor.
+        if document.get('os_secure_boot') != 'required':
+            members['os:secure_boot'] = 'required'
     if extra_specs.get('os:resolution'):
         members['os:resolution'] = str(extra_specs['os:resolution'])
     return extend(document, **members) if members else document

@@ -84,6 +84,11 @@ class Change:
         return f"set {escape(self.name)}='{escape(self.value)}'"
 
 
+#: The drivers themselves report the trait on no Hyper-V host.
+_SECURE_BOOT_FIX = ('Use hyperv_sched.EnforcedDriver on the host, which '
+                    'reports the trait, or do not require Secure Boot')
+
+
 class Image:
     """An image that is compared with hosts.
 
@@ -91,16 +96,19 @@ class Image:
     :param document: normalized, with its content if that was read
     :param findings: of the image alone
     :param policy: settings of the operator
+    :param extra_specs: of the flavor of a server; the document has them
     """
 
     def __init__(self, record: image_document.Record,
                  document: image_document.Document,
                  findings: Sequence[rules.Finding],
-                 policy: compatibility.Policy) -> None:
+                 policy: compatibility.Policy,
+                 extra_specs: Mapping[str, Any]) -> None:
         self.record = record
         self.document = document
         self.findings = findings
         self.policy = policy
+        self._extra_specs = extra_specs
 
     @functools.cached_property
     def requirement(self) -> objects.ImageRequirement:
@@ -110,9 +118,11 @@ class Image:
     @functools.cached_property
     def traits(self) -> tuple[str, ...]:
         """The traits that the image requires of a host."""
-        return tuple(sorted(
+        own = sorted(
             name.removeprefix(_TRAIT) for name, value in self.document.items()
-            if name.startswith(_TRAIT) and value == 'required')[:MAX_TRAITS])
+            if name.startswith(_TRAIT) and value == 'required')[:MAX_TRAITS]
+        return (*own, *([names.SECURE_BOOT_TRAIT] if (
+            image_document.requires_secure_boot(self.document)) else []))
 
     @functools.cached_property
     def kind(self) -> tuple[object, ...]:
@@ -148,7 +158,10 @@ class Image:
             yield from self._unusable
         for trait in self.traits:
             if host.traits is not None and trait not in host.traits:
-                yield rules.CATALOGUE['HV406'].finding(required=trait)
+                yield rules.CATALOGUE['HV406'].finding(
+                    required=trait, fix=(
+                        _SECURE_BOOT_FIX if trait == names.SECURE_BOOT_TRAIT
+                        else None))
 
     def changed(self, name: str, value: str | None) -> Image | None:
         """Return the image with another value of a property.
@@ -161,14 +174,15 @@ class Image:
         if value is not None:
             record[name] = value
         try:
-            document = image_document.normalize(record)
+            document = image_document.add_flavor(
+                image_document.normalize(record), self._extra_specs)
         except image_document.InvalidDocumentError:
             return None
         if 'content' in self.document:
             document['content'] = self.document['content']
         findings = validators.validate(document)
         image = Image(image_document.Record(record), document, findings,
-                      self.policy)
+                      self.policy, self._extra_specs)
         if not image.requirement.is_for_hyperv or (
                 _errors_of(findings) - _errors_of(self.findings)):
             return None
@@ -191,17 +205,21 @@ def host_warnings(host: inventory.Host) -> Iterator[rules.Finding]:
 def read_image(record: image_document.Record,
                policy: compatibility.Policy,
                content: Mapping[str, Any] | None = None,
-               findings: Sequence[rules.Finding] | None = None) -> Image:
+               findings: Sequence[rules.Finding] | None = None,
+               extra_specs: Mapping[str, Any] | None = None) -> Image:
     """Return an image from its record.
 
     :param content: what the disk reader found; None if it was not read
     :param findings: of the image alone; None to validate it
+    :param extra_specs: of the flavor of a server; None for an image alone
     """
-    document = image_document.normalize(record)
+    document = image_document.add_flavor(
+        image_document.normalize(record), extra_specs or {})
     if content is not None:
         document['content'] = dict(content)
     return Image(record, document, validators.validate(document)
-                 if findings is None else findings, policy)
+                 if findings is None else findings, policy,
+                 extra_specs or {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -227,11 +245,10 @@ class Explanation:
     @property
     def available(self) -> int:
         """The number of these that Nova schedules to."""
-        return count_accepted([
-            group for group in self.groups if group.example.is_available], [
-            verdict for group, verdict in zip(
-                self.groups, self.verdicts, strict=True)
-            if group.example.is_available])
+        return sum(len(group.hosts) for group, verdict in zip(
+            self.groups, self.verdicts, strict=True)
+            if verdict.accepted and verdict.passes_stock is not False
+            and group.example.is_available)
 
     def stock(self, passes: bool | None, accepted: bool | None = None) -> int:
         """Count the hosts with this answer of Nova's own filter."""

@@ -31,6 +31,9 @@ RELEASE_KEY = 'hyperv_sched_release'
 #: Traits of os-traits for the firmware of virtual machines.
 BIOS_TRAIT = 'COMPUTE_FIRMWARE_BIOS'
 UEFI_TRAIT = 'COMPUTE_FIRMWARE_UEFI'
+#: Nova requires it of the host of a server with Secure Boot
+#: (``nova/scheduler/utils.py`` ``_translate_secure_boot_request``).
+SECURE_BOOT_TRAIT = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
 
 #: The years of Microsoft's certificates for Secure Boot. Templates of older
 #: hosts have those of 2011 alone.

@@ -54,21 +54,28 @@ class _Server:
     fault: str | None
     host: str | None
     image: str
+    extra_specs: Mapping[str, Any]
+    """Of its flavor; none where the API does not show them."""
 
     @classmethod
     def from_document(cls, raw: Mapping[str, Any]) -> _Server:
         fault = raw.get('fault')
         message = fault.get('message') if isinstance(fault, dict) else None
         host = raw.get('OS-EXT-SRV-ATTR:host')
+        flavor = raw.get('flavor')
+        extra_specs = (flavor.get('extra_specs')
+                       if isinstance(flavor, dict) else None)
         return cls(str(raw.get('id'))[:64], str(raw.get('name') or '')[:255],
                    str(raw.get('status'))[:64],
                    None if message is None else str(message)[:1000],
                    None if host is None else str(host)[:255],
-                   compute_api.image_of(dict(raw)))
+                   compute_api.image_of(dict(raw)),
+                   extra_specs if isinstance(extra_specs, dict) else {})
 
     def as_dict(self) -> dict[str, Any]:
         return {name: value for name, value
-                in dataclasses.asdict(self).items() if name != 'image'}
+                in dataclasses.asdict(self).items()
+                if name not in ('image', 'extra_specs')}
 
 
 def run(app: Any, args: argparse.Namespace, stream: TextIO,
@@ -139,7 +146,8 @@ def _read_image(args: argparse.Namespace, source: cloud.Source,
             [raw], args.image_json or 'the image', overrides,
             print_error):
         return explanation.read_image(
-            record, cloud.policy(args), content)
+            record, cloud.policy(args), content,
+            extra_specs=server.extra_specs if server is not None else None)
     raise base.UsageError('The image cannot be read')
 
 
@@ -287,6 +295,9 @@ def _retry_lines(result: explanation.Explanation,
         yield from _wrap(
             'A retry would fail again: '
             f'{compatibility.summarize(result.rejected)}', '  ')
+    elif result.stock(False):
+        yield from _wrap("A retry would fail again: Nova's own filter, or its "
+                         'API, refuses the image', '  ')
     else:
         yield from _wrap('A retry would fail again: no host is up and '
                          'enabled', '  ')

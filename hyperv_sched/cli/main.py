@@ -86,7 +86,7 @@ class HyperVSched(app.App):
         return result
 
     def run_subcommand(self, argv: list[str]) -> int:
-        """Run a command, or name those that may be meant.
+        """Run a command, or name those that are similar.
 
         cliff writes the names to standard output, and always finds some.
         """
@@ -95,10 +95,10 @@ class HyperVSched(app.App):
         except ValueError:
             given = escape(' '.join(argv[:2]))
             names = [name for name, _ in self.command_manager]
-            meant = difflib.get_close_matches(given, names) if argv[1:] else [
+            similar = difflib.get_close_matches(given, names) if argv[1:] else [
                 name for name in names if name.startswith(f'{argv[0]} ')]
-            question = (f'Did you mean: {", ".join(sorted(meant))}? '
-                        if meant else '')
+            question = (f'Did you mean: {", ".join(sorted(similar))}? '
+                        if similar else '')
             with base.stderr() as stream:
                 print(f'{self.NAME}: {given} is no command. {question}See '
                       f'"{self.NAME} --help"', file=stream)

@@ -111,8 +111,14 @@ class FlavorTestCase(base.TestCase):
         for extra_specs, added in (
                 ({}, {}), ({'os:secure_boot': 'disabled'}, {}),
                 ({'os:secure_boot': 'required'},
-                 {'os_secure_boot': 'required'}),
+                 {'os_secure_boot': 'required',
+                  'os:secure_boot': 'required'}),
                 ({'os:resolution': '1920x1200'},
                  {'os:resolution': '1920x1200'})):
             self.assertEqual({**image, **added},
                              document.add_flavor(image, extra_specs))
+
+    def test_secure_boot_of_image_and_flavor_is_that_of_the_image(self):
+        image = document.normalize({'os_secure_boot': 'required'})
+        self.assertEqual(image, document.add_flavor(
+            image, {'os:secure_boot': 'required'}))

@@ -91,6 +91,33 @@ class ExplainTestCase(base.TestCase):
             self.assertEqual(expected, [
                 finding.code for finding in wanted.compare(host).errors])
 
+    def test_secure_boot_needs_the_trait_that_nova_requires(self):
+        trait = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
+        for policy, traits, expected in (
+                ('required', None, []), ('required', {trait}, []),
+                ('required', {'OTHER'}, ['HV406']),
+                ('optional', {'OTHER'}, [])):
+            host = inventory.Host(
+                'h', 'hyperv', 10000, traits=traits and frozenset(traits))
+            found = image(**GENERATION_2, os_type='windows',
+                          os_secure_boot=policy).compare(host).errors
+            self.assertEqual(expected, [finding.code for finding in found])
+            for finding in found:
+                self.assertIn('hyperv_sched.EnforcedDriver', finding.fix)
+
+    def test_flavor_that_requires_secure_boot_is_named(self):
+        wanted = explanation.read_image(
+            document.Record({'hypervisor_type': 'hyperv'}),
+            compatibility.Policy(), extra_specs={'os:secure_boot': 'required'})
+        error, = wanted.compare(inventory.Host('h', 'hyperv', 10000)).errors
+        self.assertIn('HV110 the flavor has os:secure_boot=required',
+                      error.message)
+
+    def test_host_that_nova_itself_refuses_is_not_available(self):
+        result = explain(**GENERATION_2, hw_vm_mode='xen')
+        self.assertGreater(result.accepted, 0)
+        self.assertEqual(0, result.available)
+
 
 class ChangesTestCase(base.TestCase):
 

@@ -21,7 +21,7 @@ class MainTestCase(base.CommandTestCase):
         self.assertEqual(2, code)
         self.assertIn('/nonexistent/x: No such file or directory\n', err)
 
-    def test_unknown_command_names_those_that_may_be_meant(self):
+    def test_unknown_command_names_similar_ones(self):
         for argv, question in (
                 (('image', 'lnit'),
                  'Did you mean: image boot, image inspect, image lint? '),
