@@ -50,6 +50,16 @@ __declspec(dllexport) int __stdcall ProcessPrng(
 #: The packages of the compute service. netifaces has no wheel.
 _COMPUTE = ('compute-hyperv==16.0.0', 'nova==28.3.1', 'ddt',
             'netifaces-plus', 'oslotest', 'wsgi-intercept')
+#: The newest with which nova-compute starts: later ones import fcntl.
+_OSLO_LOG = 'oslo.log==5.0.0'
+
+#: Packages are not in Python's own directory. Those of pywin32 need the lines
+#: of its .pth file, which Python does not read for PYTHONPATH.
+_SITE_CUSTOMIZE = '''\
+import os
+import site
+site.addsitedir(os.environ['PACKAGES'])
+'''
 
 #: wine refuses to describe a file that is standard input, output or error:
 #: Python would not start. Pipes work.
@@ -57,7 +67,7 @@ _WRAPPER = '''\
 #!/bin/bash
 export WINEPREFIX='{home}/prefix' WINEDEBUG=-all
 export WINEDLLOVERRIDES='mscoree,mshtml,winedbg.exe='
-export PYTHONPATH='{path}' PYTHONPYCACHEPREFIX='Z:{home}/pycache'
+export PACKAGES='{path}' PYTHONPYCACHEPREFIX='Z:{home}/pycache'
 export PYTHONIOENCODING= PYTHONUTF8=0
 set -o pipefail
 wine {command} "$@" < <(cat) 2> >(cat >&2) | cat
@@ -81,6 +91,7 @@ def main() -> int:
         shutil.rmtree(HOME, ignore_errors=True)
         _make_python()
         _make_prefix()
+    _write_commands()
     _install()
     return 0
 
@@ -106,6 +117,7 @@ def _make_python() -> None:
             '__pycache__', 'config-*', 'dist-packages', 'lib-dynload',
             'site-packages', 'sitecustomize.py', 'test'))
     (PYTHON / 'Lib/site-packages').mkdir()
+    (PYTHON / 'Lib/sitecustomize.py').write_text(_SITE_CUSTOMIZE)
     dll = PYTHON / 'python311.dll'
     _compile('python.exe', _PYTHON_EXE, '-municode', dll)
     _compile('bcryptprimitives.dll', _BCRYPTPRIMITIVES, '-shared',
@@ -129,12 +141,7 @@ def _compile(name: str, source: str, *options: object) -> None:
 
 
 def _make_prefix() -> None:
-    """Create wine's C: drive, and the commands that run Python on it."""
-    for name, packages in (('client', 'client'), ('compute', 'compute')):
-        _write_command(name, f"'{PYTHON}/python.exe'", f'Z:{HOME}/{packages}')
-    _write_command('hyperv-sched', f"'{PYTHON}/Scripts/hyperv-sched.exe'",
-                   f'Z:{HOME}/client')
-    _write_command('cmd', 'cmd', f'Z:{HOME}/client')
+    """Create wine's C: drive."""
     prefix = HOME / 'prefix'
     new = HOME / 'prefix.new'
     environ = {**os.environ, 'WINEPREFIX': str(new), 'WINEDEBUG': '-all',
@@ -144,6 +151,17 @@ def _make_prefix() -> None:
                    stderr=subprocess.DEVNULL)
     subprocess.run(['wineserver', '--wait'], env=environ, check=True)
     new.rename(prefix)
+
+
+def _write_commands() -> None:
+    """Write the commands that run Python, this package and cmd.exe."""
+    python = f"'{PYTHON}/python.exe'"
+    for name, command, packages in (
+            ('client', python, 'client'), ('compute', python, 'compute'),
+            ('hyperv-sched', f"'{PYTHON}/Scripts/hyperv-sched.exe'",
+             'client'),
+            ('cmd', 'cmd', 'client')):
+        _write_command(name, command, f'Z:{HOME}/{packages}')
 
 
 def _write_command(name: str, command: str, path: str) -> None:
@@ -161,9 +179,12 @@ def _install() -> None:
                           f'{wheel}[junit,openstack,test]')
     if not (HOME / 'compute').exists():
         constraints = TOP / 'tests/constraints'
+        oslo_log = HOME / 'overrides.txt'
+        oslo_log.write_text(_OSLO_LOG)
         _install_packages(
             HOME / 'compute', '--constraints', constraints / 'nova-28.txt',
             '--overrides', constraints / 'nova-overrides.txt',
+            '--overrides', oslo_log,
             f'{wheel}[test]', *_COMPUTE)
     for name in ('client', 'compute'):
         for path in (HOME / name).glob('hyperv_sched*'):

@@ -263,6 +263,27 @@ class SpaceTestCase(base.CommandTestCase):
                     *qemu_img.extents('/x', 16384, signals.Guard())])
 
 
+class RunTestCase(base.CommandTestCase):
+
+    def run_program(self, code):
+        qemu_img.run([sys.executable, '-c', 'import sys; sys.stdin.read(); '
+                      f'print("reason"); sys.exit({code})'], signals.Guard())
+
+    def test_message_of_a_program_is_reported(self):
+        self.run_program(0)
+        self.assertRaisesRegex(
+            commands.UsageError, 'reason', self.run_program, 1)
+
+    def test_ctrl_c_that_ends_the_program_first_interrupts(self):
+        """Exit codes have 8 bits on Linux and 32 on Windows."""
+        with mock.patch.object(qemu_img, '_CONTROL_C_EXIT', 0x3a):
+            self.assertRaises(KeyboardInterrupt, self.run_program, 0x3a)
+
+    def test_program_that_does_not_read_its_input(self):
+        qemu_img.run([sys.executable, '-c', 'import os; os.close(0)'],
+                     signals.Guard(), answers='y')
+
+
 class NodeTestCase(base.CommandTestCase):
 
     def test_format_is_named_and_backing_files_are_ruled_out(self):
