@@ -16,7 +16,8 @@ import subprocess
 import sys
 import sysconfig
 
-TOP = pathlib.Path(__file__).resolve().parents[1]
+_CONSTRAINTS = (
+    pathlib.Path(__file__).resolve().parents[1] / 'tests/constraints')
 HOME = pathlib.Path(os.environ['TOX_ENV_DIR'], 'windows')
 PYTHON = HOME / 'python'
 
@@ -178,13 +179,13 @@ def _install() -> None:
         _install_packages(HOME / 'client', 'pip',
                           f'{wheel}[junit,openstack,test]')
     if not (HOME / 'compute').exists():
-        constraints = TOP / 'tests/constraints'
-        oslo_log = HOME / 'overrides.txt'
-        oslo_log.write_text(_OSLO_LOG)
+        constraints = HOME / 'constraints.txt'
+        constraints.write_text(re.sub(
+            '^oslo.log==.*', _OSLO_LOG,
+            (_CONSTRAINTS / 'nova-28.txt').read_text(), flags=re.MULTILINE))
         _install_packages(
-            HOME / 'compute', '--constraints', constraints / 'nova-28.txt',
-            '--overrides', constraints / 'nova-overrides.txt',
-            '--overrides', oslo_log,
+            HOME / 'compute', '--constraints', constraints,
+            '--overrides', _CONSTRAINTS / 'nova-overrides.txt',
             f'{wheel}[test]', *_COMPUTE)
     for name in ('client', 'compute'):
         for path in (HOME / name).glob('hyperv_sched*'):
