@@ -19,7 +19,7 @@ def install():
     wmi = types.ModuleType('wmi')
     wmi.x_wmi = type('x_wmi', (Exception,), {})
     wmi.x_wmi_timed_out = type('x_wmi_timed_out', (wmi.x_wmi,), {})
-    # os-win asks for the version when it is imported.
+    # os-win reads the version when it is imported.
     wmi.WMI = mock.Mock()
     wmi.WMI.return_value.Win32_OperatingSystem.return_value = [
         mock.Mock(Version='10.0.20348')]

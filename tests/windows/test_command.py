@@ -15,8 +15,8 @@ from hyperv_sched import text
 from tests import samples
 from tests.windows import client
 
-#: Opens the file of the first argument as a virtual machine does, which
-#: shares it with nobody, and runs the command with the others.
+#: Opens the file of the first argument as a virtual machine does, without
+#: sharing it, and runs the command with the others.
 _IN_USE = textwrap.dedent('''\
     import ctypes, sys
     create = ctypes.windll.kernel32.CreateFileW
