@@ -16,7 +16,8 @@ import subprocess
 import sys
 import sysconfig
 
-TOP = pathlib.Path(__file__).resolve().parents[1]
+_CONSTRAINTS = (
+    pathlib.Path(__file__).resolve().parents[1] / 'tests/constraints')
 HOME = pathlib.Path(os.environ['TOX_ENV_DIR'], 'windows')
 PYTHON = HOME / 'python'
 
@@ -50,6 +51,16 @@ __declspec(dllexport) int __stdcall ProcessPrng(
 #: The packages of the compute service. netifaces has no wheel.
 _COMPUTE = ('compute-hyperv==16.0.0', 'nova==28.3.1', 'ddt',
             'netifaces-plus', 'oslotest', 'wsgi-intercept')
+#: The newest with which nova-compute starts: later ones import fcntl.
+_OSLO_LOG = 'oslo.log==5.0.0'
+
+#: Packages are not in Python's own directory. Those of pywin32 need the lines
+#: of its .pth file, which Python does not read for PYTHONPATH.
+_SITE_CUSTOMIZE = '''\
+import os
+import site
+site.addsitedir(os.environ['PACKAGES'])
+'''
 
 #: wine refuses to describe a file that is standard input, output or error:
 #: Python would not start. Pipes work.
@@ -57,7 +68,7 @@ _WRAPPER = '''\
 #!/bin/bash
 export WINEPREFIX='{home}/prefix' WINEDEBUG=-all
 export WINEDLLOVERRIDES='mscoree,mshtml,winedbg.exe='
-export PYTHONPATH='{path}' PYTHONPYCACHEPREFIX='Z:{home}/pycache'
+export PACKAGES='{path}' PYTHONPYCACHEPREFIX='Z:{home}/pycache'
 export PYTHONIOENCODING= PYTHONUTF8=0
 set -o pipefail
 wine {command} "$@" < <(cat) 2> >(cat >&2) | cat
@@ -81,6 +92,7 @@ def main() -> int:
         shutil.rmtree(HOME, ignore_errors=True)
         _make_python()
         _make_prefix()
+    _write_commands()
     _install()
     return 0
 
@@ -106,6 +118,7 @@ def _make_python() -> None:
             '__pycache__', 'config-*', 'dist-packages', 'lib-dynload',
             'site-packages', 'sitecustomize.py', 'test'))
     (PYTHON / 'Lib/site-packages').mkdir()
+    (PYTHON / 'Lib/sitecustomize.py').write_text(_SITE_CUSTOMIZE)
     dll = PYTHON / 'python311.dll'
     _compile('python.exe', _PYTHON_EXE, '-municode', dll)
     _compile('bcryptprimitives.dll', _BCRYPTPRIMITIVES, '-shared',
@@ -129,12 +142,7 @@ def _compile(name: str, source: str, *options: object) -> None:
 
 
 def _make_prefix() -> None:
-    """Create wine's C: drive, and the commands that run Python on it."""
-    for name, packages in (('client', 'client'), ('compute', 'compute')):
-        _write_command(name, f"'{PYTHON}/python.exe'", f'Z:{HOME}/{packages}')
-    _write_command('hyperv-sched', f"'{PYTHON}/Scripts/hyperv-sched.exe'",
-                   f'Z:{HOME}/client')
-    _write_command('cmd', 'cmd', f'Z:{HOME}/client')
+    """Create wine's C: drive."""
     prefix = HOME / 'prefix'
     new = HOME / 'prefix.new'
     environ = {**os.environ, 'WINEPREFIX': str(new), 'WINEDEBUG': '-all',
@@ -144,6 +152,17 @@ def _make_prefix() -> None:
                    stderr=subprocess.DEVNULL)
     subprocess.run(['wineserver', '--wait'], env=environ, check=True)
     new.rename(prefix)
+
+
+def _write_commands() -> None:
+    """Write the commands that run Python, this package and cmd.exe."""
+    python = f"'{PYTHON}/python.exe'"
+    for name, command, packages in (
+            ('client', python, 'client'), ('compute', python, 'compute'),
+            ('hyperv-sched', f"'{PYTHON}/Scripts/hyperv-sched.exe'",
+             'client'),
+            ('cmd', 'cmd', 'client')):
+        _write_command(name, command, f'Z:{HOME}/{packages}')
 
 
 def _write_command(name: str, command: str, path: str) -> None:
@@ -160,10 +179,13 @@ def _install() -> None:
         _install_packages(HOME / 'client', 'pip',
                           f'{wheel}[junit,openstack,test]')
     if not (HOME / 'compute').exists():
-        constraints = TOP / 'tests/constraints'
+        constraints = HOME / 'constraints.txt'
+        constraints.write_text(re.sub(
+            '^oslo.log==.*', _OSLO_LOG,
+            (_CONSTRAINTS / 'nova-28.txt').read_text(), flags=re.MULTILINE))
         _install_packages(
-            HOME / 'compute', '--constraints', constraints / 'nova-28.txt',
-            '--overrides', constraints / 'nova-overrides.txt',
+            HOME / 'compute', '--constraints', constraints,
+            '--overrides', _CONSTRAINTS / 'nova-overrides.txt',
             f'{wheel}[test]', *_COMPUTE)
     for name in ('client', 'compute'):
         for path in (HOME / name).glob('hyperv_sched*'):

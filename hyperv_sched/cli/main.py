@@ -95,8 +95,9 @@ class HyperVSched(app.App):
         except ValueError:
             given = escape(' '.join(argv[:2]))
             names = [name for name, _ in self.command_manager]
-            similar = difflib.get_close_matches(given, names) if argv[1:] else [
-                name for name in names if name.startswith(f'{argv[0]} ')]
+            similar = (
+                difflib.get_close_matches(given, names) if argv[1:] else
+                [name for name in names if name.startswith(f'{argv[0]} ')])
             question = (f'Did you mean: {", ".join(sorted(similar))}? '
                         if similar else '')
             with base.stderr() as stream:

@@ -44,6 +44,9 @@ _CHUNK = 4096
 _MAX_OUTPUT = 8192
 #: Extents of a map that are read: less than two seconds.
 _MAX_EXTENTS = 1_000_000
+#: STATUS_CONTROL_C_EXIT of Windows, [MS-ERREF]: Ctrl-C and Ctrl-Break end all
+#: programs of a console. The end of qemu-img may be noticed before the signal.
+_CONTROL_C_EXIT = 0xc000013a
 #: PR_SET_PDEATHSIG of Linux, prctl(2).
 _PARENT_DEATH_SIGNAL = 1
 
@@ -60,7 +63,8 @@ def check_installed() -> None:
         raise base.UsageError(
             'qemu-img is not installed, which converts disks. Install the '
             'package qemu-utils (Debian, Ubuntu), qemu-img (Fedora, Red '
-            'Hat, openSUSE) or qemu (others)')
+            'Hat, openSUSE) or qemu (others). On Windows, add the directory '
+            'of QEMU for Windows to PATH')
 
 
 def check_path(path: str) -> None:
@@ -127,6 +131,7 @@ def run(command: Sequence[str], guard: signals.Guard,
     :param meanwhile: called once, when the command runs
     :raises base.UsageError: the command fails; the message is that of the
         command.
+    :raises KeyboardInterrupt: Ctrl-C ended the command.
     """
     output = b''
     with _started(command, guard, answers, environment,
@@ -142,6 +147,8 @@ def run(command: Sequence[str], guard: signals.Guard,
             # The rest may be the beginning of a progress.
             output = _PROGRESS.sub(b'', output)[-_MAX_OUTPUT:]
         process.wait()
+    if process.returncode == _CONTROL_C_EXIT:
+        raise KeyboardInterrupt
     if process.returncode:
         raise base.UsageError(_error_message(
             command, output.decode(errors='replace'), process.returncode))
@@ -213,10 +220,13 @@ def _started(command: Sequence[str], guard: signals.Guard,
             f'{command[0]}: {exc.strerror or exc}') from None
     try:
         guard.release()
-        with contextlib.suppress(BrokenPipeError), typing.cast(
-                typing.IO[bytes], process.stdin) as stdin:
-            # Less than a pipe holds.
-            stdin.write(answers.encode())
+        try:
+            with typing.cast(typing.IO[bytes], process.stdin) as stdin:
+                # Less than a pipe holds.
+                stdin.write(answers.encode())
+        except OSError as exc:
+            if not base.is_closed_pipe(exc):
+                raise
         yield process
     finally:
         process.kill()

@@ -146,9 +146,9 @@ class Host:
 
     @contextlib.contextmanager
     def _temporary_file(self, suffix=None):
-        with tempfile.NamedTemporaryFile(dir=self.root,
-                                         suffix=suffix) as file:
-            yield file.name
+        # Windows refuses to open a file that is open to be deleted.
+        with tempfile.TemporaryDirectory(dir=self.root) as directory:
+            yield os.path.join(directory, f'file{suffix or ""}')
 
     def gets(self, meta):
         """Whether Nova's own filter lets this host have an image."""

@@ -8,6 +8,7 @@ the same calls as without enforcement.
 
 import contextlib
 import inspect
+import pathlib
 import platform
 import tempfile
 from unittest import mock
@@ -354,23 +355,25 @@ class EnforcementMixin:
                 {'hyperv-gen2'},
                 {image['properties']['hw_machine_type'] for image in read})
 
+    @contextlib.contextmanager
+    def cached_file(self, name, content):
+        with tempfile.TemporaryDirectory() as directory:
+            path = pathlib.Path(directory, name)
+            path.write_bytes(content)
+            yield str(path)
+
     def test_cached_file_is_checked_instead_of_glance(self):
         for content in (samples.dynamic_vhd(), samples.fixed_vhd()):
-            with tempfile.NamedTemporaryFile(suffix='.vhd') as file:
-                file.write(content)
-                file.flush()
+            with self.cached_file('image.vhd', content) as path:
                 for call in calls_of('spawn'):
                     self.assert_refused(
                         exception.ImageUnacceptable, 'HV202 the file is VHD',
-                        NEW, Server(), call, cached=file.name)
+                        NEW, Server(), call, cached=path)
 
     def test_server_with_a_good_cached_file_is_spawned(self):
         driver, acted = self.load(NEW)
-        with tempfile.NamedTemporaryFile(suffix='.vhdx') as file:
-            file.write(VHDX)
-            file.flush()
-            driver._imagecache._pathutils.get_image_path.return_value = (
-                file.name)
+        with self.cached_file('image.vhdx', VHDX) as path:
+            driver._imagecache._pathutils.get_image_path.return_value = path
             for call in calls_of('spawn'):
                 self.ask(driver, Server(content=samples.dynamic_vhd()), call)
                 acted._vmops.spawn.assert_called_once()

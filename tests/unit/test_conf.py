@@ -102,8 +102,9 @@ class SampleTestCase(base.TestCase):
     def test_shipped_sample_is_up_to_date(self):
         shipped = (pathlib.Path(__file__).parents[2] /
                    'etc/nova/hyperv_sched.conf.sample')
-        with tempfile.NamedTemporaryFile('r') as fresh:
+        with tempfile.TemporaryDirectory() as directory:
+            fresh = pathlib.Path(directory, 'sample')
             generator.main(['--namespace', 'hyperv_sched',
                             '--wrap-width', '79',
-                            '--output-file', fresh.name])
-            self.assertEqual(shipped.read_text(), fresh.read())
+                            '--output-file', str(fresh)])
+            self.assertEqual(shipped.read_text(), fresh.read_text())

@@ -52,7 +52,7 @@ class ReplaceTestCase(files.FilesMixin, base.TestCase):
             self.replace(self.path, *args)
             self.assertEqual(mode, stat.S_IMODE(self.path.stat().st_mode))
 
-    @base.without_windows('named pipes')
+    @base.without_windows('FIFOs')
     def test_pipe_stays(self):
         path = self.directory / 'pipe'
         os.mkfifo(path)

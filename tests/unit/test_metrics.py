@@ -191,7 +191,7 @@ class ErrorTestCase(MetricsTestCase):
         self.count('HV402')
         self.assertIn('has other content', self.log.output)
 
-    @base.without_windows('named pipes')
+    @base.without_windows('FIFOs')
     def test_pipe_is_not_opened(self):
         os.mkfifo(self.path)
         self.count('HV402')

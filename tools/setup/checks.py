@@ -91,7 +91,7 @@ _KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 #: MiB that an environment and its downloads take where uv cannot link them.
 _ENVIRONMENT_SIZE = 250
 #: MiB for a cloud of processes, and for disk images.
-_SIZES = {'e2e': 1200, 'soak': 1200, 'firmware': 1000}
+_SIZES = {'e2e': 1200, 'soak': 1200, 'firmware': 1000, 'windows': 3000}
 
 #: The line of a log that tells most about a failure.
 _CAUSE = re.compile(
@@ -274,7 +274,8 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
 def _unpack_all(names: Sequence[str], unpack: Callable[..., None]) -> None:
     """Unpack the Debian packages that environments need uninstalled."""
     loaders = venvs.TOP / '.venv/loaders'
-    if any(name.startswith('firmware') for name in names):
+    # For Windows, the same disks are built.
+    if any(name.startswith(('firmware', 'windows')) for name in names):
         if not loaders.exists():
             unpack(_LOADERS, loaders)
         _unpack_releases(unpack)

@@ -97,9 +97,10 @@ def _link_command(driver: str, virt: str) -> str:
     ``--upgrade`` deletes Nova.
     """
     if os.name == 'nt':
-        # Links require a privilege on Windows.
+        # Links require a privilege on Windows. Without /y, xcopy asks
+        # before it replaces the copy of an older release.
         copy = os.path.join(virt, os.path.basename(driver))
-        return f'xcopy /e /i "{driver}" "{copy}"'
+        return f'xcopy /e /i /y "{driver}" "{copy}"'
     return f'ln -s {text.quote(driver, "sh")} {text.quote(virt, "sh")}'
 
 

@@ -13,6 +13,9 @@ from hyperv_sched import rules
 from hyperv_sched.cli import findings as findings_output
 from tests.unit import base
 
+#: A terminal with colors, on Linux and on Windows.
+COLORED = {'TERM': 'xterm', 'WT_SESSION': 'x'}
+
 
 class Terminal(io.StringIO):
 
@@ -22,12 +25,11 @@ class Terminal(io.StringIO):
 
 class ColorsTestCase(base.TestCase):
 
-    @base.without_windows('xterm')
     def test_severity_is_colored_on_a_terminal(self):
         for code, color in (('HV102', '31'), ('HV106', '33'),
                             ('HV226', '35'), ('HV119', '36')):
             finding = rules.CATALOGUE[code].finding()
-            with mock.patch.dict(os.environ, {'TERM': 'xterm'}, clear=True):
+            with mock.patch.dict(os.environ, COLORED, clear=True):
                 line = render([finding], stdout=Terminal()).split('\n')[0]
             severity = finding.severity
             self.assertEqual(
@@ -48,7 +50,7 @@ class ColorsTestCase(base.TestCase):
                 stream, environ, system), (environ, system))
 
     def test_columns_without_a_severity_have_no_color(self):
-        with mock.patch.dict(os.environ, {'TERM': 'xterm'}, clear=True):
+        with mock.patch.dict(os.environ, COLORED, clear=True):
             self.assertEqual('HV102\n', render(
                 [rules.CATALOGUE['HV102'].finding()], ['code'],
                 stdout=Terminal()))

@@ -483,12 +483,13 @@ class FixTestCase(base.CommandTestCase):
             "'hypervisor_version_requires=>=6.3' --property "
             'architecture=x86_64 -- IMAGE\n', out)
 
-    @unit_base.without_windows('POSIX shell')
     def test_sets_what_upload_sets(self):
         path = self.file('disk.vhdx', base.BOOTABLE)
-        _, fix, _ = self.run_command('image', 'lint', '--fix', path)
+        _, fix, _ = self.run_command(
+            'image', 'lint', '--fix', '--shell', 'sh', path)
         _, create, _ = self.run_command(
-            'image', 'upload', '--dry-run', '--name', 'IMAGE', path)
+            'image', 'upload', '--dry-run', '--shell', 'sh', '--name',
+            'IMAGE', path)
         pairs = [shlex.split(line) for line in (fix, create)]
         self.assertEqual(
             sorted(pairs[1][5:]), sorted(pairs[0][3:]))

@@ -114,7 +114,7 @@ class PathTestCase(files.FilesMixin, base.TestCase):
         path.write_bytes(BOOTABLE)
         self.assertEqual('vhdx', disk.inspect(path).format)
 
-    @unit_base.without_windows('named pipes')
+    @unit_base.without_windows('FIFOs')
     def test_pipes_and_devices_are_refused(self):
         pipe = self.directory / 'pipe'
         os.mkfifo(pipe)
@@ -125,7 +125,7 @@ class PathTestCase(files.FilesMixin, base.TestCase):
     def test_directories_are_refused(self):
         self.assertRaises(IsADirectoryError, disk.inspect, self.directory)
 
-    @unit_base.without_windows('named pipes')
+    @unit_base.without_windows('FIFOs')
     def test_pipe_that_replaces_a_file_is_refused(self):
         path = self.directory / 'disk.vhdx'
         path.write_bytes(BOOTABLE)

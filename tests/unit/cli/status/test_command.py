@@ -83,8 +83,9 @@ class ResultTestCase(CommandTestCase):
 
     def test_files_are_printed_in_full(self):
         path = self.write('n' * 60 + '-' + 'n' * 60 + '.conf', SCHEDULER)
-        for argv in ((), ('--json',)):
-            self.assertIn(path, self.check('--nova-conf', path, *argv)[1])
+        self.assertIn(path, self.check('--nova-conf', path)[1])
+        self.assertIn(path, self.check_json('--nova-conf', path)[1][
+            'Configuration files']['details'])
 
     def test_write_error_keeps_the_exit_code(self):
         path = self.write('nova.conf', '[hyperv_sched]\ncolor = blue\n')
@@ -181,7 +182,7 @@ class FileErrorTestCase(CommandTestCase):
     def test_directory(self):
         self.refuse(self.directory, 'not a regular file')
 
-    @unit_base.without_windows('named pipes')
+    @unit_base.without_windows('FIFOs')
     def test_pipe(self):
         path = self.directory / 'pipe'
         os.mkfifo(path)
@@ -238,7 +239,8 @@ class DefaultsTestCase(CommandTestCase):
                     configuration, '_directories',
                     lambda project: [str(self.directory / project)]),
                 mock.patch.dict(os.environ, OS_GLANCE_CONFIG_DIR=str(home),
-                                HOME=str(self.directory / 'own'))):
+                                HOME=str(self.directory / 'own'),
+                                USERPROFILE=str(self.directory / 'own'))):
             patch.start()
             self.addCleanup(patch.stop)
         return home
