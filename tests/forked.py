@@ -29,10 +29,13 @@ class Command:
              *modules], cwd=TOP, text=True, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE)
 
-    def run(self, *argv):
-        """Run it; return the completed process with its output."""
+    def run(self, *argv, env=None):
+        """Run it; return the completed process with its output.
+
+        :param env: its environment, if not that of this process
+        """
         argv = [str(word) for word in argv]
-        self._process.stdin.write(json.dumps(argv) + '\n')
+        self._process.stdin.write(json.dumps([argv, env]) + '\n')
         self._process.stdin.flush()
         return subprocess.CompletedProcess(
             argv, *json.loads(self._process.stdout.readline()))
@@ -42,7 +45,7 @@ class Command:
         self._process.communicate()
 
 
-def _run(main, argv):
+def _run(main, argv, env):
     """Run a command in a fork; return its exit code, output and errors."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         pid = os.fork()
@@ -51,9 +54,15 @@ def _run(main, argv):
             try:
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
-                code = main(argv)
+                if env is not None:
+                    os.environ.clear()
+                    os.environ.update(env)
+                code = main(argv) or 0
             except SystemExit as exc:
-                code = exc.code
+                code = exc.code or 0
+                if isinstance(code, str):
+                    print(code, file=sys.stderr)
+                    code = 1
             finally:
                 sys.stdout.flush()
                 sys.stderr.flush()
@@ -73,7 +82,7 @@ def main(function, *modules):
     module, _, name = function.partition(':')
     command = getattr(importlib.import_module(module), name)
     for line in sys.stdin:
-        print(json.dumps(_run(command, json.loads(line))), flush=True)
+        print(json.dumps(_run(command, *json.loads(line))), flush=True)
 
 
 if __name__ == '__main__':

@@ -18,8 +18,11 @@ extensions = [
     'reno.sphinxext',
     'rule_sections',
 ]
-man_pages = [('commands', 'hyperv-sched',
-              'check images and hosts for Hyper-V generation 2', author, 1)]
+man_pages = [
+    ('commands', 'hyperv-sched',
+     'check images and hosts for Hyper-V generation 2', author, 1),
+    ('status', 'hyperv-sched-status',
+     'check the configuration of Nova and Glance', author, 1)]
 # It loads nothing from other servers.
 html_theme = 'furo'
 # Without the commit.

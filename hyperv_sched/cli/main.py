@@ -18,6 +18,15 @@ from cliff import commandmanager
 from hyperv_sched.cli import base
 from hyperv_sched.text import escape
 
+#: What the options of cliff do here. Other help of its would promise more.
+_HELP = {
+    '--verbose': 'print a line for each image that "image lint" checks, and'
+                 ' for each request to a cloud',
+    '--quiet': 'print no progress and no summary; results and errors remain',
+    '--log-file': 'write the lines of --verbose to this file, too',
+    '--debug': 'print the tracebacks of unexpected errors',
+}
+
 
 class Commands(commandmanager.CommandManager):
     """The commands of this package, each imported when it is run.
@@ -55,9 +64,14 @@ class HyperVSched(app.App):
 
         "python -m hyperv_sched" would be "__main__.py" otherwise.
         """
-        return super().build_option_parser(
+        parser = super().build_option_parser(
             description, version,
             {**(argparse_kwargs or {}), 'prog': self.NAME})
+        for action in parser._actions:
+            action.help = next(
+                (_HELP[option] for option in action.option_strings
+                 if option in _HELP), action.help)
+        return parser
 
     def configure_logging(self) -> None:
         """Configure logging; exit with 2 if the log file cannot be opened."""

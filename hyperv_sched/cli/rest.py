@@ -134,7 +134,9 @@ def cloud_errors(hint: str = '') -> Iterator[None]:
         raise CloudError(str(exc)) from None
     except (auth_errors.ClientException, sdk_errors.SDKException,
             requests.RequestException) as exc:
-        raise CloudError(f'the cloud cannot be used: {exc}{hint}') from None
+        reason = str(exc).rstrip('.')
+        raise CloudError(
+            f'the cloud cannot be used: {reason}{hint}') from None
 
 
 class API:

@@ -6,8 +6,6 @@ import datetime
 import json
 import os
 import pathlib
-import subprocess
-import sys
 
 import fixtures
 from nova import context
@@ -17,6 +15,7 @@ from placement import deploy
 import yaml
 
 from hyperv_sched import names
+from tests import forked
 from tests import guests
 from tests import samples
 from tests.functional.glance import api as glance_api
@@ -88,6 +87,14 @@ class CommandTestCase(cloud.SharedCloudTestCase):
                     name=f'{name}-{index}', disk_format=(
                         'raw' if properties is None else 'vhdx'),
                     **(properties or {}))
+        cls.commands = {}
+        for name, function in (
+                ('hyperv-sched', 'main:main'),
+                ('hyperv-sched-status', 'status.command:main')):
+            command = cls.commands[name] = forked.Command(
+                f'hyperv_sched.cli.{function}', 'hyperv_sched.cli.cloud_audit',
+                'hyperv_sched.cli.explain', 'openstack.connection')
+            cls.addClassCleanup(command.close)
         cls.home = pathlib.Path(cls._fixture(fixtures.TempDir()).path)
 
     @classmethod
@@ -140,12 +147,9 @@ class CommandTestCase(cloud.SharedCloudTestCase):
             'image_endpoint_override': self.glance.url,
             'compute_endpoint_override': f'{compute.url}/v2.1',
             'placement_endpoint_override': self.placement_url}}}))
-        program = pathlib.Path(sys.executable).with_name(program)
-        return subprocess.run(
-            [program, *argv], text=True, capture_output=True, env={
-                'HOME': str(self.home), 'PATH': os.environ['PATH'],
-                'OS_CLIENT_CONFIG_FILE': str(path), 'OS_CLOUD': 'test'},
-            timeout=500)
+        return self.commands[program].run(*argv, env={
+            'HOME': str(self.home), 'PATH': os.environ['PATH'],
+            'OS_CLIENT_CONFIG_FILE': str(path), 'OS_CLOUD': 'test'})
 
     def test_audit_is_the_table(self):
         done = self.run_command('cloud', 'audit', '-f', 'json')

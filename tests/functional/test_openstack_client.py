@@ -9,6 +9,7 @@ import sys
 import fixtures
 import testtools
 
+from tests import forked
 from tests import guests
 from tests import samples
 
@@ -16,6 +17,14 @@ OPENSTACK = pathlib.Path(sys.executable).with_name('openstack')
 
 
 class OpenStackClientTestCase(testtools.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.command = forked.Command(
+            'openstackclient.shell:main', 'openstack.connection',
+            'hyperv_sched.cli.lint')
+        cls.addClassCleanup(cls.command.close)
 
     def setUp(self):
         super().setUp()
@@ -25,9 +34,7 @@ class OpenStackClientTestCase(testtools.TestCase):
             block_size=samples.MIB, guest=guests.bootable()))
 
     def openstack(self, *argv):
-        return subprocess.run(
-            [OPENSTACK, 'hyperv', 'image', *argv], text=True, check=False,
-            capture_output=True)
+        return self.command.run('hyperv', 'image', *argv)
 
     def test_inspect(self):
         done = self.openstack('inspect', self.path, '-f', 'json')

@@ -64,11 +64,19 @@ class StatusTestCase(testtools.TestCase):
         cls.command = forked.Command(
             'hyperv_sched.cli.status.command:main', *cls.modules)
         cls.addClassCleanup(cls.command.close)
-        cls.samples = {
-            'nova': sample('nova.conf', 'hyperv_sched'),
-            'glance': sample('glance.api', 'glance'),
-            'paste': pathlib.Path(
-                sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()}
+
+    @property
+    def nova_sample(self):
+        return sample('nova.conf', 'hyperv_sched')
+
+    @property
+    def glance_sample(self):
+        return sample('glance.api', 'glance')
+
+    @property
+    def paste_sample(self):
+        return pathlib.Path(
+            sys.prefix, 'etc/glance/glance-api-paste.ini').read_text()
 
     def status(self, *argv, installed=False, **texts):
         """Run the checks over these texts; return exit code and results.
@@ -123,7 +131,7 @@ class SchedulerTestCase(StatusTestCase):
                'nova.scheduler.filters.image_props_filter')
 
     def nova(self, available=None, enabled=None):
-        text = self.samples['nova']
+        text = self.nova_sample
         if available is None:
             available = ('nova.scheduler.filters.all_filters',
                          'hyperv_sched.filters.HyperVGenerationFilter')
@@ -143,7 +151,7 @@ class SchedulerTestCase(StatusTestCase):
             self.assertEqual(-1, results[name]['result'])
 
     def test_sample_as_it_is_lacks_the_filter(self):
-        status, results = self.status(nova=self.samples['nova'])
+        status, results = self.status(nova=self.nova_sample)
         self.assertEqual(2, status)
         for name in ('Nova available filters', 'Nova enabled filters'):
             self.assertIn('lacks the filter', results[name]['details'])
@@ -231,7 +239,7 @@ class ComputeTestCase(StatusTestCase):
 
     def nova(self, driver='hyperv_sched.EnforcedDriver',
              enforced='fake.FakeDriver'):
-        text = put(self.samples['nova'], 'DEFAULT', 'compute_driver', driver)
+        text = put(self.nova_sample, 'DEFAULT', 'compute_driver', driver)
         return put(text, 'hyperv_sched', 'compute_driver', enforced)
 
     def test_right(self):
@@ -278,7 +286,7 @@ class GlanceTestCase(StatusTestCase):
 
     def texts(self, *changes, flavor='keystone', paste=None,
               plugins='hyperv_generation'):
-        glance = put(self.samples['glance'], 'image_import_opts',
+        glance = put(self.glance_sample, 'image_import_opts',
                      'image_import_plugins', f'[{plugins}]')
         glance = put(glance, 'paste_deploy', 'flavor', flavor)
         for change in changes:
@@ -287,7 +295,7 @@ class GlanceTestCase(StatusTestCase):
 
     def paste(self, old=CONTEXT, new=f'{CONTEXT} hyperv_generation',
               section=FILTER):
-        text = self.samples['paste']
+        text = self.paste_sample
         self.assertIn(old, text)
         return f'{text.replace(old, new)}\n{section}\n'
 
@@ -306,7 +314,7 @@ class GlanceTestCase(StatusTestCase):
 
     def test_samples_as_they_are_lack_both(self):
         status, results = self.status(
-            glance=self.samples['glance'], paste=self.samples['paste'])
+            glance=self.glance_sample, paste=self.paste_sample)
         self.assertEqual(1, status)
         self.assertIn('lacks', results['Glance import plugin']['details'])
         self.assertIn('lacks the API filter',

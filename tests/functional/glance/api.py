@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real glance-api on SQLite, served by gunicorn on a free port."""
 
+import atexit
 import concurrent.futures
 import contextlib
 import functools
@@ -13,7 +14,6 @@ import os
 import pathlib
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -25,6 +25,7 @@ import fixtures
 import requests
 import testtools
 
+from tests import forked
 from tests.functional.glance import served
 
 _CONFIG = '''
@@ -57,11 +58,18 @@ _IDENTITY = {
     'X-Project-Id': 'project'}
 
 
+@functools.cache
+def _manager():
+    """Return glance-manage, ready to run."""
+    manager = forked.Command(f'{served.__name__}:manage', 'glance.cmd.manage')
+    atexit.register(manager.close)
+    return manager
+
+
 def _manage(config_file, *argv):
-    command = pathlib.Path(sys.executable).with_name('glance-manage')
-    return subprocess.run(
-        [command, '--config-file', config_file, *argv], check=True,
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = _manager().run('--config-file', config_file, *argv)
+    done.check_returncode()
+    return done
 
 
 @functools.cache

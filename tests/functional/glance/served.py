@@ -30,6 +30,13 @@ def run(listener, root, log):
     wsgiapp.run()
 
 
+def manage(argv):
+    """Run glance-manage."""
+    from glance.cmd import manage
+    sys.argv = ['glance-manage', *argv]
+    return manage.main()
+
+
 def create():
     """Return the application of Glance, for a worker of gunicorn."""
     from glance.common import wsgi_app

@@ -39,10 +39,12 @@ BODIES = ('blank', 'nested', 'values', 'gzip', 'deflate', 'chunks')
 
 
 def compressed(window):
-    """1000 MiB of blanks in one MiB."""
+    """Return 1000 MiB of zeros in one MiB, of which most is a repetition."""
     packer = zlib.compressobj(9, zlib.DEFLATED, window)
-    return b''.join([packer.compress(bytes(MIB))
-                     for _ in range(1000)]) + packer.flush()
+    begin, repeated = (
+        packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)
+        for _ in range(2))
+    return begin + 999 * repeated
 
 
 PIECES = {'blank': b' ' * MIB, 'nested': b'[' * MIB,

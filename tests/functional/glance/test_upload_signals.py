@@ -18,22 +18,27 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 class SignalsTestCase(cloud.CloudTestCase):
 
-    def setUp(self):
-        super().setUp()
-        self.path = self.file('disk.vhdx', GOOD)
-        self.runner = subprocess.Popen(
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.runner = subprocess.Popen(
             [sys.executable, '-W', 'ignore', '-m',
              'tests.functional.glance.traced'], text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            cwd=pathlib.Path(__file__).parents[3], env=self.environment)
-        self.addCleanup(self.runner.communicate)
+            cwd=pathlib.Path(__file__).parents[3])
+        cls.addClassCleanup(cls.runner.communicate)
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.file('disk.vhdx', GOOD)
 
     def upload(self, *argv, moment=None, number=None):
         """Return the name and what happened."""
         name = uuid.uuid4().hex
         self.runner.stdin.write(json.dumps({
             'argv': ['image', 'upload', self.path, '--name', name, *argv],
-            'moment': moment, 'number': number}) + '\n')
+            'environment': self.environment, 'moment': moment,
+            'number': number}) + '\n')
         self.runner.stdin.flush()
         return name, json.loads(self.runner.stdout.readline())
 

@@ -56,7 +56,7 @@ class Tracer:
         return self._line
 
 
-def run(argv, moment=None, number=None):
+def run(argv, environment, moment=None, number=None):
     """Run a command; return its exit code, output, messages and moments."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, \
             tempfile.TemporaryFile() as moments:
@@ -66,6 +66,8 @@ def run(argv, moment=None, number=None):
             try:
                 os.dup2(out.fileno(), 1)
                 os.dup2(err.fileno(), 2)
+                os.environ.clear()
+                os.environ.update(environment)
                 tracer = Tracer(moment, lambda: os.kill(os.getpid(), number))
                 sys.settrace(tracer)
                 code = main.main(argv)

@@ -7,6 +7,7 @@ import sys
 import time
 import unittest
 
+import futurist
 from nova.tests import fixtures as nova_fixtures
 from nova.tests.functional import integrated_helpers
 from oslo_config import cfg
@@ -65,10 +66,13 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         self.flags(group='quota', instances=-1, cores=-1, ram=-1)
         # A test that needs a periodic task calls it.
         self.flags(periodic_enable=False)
+        # No test waits until a host is down: it says so.
+        self.flags(report_interval=100, service_down_time=1000)
         if 'response_validation' in CONF.api:
             # Nova's own tests do it.
             self.flags(response_validation='ignore', group='api')
         super().setUp()
+        self._let_threads_sleep()
         # Nova's base class has it in newer releases only.
         self.useFixture(nova_fixtures.CinderFixture(self))
         # As the real client: without a destination it returns chunks.
@@ -76,6 +80,16 @@ class HyperVCloud(integrated_helpers.ProviderUsageBaseTestCase):
         self.glance.update = self._update
         for host in self.hosts:
             self._start_compute(host)
+
+    def _let_threads_sleep(self):
+        """Let idle threads wait as long as in a service.
+
+        Nova's base class wakes each of them 100 times a second, to end
+        sooner. The cloud of many tests ends once.
+        """
+        worker = futurist._thread.ThreadWorker
+        self.addCleanup(setattr, worker, 'MAX_IDLE_FOR', worker.MAX_IDLE_FOR)
+        worker.MAX_IDLE_FOR = 1
 
     def start_service(self, name, *args, **kwargs):
         service = super().start_service(name, *args, **kwargs)

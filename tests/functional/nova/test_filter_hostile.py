@@ -61,6 +61,9 @@ class FilterTestCase(testtools.TestCase):
         self.logger = logger
         self.addCleanup(logger.removeHandler, handler)
         self.addCleanup(logger.setLevel, logger.level)
+        # Not to the log of the services as well: some tests write much.
+        self.addCleanup(setattr, logger, 'propagate', logger.propagate)
+        logger.propagate = False
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
 

@@ -2,7 +2,9 @@
 """The model of ImagePropertiesFilter against the real one."""
 
 import itertools
+import logging
 
+import fixtures
 from nova import objects
 from nova.scheduler import host_manager
 from nova.scheduler.filters import image_props_filter
@@ -43,6 +45,9 @@ def state(kind, version, guests):
 class ImagePropertiesFilterTestCase(testtools.TestCase):
 
     def test_every_combination(self):
+        # Of each host that it rejects it logs the whole request.
+        self.useFixture(fixtures.FakeLogger(
+            image_props_filter.__name__, level=logging.INFO))
         nova_filter = image_props_filter.ImagePropertiesFilter()
         counts = {True: 0, False: 0}
         for values in itertools.product(*VALUES.values()):

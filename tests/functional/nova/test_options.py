@@ -49,14 +49,29 @@ print(json.dumps(results))
 """
 
 
+GOOD = 'compute_driver = fake.FakeDriver'
+MISSPELLED = f'{GOOD}\ngen2_minimum_version = 2012R2'
+#: Drivers that are none, and what the log says of each.
+DRIVERS = {
+    'devcloudd.HostDriver': 'ModuleNotFoundError',
+    'fake.FakeDriverr': 'is not a compute driver',
+    'fake': 'is not a compute driver',
+    '': 'is not a compute driver',
+    '.': 'cannot be imported',
+    'hyperv_sched.EnforcedDriver': 'is not a compute driver',
+    'nova.virt.fake.FakeDriver': 'ModuleNotFoundError',
+    'broken_fakes.Number': 'is not a compute driver',
+    'broken_fakes.NoDriver': 'is not a compute driver'}
+
+
 class StartTestCase(testtools.TestCase):
 
-    def start(self, *texts):
-        """Start both services with each text below [hyperv_sched].
-
-        :returns: for each its file, the driver's class or the exit code of
-            nova-compute, its log, and the error of nova-scheduler
-        """
+    @classmethod
+    def setUpClass(cls):
+        """Start all in one process: importing Nova takes longest."""
+        super().setUpClass()
+        texts = (GOOD, MISSPELLED,
+                 *(f'compute_driver = {name}' for name in DRIVERS))
         with tempfile.TemporaryDirectory() as directory:
             files = []
             for number, text in enumerate(texts):
@@ -69,20 +84,28 @@ class StartTestCase(testtools.TestCase):
                 [sys.executable, '-W', 'ignore', '-c', START,
                  json.dumps(files)], capture_output=True, text=True,
                 cwd=pathlib.Path(__file__).parents[3])
-        self.assertEqual(0, done.returncode, done.stderr)
-        return [(file, *result) for file, result in zip(
-            files, json.loads(done.stdout.splitlines()[-1]), strict=True)]
+        if done.returncode:
+            raise AssertionError(done.stderr)
+        cls.results = dict(zip(texts, (
+            (file, *result) for file, result in zip(
+                files, json.loads(done.stdout.splitlines()[-1]),
+                strict=True)), strict=True))
+
+    def start(self, text):
+        """Start both services with a text below [hyperv_sched].
+
+        :returns: its file, the driver's class or the exit code of
+            nova-compute, its log, and the error of nova-scheduler
+        """
+        return self.results[text]
 
     def test_good_options_start_both(self):
-        (_, loaded, _, filtered), = self.start(
-            'compute_driver = fake.FakeDriver')
+        _, loaded, _, filtered = self.start(GOOD)
         self.assertEqual('EnforcedFakeDriver', loaded)
         self.assertIsNone(filtered)
 
     def test_misspelled_version_starts_neither(self):
-        (file, loaded, log, filtered), = self.start(
-            'compute_driver = fake.FakeDriver\n'
-            'gen2_minimum_version = 2012R2')
+        file, loaded, log, filtered = self.start(MISSPELLED)
         self.assertEqual(1, loaded)
         words = (f'[hyperv_sched] gen2_minimum_version in {file} is not '
                  'valid: ')
@@ -91,19 +114,9 @@ class StartTestCase(testtools.TestCase):
         self.assertNotIn('is not of type', log)
 
     def test_wrong_driver_is_named_with_its_option(self):
-        names = {
-            'devcloudd.HostDriver': 'ModuleNotFoundError',
-            'fake.FakeDriverr': 'is not a compute driver',
-            'fake': 'is not a compute driver',
-            '': 'is not a compute driver',
-            '.': 'cannot be imported',
-            'hyperv_sched.EnforcedDriver': 'is not a compute driver',
-            'nova.virt.fake.FakeDriver': 'ModuleNotFoundError',
-            'broken_fakes.Number': 'is not a compute driver',
-            'broken_fakes.NoDriver': 'is not a compute driver'}
-        started = self.start(*(f'compute_driver = {name}' for name in names))
-        for (file, loaded, log, filtered), (name, words) in zip(
-                started, names.items(), strict=True):
+        for name, words in DRIVERS.items():
+            file, loaded, log, filtered = self.start(
+                f'compute_driver = {name}')
             self.assertEqual(1, loaded, name)
             self.assertIn(
                 f"[hyperv_sched] compute_driver ({file}) is '{name}', which ",

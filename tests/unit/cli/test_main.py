@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import importlib.metadata
+import json
 import subprocess
 import sys
 
@@ -55,6 +56,36 @@ class HelpTestCase(base.CommandTestCase):
             codes = out.partition('\nexit code:\n')[2]
             self.assertRegex(codes, r'(?s)^ +0  .*\n +2  ', point.name)
         self.assertIn('image_lint', points.names)
+
+
+class VerbosityTestCase(base.CommandTestCase):
+    """The table of doc/source/commands.rst."""
+
+    def lint(self, *options):
+        """Return output and messages for an image with a warning."""
+        path = self.file('images.json', json.dumps(
+            [{'name': 'x', 'hypervisor_type': 'hyperv',
+              'disk_format': 'raw'}]).encode())
+        code, out, err = self.run_command(
+            *options, 'image', 'lint', '--image-json', path)
+        self.assertEqual(1, code)
+        self.assertIn('HV107', out)
+        return out, err
+
+    def test_options_do_not_change_the_output(self):
+        out, _ = self.lint()
+        for option in ('-v', '-vv', '-q', '--debug'):
+            self.assertEqual(out, self.lint(option)[0])
+
+    def test_verbose_prints_a_line_for_each_image(self):
+        self.assertIn('x: 1 error\n', self.lint('-v')[1])
+        self.assertEqual(self.lint('-v'), self.lint('-vv'))
+        for option in ('-q', '--debug'):
+            self.assertNotIn('x: 1 error', self.lint(option)[1])
+
+    def test_quiet_prints_no_summary(self):
+        self.assertIn('1 image: 1 error', self.lint()[1])
+        self.assertEqual('', self.lint('-q')[1])
 
 
 class OpenStackClientTestCase(base.CommandTestCase):

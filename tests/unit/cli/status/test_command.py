@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import textwrap
 from unittest import mock
 
@@ -333,3 +334,18 @@ class DefaultsTestCase(CommandTestCase):
             found.scheduler.files)
         self.assertIn('HyperVGenerationFilter', found.scheduler.get(
             'filter_scheduler', 'enabled_filters'))
+
+
+class PageTestCase(unit_base.TestCase):
+
+    def test_synopsis_has_the_options_of_the_command(self):
+        page = (pathlib.Path(__file__).parents[4] / 'doc/source/status.rst'
+                ).read_text()
+        synopsis = page.partition('Run the command')[0]
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            self.assertRaises(SystemExit, command.build_parser().parse_args,
+                              ['upgrade', 'check', '--help'])
+        usage = out.getvalue().partition('\n\n')[0]
+        self.assertEqual(
+            {*re.findall(r'--[\w-]+', usage)},
+            {*re.findall(r'--[\w-]+', synopsis)} - {'--version'})
