@@ -77,6 +77,17 @@ class DriverMixin(_Driver):
         """Whether the driver reads images from Glance by itself."""
         return hasattr(super(), '_recreate_image_meta')
 
+    @property
+    def remakes_moved_guests(self) -> bool:
+        """Whether a cold migration makes another virtual machine.
+
+        Nova's own driver does (``nova/virt/hyperv/migrationops.py``
+        ``finish_migration``); compute-hyperv imports the same one.
+        """
+        migrationops = getattr(self, '_migrationops', None)
+        return migrationops is not None and not hasattr(
+            migrationops, '_import_and_setup_vm')
+
     def read_image_record(self, context: Any, instance: Any,
                           image_meta: Any) -> ImageRecord:
         """Read an image as compute-hyperv does.

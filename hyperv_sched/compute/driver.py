@@ -175,8 +175,9 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
             'migrate_disk_and_power_off', context, instance, flavor=flavor,
             read_host=lambda: (node().hypervisor_type,
                                node().hypervisor_version),
-            read_older_release=lambda: releases.older_at(
-                context, instance, node()))
+            read_older_release=lambda: (
+                None if self.remakes_moved_guests else
+                releases.older_at(context, instance, node())))
         return super().migrate_disk_and_power_off(
             context, instance, dest, flavor, *args, **kwargs)
 
@@ -191,7 +192,7 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
         driver acts on the image that the server was created from, which may
         be edited or deleted since. Disk buses are written as by spawn.
         """
-        request = self._enforce_arrival(
+        request = self._enforce_cold_arrival(
             'finish_migration', context, instance, info=block_device_info)
         images.correct_image_meta(image_meta, instance)
         _normalize_disk_buses(request, block_device_info)
@@ -203,7 +204,8 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
     def finish_revert_migration(self, context: Any, instance: Any,
                                 *args: Any, **kwargs: Any) -> Any:
         """Check this host, which may have changed since the guest left."""
-        self._enforce_arrival('finish_revert_migration', context, instance)
+        self._enforce_cold_arrival(
+            'finish_revert_migration', context, instance)
         return super().finish_revert_migration(
             context, instance, *args, **kwargs)
 
@@ -234,14 +236,27 @@ class EnforcedDriverMixin(compute_hyperv.DriverMixin):
         return super().check_can_live_migrate_source(
             context, instance, *args, **kwargs)
 
+    def _enforce_cold_arrival(
+            self, operation: str, context: Any, instance: Any,
+            **members: Any) -> checks.Request:
+        """Check this host for the guest of a cold migration."""
+        if not self.remakes_moved_guests:
+            return self._enforce_arrival(
+                operation, context, instance, **members)
+        request = self._enforce_arrival(
+            operation, context, instance, read_older_release=lambda: None,
+            **members)
+        # Nova saves the instance.
+        releases.record(instance, hosts.Host(self))
+        return request
+
     def _enforce_arrival(self, operation: str, context: Any, instance: Any,
                          **members: Any) -> checks.Request:
         host = hosts.Host(self)
         origin.restore(instance, host)
-        return self._enforce(
-            operation, context, instance,
-            read_older_release=lambda: releases.older_here(
-                context, instance, host), **members)
+        return self._enforce(operation, context, instance, **{
+            'read_older_release': lambda: releases.older_here(
+                context, instance, host), **members})
 
     def snapshot(self, context: Any, instance: Any, image_id: Any,
                  *args: Any, **kwargs: Any) -> Any:

@@ -498,8 +498,15 @@ class EnforcementMixin:
             ours & {*dir(base), *vars(plain)}, {'_recreate_image_meta'})
 
 
+COLD_MOVES = ('migrate_disk_and_power_off', 'finish_migration',
+              'finish_revert_migration')
+
+
 class ReleaseMixin:
     """A guest of Windows Server 2022 and a host of 2019."""
+
+    #: Moves of a virtual machine that is not made anew.
+    cold_moves = COLD_MOVES
 
     KEY = 'hyperv_sched_release'
     BUILD_2019 = '10.0.17763'
@@ -517,9 +524,9 @@ class ReleaseMixin:
             'COMPUTE_FIRMWARE_BIOS', *reported}
 
     def test_arriving_guest_is_refused_by_an_older_windows(self):
-        for method in (
-                'finish_migration', 'finish_revert_migration',
-                'check_can_live_migrate_destination', 'pre_live_migration'):
+        for method in (*self.cold_moves[1:],
+                       'check_can_live_migrate_destination',
+                       'pre_live_migration'):
             for call in calls_of(method):
                 self.assert_refused(
                     REFUSALS[method], 'HV506 host-older-release: the guest '
@@ -528,11 +535,24 @@ class ReleaseMixin:
 
     def test_guest_does_not_leave_for_an_older_windows(self):
         self.report('CUSTOM_HYPERV_WS2019')
-        call, = calls_of('migrate_disk_and_power_off')
-        for made_on in (NEW, None):
-            self.assert_refused(
-                exception.InstanceFaultRollback, 'HV506', NEW,
-                self.guest(made_on), call)
+        for method in self.cold_moves[:1]:
+            for call in calls_of(method):
+                for made_on in (NEW, None):
+                    self.assert_refused(
+                        exception.InstanceFaultRollback, 'HV506', NEW,
+                        self.guest(made_on), call)
+
+    def test_guest_that_is_made_anew_moves_to_any_windows(self):
+        self.report('CUSTOM_HYPERV_WS2019')
+        driver, acted = self.load(self.BUILD_2019)
+        for method in {*COLD_MOVES} - {*self.cold_moves}:
+            for call in calls_of(method):
+                server = self.guest()
+                self.ask(driver, server, call)
+                self.assertEqual(
+                    NEW if method == COLD_MOVES[0] else self.BUILD_2019,
+                    server.instance.system_metadata[self.KEY], method)
+        self.assertEqual(not self.cold_moves, bool(acted.mock_calls))
 
     def test_live_migration_of_a_guest_without_a_record(self):
         self.report('CUSTOM_HYPERV_WS2022')
@@ -550,8 +570,11 @@ class ReleaseMixin:
                 for call in calls_of(method):
                     server = self.guest(made_on)
                     self.ask(driver, server, call)
+                    made_anew = method in COLD_MOVES[1:] and (
+                        method not in self.cold_moves)
                     self.assertEqual(
-                        made_on, server.instance.system_metadata[self.KEY])
+                        NEW if made_anew else made_on,
+                        server.instance.system_metadata[self.KEY])
             self.assertNotEqual([], acted.mock_calls)
 
     def test_unknown_release_of_the_destination_is_allowed(self):
@@ -559,7 +582,7 @@ class ReleaseMixin:
         driver, acted = self.load(NEW)
         self.ask(driver, self.guest(), call)
         self.assertNotEqual([], acted.mock_calls)
-        self.assertEqual(1, self.logged.output.count(
+        self.assertEqual(len(self.cold_moves[:1]), self.logged.output.count(
             'The destination may run an older Windows'))
 
     def test_spawn_records_the_windows_that_the_guest_is_made_on(self):
@@ -631,3 +654,4 @@ class DriverOfNovaTestCase(EnforcementMixin, ReleaseMixin, TraitsMixin,
 
     name = enforced.NOVA_28
     reads_glance = False
+    cold_moves = ()
