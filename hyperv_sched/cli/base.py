@@ -154,8 +154,8 @@ class ExitCodes:
                 raise BrokenPipeError from None
             if write_error is None and self._debug():
                 raise
-            self.print_error(
-                write_error_message(write_error) if write_error else exc)
+            self.print_error(write_error_message(write_error)
+                             if write_error else _reason(exc))
         return self._exit_code
 
     def raise_exit_code(self, code: int) -> None:
@@ -175,6 +175,15 @@ class ExitCodes:
     def _debug(self) -> bool:
         app: Any = getattr(self, 'app', None)
         return bool(getattr(getattr(app, 'options', None), 'debug', False))
+
+
+def _reason(exc: Exception) -> object:
+    """Return the words for an error of a command."""
+    if not isinstance(exc, ModuleNotFoundError):
+        return exc
+    return (f'the module {exc.name} is missing: hyperv-sched is installed '
+            'without all of its dependencies. Install it again without '
+            '--no-deps')
 
 
 def _exit_with_error(parser: argparse.ArgumentParser, message: str,

@@ -235,6 +235,27 @@ class InstallCommandsTestCase(testtools.TestCase):
         self.assertIn('hyperv-sched 0', self.bash(
             self.read('install-pipx.sh')))
 
+    def test_without_the_libraries_of_services(self):
+        disk = self.checkout / 'disk.raw'
+        disk.write_bytes(guests.bootable(size=8 * 1024 ** 2))
+        self.bash(self.read('install-light.sh'))
+        command = self.checkout / '.venv/hyperv-sched/bin/hyperv-sched'
+        for argv, code, words in (
+                (('image', 'inspect', disk), 0, 'uefi'),
+                (('image', 'lint', disk), 1, 'HV203'),
+                (('image', 'convert', disk, self.home / 'disk.vhdx'), 0,
+                 'disk.vhdx'),
+                (('image', 'upload', self.home / 'disk.vhdx', '--name', 'x',
+                  '--dry-run'), 0, 'openstack image create'),
+                (('host', 'explain', '--property', 'os_type=linux', '--hosts',
+                  os.devnull), 2, 'the module oslo_versionedobjects is '
+                 'missing: hyperv-sched is installed without')):
+            done = subprocess.run(
+                [command, *argv], check=False, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.assertEqual(code, done.returncode, done.stdout)
+            self.assertIn(words, done.stdout)
+
     def test_readme_and_virtual_environment(self):
         text = (self.checkout / 'README.rst').read_text()
         block = text.partition('Usage\n=====')[2].partition('::\n\n')[2]
