@@ -21,8 +21,8 @@ INSTALL = re.compile(
     r'((?: +(?:"[^"\n]+"|\'[^\'\n]+\'|[^\s"`\'#]+))*)')
 
 #: What exists on PyPI.
-PUBLISHED = {'backports.zstd', 'junitparser', 'openstacksdk',
-             'oslo.log==5.0.0'}
+PUBLISHED = {'PyYAML', 'backports.zstd', 'cliff', 'jsonschema',
+             'junitparser', 'openstacksdk', 'oslo.log==5.0.0', 'packaging'}
 
 #: A checkout, in all the ways in which it is written.
 CHECKOUT = {'.', '".[openstack]"', 'git+ADDRESS_OF_THE_REPOSITORY'}
