@@ -90,8 +90,10 @@ class ImageRequirement(base.HyperVSchedObject):
                 asked, hypervisor_version_requires=(
                     f'>={versions.WINDOWS_SERVER_2016}'))), _NEED_2016)
         if cause is not None:
+            # The linter does not know the flavor.
             requirement.invalid = rules.CATALOGUE['HV405'].finding(
-                cause=cause)
+                cause=cause,
+                fix=cause.fix if 'os:secure_boot' in asked else None)
             return requirement
         machine_type = document.get('hw_machine_type')
         if machine_type in (names.GENERATION_1, names.GENERATION_2):

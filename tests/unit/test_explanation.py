@@ -112,6 +112,7 @@ class ExplainTestCase(base.TestCase):
         error, = wanted.compare(inventory.Host('h', 'hyperv', 10000)).errors
         self.assertIn('HV110 the flavor has os:secure_boot=required',
                       error.message)
+        self.assertIn('a flavor without os:secure_boot', error.fix)
 
     def test_host_that_nova_itself_refuses_is_not_available(self):
         result = explain(**GENERATION_2, hw_vm_mode='xen')
