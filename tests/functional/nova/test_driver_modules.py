@@ -171,8 +171,8 @@ class ContentTestCase(testtools.TestCase):
                  'is deleted'),
                 (exception.ImageNotAuthorized(image_id='image'), 'HV502',
                  'is deactivated'),
-                (OSError('Glance is down'), 'HV501', 'Glance is down'),
-                (ValueError('no JSON'), 'HV501', 'no JSON')):
+                (OSError('Glance is down'), 'HV509', 'Glance is down'),
+                (ValueError('no JSON'), 'HV509', 'no JSON')):
             unavailable = self.assertRaises(
                 checks.ImageUnavailableError, self.read, error)
             self.assertEqual(code, unavailable.finding.code)
@@ -194,7 +194,7 @@ class RefusalTestCase(testtools.TestCase):
                     name, checks.image_unreadable('image', OSError(code)))
                 self.assertIsInstance(error, exception.NovaException)
                 self.assertEqual(
-                    operation.effect_of('HV501').exception,
+                    operation.effect_of('HV509').exception,
                     type(error).__name__)
 
     def test_refusal_is_one_log_line_and_one_notification(self):
