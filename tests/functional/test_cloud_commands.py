@@ -24,7 +24,7 @@ from tests.functional.nova import served
 
 GENERATION_2 = cloud.GENERATION_2
 
-#: The kinds of hosts: type, version, whether they have the trait, and their
+#: The kinds of hosts: type, version, whether they have the traits, and their
 #: number. With the hosts of the cloud these are 60.
 KINDS = {
     'old': ('hyperv', 6002, False, 12),
@@ -49,7 +49,7 @@ IMAGES = {
                        'trait:CUSTOM_HYPERV_GEN2': 'required'}, 'mid+ new'),
     'gen2-bare': (4, {'hw_machine_type': 'hyperv-gen2'}, 'mid new plain'),
     'gen2-linux': (4, {**GENERATION_2, 'os_secure_boot': 'required',
-                       'os_type': 'linux'}, 'new plain'),
+                       'os_type': 'linux'}, 'new'),
     'gen3': (4, {'hw_machine_type': 'hyperv-gen3',
                  'hypervisor_type': 'hyperv'}, ''),
     'gen1': (4, {'hw_machine_type': 'hyperv-gen1',
@@ -133,9 +133,11 @@ class CommandTestCase(cloud.SharedCloudTestCase):
         if has_trait:
             api.put(f'/traits/{names.GENERATION_2_TRAIT}', {},
                     version='1.6')
+            # As EnforcedDriver reports them.
             api.put(f'/resource_providers/{uuid}/traits', {
-                'resource_provider_generation': 0,
-                'traits': [names.GENERATION_2_TRAIT]}, version='1.6')
+                'resource_provider_generation': 0, 'traits': [
+                    names.GENERATION_2_TRAIT, names.SECURE_BOOT_TRAIT]},
+                version='1.6')
 
     def run_command(self, *argv, user='admin', roles='reader,member,admin',
                     program='hyperv-sched'):

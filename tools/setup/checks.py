@@ -59,7 +59,8 @@ _QEMU = 'qemu-utils'
 _LOADERS = ('grub-efi-amd64-signed', 'shim-helpers-amd64-signed',
             'shim-signed', 'syslinux-common')
 
-#: Unpacked, not installed: prometheus is a service.
+#: Unpacked, not installed: prometheus is a service. Of bookworm: in newer
+#: releases promtool is a package of its own.
 _PROGRAMS = ('prometheus', 'shellcheck')
 
 #: Signed loaders by the release of Debian or Ubuntu, for Secure Boot. They
@@ -283,7 +284,9 @@ def _unpack_all(names: Sequence[str], unpack: Callable[..., None]) -> None:
         _unpack_ubuntu_keyring(unpack)
     programs = venvs.TOP / '.venv/programs'
     if 'functional' in names and not programs.exists():
-        unpack(_PROGRAMS, programs)
+        unpack(_PROGRAMS, programs,
+               f'deb [signed-by={_KEYRING}] '
+               f'{debian.mirror() or _DEBIAN_URI} bookworm main')
 
 
 def _unpack_releases(unpack: Callable[..., None]) -> None:
