@@ -9,8 +9,10 @@ compares an image with a hypervisor. Not in here: hw_maxphysaddr_bits, and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from hyperv_sched import inventory
@@ -59,10 +61,18 @@ def passes(document: Mapping[str, Any],
         supported = tuple(_assumed(host))
         if not supported and meets_version is not False:
             return None
-    if not any(all(value is None or value in kind for value in wanted)
-               for kind in supported):
-        return False
-    return meets_version
+        if not host.capability.is_hyperv and wanted[0] not in (
+                None, *_ARCHITECTURES):
+            # A host of libvirt may have such a processor.
+            may_pass = _supports(supported, [None, *wanted[1:]])
+            return None if may_pass and meets_version is not False else False
+    return meets_version if _supports(supported, wanted) else False
+
+
+def _supports(supported: Iterable[Sequence[str]],
+              wanted: Sequence[str | None]) -> bool:
+    return any(all(value is None or value in kind for value in wanted)
+               for kind in supported)
 
 
 def _canonical(name: str, value: Any) -> str | None:

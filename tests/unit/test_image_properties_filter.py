@@ -30,6 +30,15 @@ class PassesTestCase(base.TestCase):
         self.assertIs(True, passes({'img_hv_type': 'KVM'}, 'QEMU', 8002000))
         self.assertIs(False, passes({'img_hv_type': 'kvm'}))
 
+    def test_processor_of_a_host_of_libvirt_is_unknown(self):
+        for architecture, kvm, hyperv in (
+                ('aarch64', None, False), ('x86_64', True, True)):
+            image = {'architecture': architecture}
+            self.assertIs(kvm, passes(image, 'QEMU', 8002000))
+            self.assertIs(hyperv, passes(image))
+            self.assertIs(False, passes(
+                {**image, 'hypervisor_type': 'hyperv'}, 'QEMU', 8002000))
+
     def test_unknown_driver_is_unknown(self):
         self.assertIsNone(passes({'hypervisor_type': 'hyperv'}, 'other'))
         self.assertIs(True, passes({}, 'other'))
