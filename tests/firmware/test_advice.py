@@ -23,6 +23,7 @@ import testtools
 from hyperv_sched import disk
 from hyperv_sched import rules
 from hyperv_sched import validators
+from hyperv_sched.cli import findings as findings_output
 from hyperv_sched.cli import main
 from tests.firmware import boot
 from tests.firmware import corpus
@@ -51,7 +52,7 @@ OPTION = re.compile(r'(?:^|\s)--?\w')
 
 
 def commands(fix: str) -> list[str]:
-    return [command.rstrip('. ') for command in rules.COMMAND.findall(fix)
+    return [command.rstrip('. ') for command in findings_output.COMMAND.findall(fix)
             if command.rstrip('. ') not in NOT_RUN]
 
 
@@ -416,7 +417,7 @@ class CatalogueTestCase(testtools.TestCase):
 
     def test_each_option_belongs_to_a_command_that_is_recognized(self):
         for code, variant, fix in self.fixes():
-            prose = rules.COMMAND.sub('', fix)
+            prose = findings_output.COMMAND.sub('', fix)
             for other in OTHERS:
                 prose = prose.replace(other, '')
             self.assertIsNone(OPTION.search(prose), (code, variant, prose))
@@ -428,7 +429,7 @@ class CatalogueTestCase(testtools.TestCase):
 
     def test_what_is_not_run_is_printed(self):
         printed = {command.rstrip('. ') for _, _, fix in self.fixes()
-                   for command in rules.COMMAND.findall(fix)}
+                   for command in findings_output.COMMAND.findall(fix)}
         self.assertLessEqual(set(NOT_RUN), printed)
 
 

@@ -134,9 +134,10 @@ class CommandTestCase(cloud.SharedCloudTestCase):
             api.put(f'/traits/{names.GENERATION_2_TRAIT}', {},
                     version='1.6')
             # As EnforcedDriver reports them.
-            api.put(f'/resource_providers/{uuid}/traits', {
-                'resource_provider_generation': 0, 'traits': [
-                    names.GENERATION_2_TRAIT, names.SECURE_BOOT_TRAIT]},
+            traits = [names.GENERATION_2_TRAIT, names.SECURE_BOOT_TRAIT]
+            api.put(
+                f'/resource_providers/{uuid}/traits',
+                {'resource_provider_generation': 0, 'traits': traits},
                 version='1.6')
 
     def run_command(self, *argv, user='admin', roles='reader,member,admin',
