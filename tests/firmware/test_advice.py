@@ -52,7 +52,8 @@ OPTION = re.compile(r'(?:^|\s)--?\w')
 
 
 def commands(fix: str) -> list[str]:
-    return [command.rstrip('. ') for command in findings_output.COMMAND.findall(fix)
+    found = findings_output.COMMAND.findall(fix)
+    return [command.rstrip('. ') for command in found
             if command.rstrip('. ') not in NOT_RUN]
 
 
