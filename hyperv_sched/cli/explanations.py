@@ -246,8 +246,9 @@ def _text(result: explanation.Explanation,
                      f'{_hosts(result.hosts)} can run it')
     if result.accepted and any(finding.severity == 'error'
                                for finding in result.image.findings):
-        yield from _wrap('Hosts are selected by the properties; with the '
-                         'errors of the image, no server of it works', '  ')
+        yield from _wrap('Hosts are selected by a few properties. By the '
+                         'errors of the image a server may still fail, or '
+                         'not boot', '  ')
     if not result.image.requirement.is_for_hyperv:
         yield from _wrap('It does not require Hyper-V: no rule of '
                          'hyperv-sched applies to its hosts', '  ')

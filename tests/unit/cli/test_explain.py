@@ -61,7 +61,7 @@ class ExplainTestCase(base.CommandTestCase):
                          'Not considered:', out[:out.index(' other filters')])
 
     def test_error_that_no_host_looks_at_is_named_beside_the_hosts(self):
-        words = 'Hosts are selected by the properties; with the errors of'
+        words = 'may still fail'
         hosts = self.file('hosts.yaml', HOSTS.encode())
         for disk, expected in (
                 (base.BOOTABLE, False),
