@@ -8,8 +8,10 @@ import hypothesis
 import testtools
 
 # A busy machine is no failure.
-hypothesis.settings.register_profile('ci', deadline=None)
-hypothesis.settings.register_profile('dev', deadline=None, max_examples=20)
+_PATIENT = hypothesis.settings(
+    deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile('ci', _PATIENT)
+hypothesis.settings.register_profile('dev', _PATIENT, max_examples=20)
 hypothesis.settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'dev'))
 
 
