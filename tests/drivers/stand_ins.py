@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modules in the place of what wine lacks of Windows, or Windows of POSIX."""
 
+import collections
 import ctypes
 import os
+import platform
 import sys
 import types
 from unittest import mock
@@ -26,6 +28,11 @@ def install():
     sys.modules['wmi'] = wmi
     for name in ('grp', 'pwd'):
         sys.modules[name] = types.ModuleType(name)
+    names = collections.namedtuple(
+        'uname_result', 'sysname nodename release version machine')
+    # platform itself would call it.
+    uname = names(*platform.uname()[:5])
+    os.uname = lambda: uname
     for name in ('clusapi', 'iscsidsc', 'virtdisk'):
         setattr(ctypes.windll, name, mock.Mock())
     load = ctypes.cdll.LoadLibrary
