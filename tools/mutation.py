@@ -203,7 +203,8 @@ def _with_source(mutant: Mutant) -> tuple[Mutant, str] | None:
 def copy_checkout(target: pathlib.Path) -> None:
     """Copy what the unit tests read."""
     shutil.copytree(ROOT, target, symlinks=True, ignore=lambda _, names: [
-        name for name in names if name.startswith('.') or name == 'build'])
+        name for name in names
+        if name.startswith('.') or name in ('build', 'dist')])
 
 
 def run_tests(checkout: pathlib.Path, modules: list[str]) -> bool:

@@ -2,7 +2,7 @@
 """Build the files of a release into dist/.
 
 ``tox -e release`` builds those of the tag that is checked out. With
-``--snapshot`` it builds whatever is checked out, to try the build.
+``--snapshot`` it builds those of any commit, to try the build.
 """
 
 from __future__ import annotations
@@ -29,15 +29,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog='tox -e release --',
                                      description=__doc__.splitlines()[0])
     parser.add_argument('--snapshot', action='store_true',
-                        help='do not require a tag and a clean checkout')
+                        help='the commit that is checked out needs no tag')
     if not parser.parse_args().snapshot:
         problem = _problem()
         if problem:
             print(f'error: {problem}', file=sys.stderr)
             return 2
     shutil.rmtree(DIST, ignore_errors=True)
-    # The wheel is built from the source distribution.
-    _run(sys.executable, '-m', 'build', '--outdir', DIST, TOP)
+    with tempfile.TemporaryDirectory() as directory:
+        # Nothing but what is committed, and nothing written into the
+        # checkout. The wheel is built from the source distribution.
+        _run('git', 'clone', '--quiet', TOP, directory)
+        _run(sys.executable, '-m', 'build', '--outdir', DIST, directory)
     source, wheel = sorted(DIST.iterdir(), key=lambda path: path.suffix)
     _run('twine', 'check', '--strict', source, wheel)
     describe(wheel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 import configparser
@@ -37,20 +38,24 @@ has passed, but environments were left out, which the last lines name
 '''
 
 _NIGHTLY_DESCRIPTION = '''\
-Run every environment of tox.ini in full, one after the other, and print one
-table. This takes hours.
+Run every environment of tox.ini in full, as many at a time as there are
+cores, and print one table. This takes hours.
 '''
 
 #: The environments of tox.ini in full, and what is passed to those that
-#: would run for less time or want more.
+#: would run for less time or want more. Those that take longest come first.
 NIGHTLY = {
-    'pep8': (), 'mypy': (), 'docs': (), 'unit': (), 'lower-bounds': (),
-    'release': ('--snapshot',), 'packaging': (), 'functional': (),
-    'browser': (), 'windows': (), 'nova26': (), 'nova28': (), 'nova31': (),
-    'glance30': (),
-    'firmware': (), 'e2e': (), 'soak': ('--minutes', '10'),
-    'fuzz': ('-max_total_time=600',), 'mutation': (),
+    'firmware': (), 'e2e': (), 'fuzz': ('-max_total_time=600',),
+    'windows': (), 'mutation': (), 'soak': ('--minutes', '10'),
+    'functional': (), 'nova26': (), 'nova28': (), 'nova31': (),
+    'glance30': (), 'packaging': (), 'unit': (), 'lower-bounds': (),
+    'release': ('--snapshot',), 'docs': (), 'browser': (), 'mypy': (),
+    'pep8': (),
 }
+
+#: Beginnings of the names of environments with a cloud of processes. Its
+#: state has one place.
+_CLOUDS = ('e2e', 'soak')
 
 _QEMU = 'qemu-utils'
 
@@ -112,18 +117,39 @@ _LOGS = venvs.TOP / '.tox/log'
 
 def main() -> int:
     """Run the environments of the command line; return the exit code."""
+    return _main('tools/test', _DESCRIPTION, 'its envlist',
+                 default_environments(), (os.cpu_count() or 1) + 1)
+
+
+def nightly() -> int:
+    """Run environments in full; return the exit code."""
+    return _main('tools/nightly', _NIGHTLY_DESCRIPTION, 'all', [*NIGHTLY],
+                 os.cpu_count() or 1, NIGHTLY)
+
+
+def _main(prog: str, description: str, default: str, names: list[str],
+          together: int, posargs: Mapping[str, Sequence[str]] | None = None,
+          ) -> int:
+    """Run the environments of a command line; return the exit code.
+
+    :param default: what ``names`` are, for the help
+    :param names: the environments that run if none are named
+    :param together: how many run at a time
+    :param posargs: arguments of environments
+    """
     parser = argparse.ArgumentParser(
-        prog='tools/test', description=_DESCRIPTION, epilog=_EPILOG,
+        prog=prog, description=description, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         'environments', metavar='ENV[,ENV...]', nargs='?',
-        help='names from tox.ini (default: its envlist)')
+        help=f'names from tox.ini (default: {default})')
     asked = parser.parse_args().environments
-    names = asked.split(',') if asked else default_environments()
+    names = asked.split(',') if asked else names
     unknown = {*names} - {*environments()}
     if unknown:
         parser.error(f'tox.ini has no environment {", ".join(unknown)}; it'
                      f' has {", ".join(environments())}')
+    posargs = posargs or {}
     try:
         _check_machine(names)
         env, left_out = _prepare(names)
@@ -131,27 +157,8 @@ def main() -> int:
             raise console.ToolError(
                 f'{", ".join(left_out)}: {_NO_OLD_PYTHON}')
         names = [name for name in names if name not in left_out]
-        results = (_run_alone(names[0], env) if len(names) == 1
-                   else _run_side_by_side(names, env))
-    except console.ToolError as exc:
-        sys.stdout.flush()
-        print(f'error: {exc}', file=sys.stderr)
-        return 2
-    return report(results, left_out)
-
-
-def nightly() -> int:
-    """Run all environments in full; return the exit code."""
-    argparse.ArgumentParser(
-        prog='tools/nightly', description=_NIGHTLY_DESCRIPTION,
-        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-    ).parse_args()
-    names = [*NIGHTLY]
-    try:
-        _check_machine(names)
-        env, left_out = _prepare(names)
-        names = [name for name in names if name not in left_out]
-        results = _run_side_by_side(names, env, 1, NIGHTLY)
+        results = (_run_alone(names[0], env, posargs) if len(names) == 1
+                   else _run_side_by_side(names, env, together, posargs))
     except console.ToolError as exc:
         sys.stdout.flush()
         print(f'error: {exc}', file=sys.stderr)
@@ -361,13 +368,21 @@ def _tox(*argv: str) -> list[str]:
     return [str(_TOX_HOME / 'bin/tox'), *argv]
 
 
-def _run_alone(name: str, env: dict[str, str]) -> dict[str, Result]:
+def _arguments(name: str, posargs: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return tox's arguments for an environment."""
+    given = posargs.get(name)
+    return ['-e', name, *(['--', *given] if given else [])]
+
+
+def _run_alone(name: str, env: dict[str, str],
+               posargs: Mapping[str, Sequence[str]]) -> dict[str, Result]:
     """Run one environment and print its output as it comes."""
     started, log = time.monotonic(), _LOGS / f'{name}.log'
     _LOGS.mkdir(parents=True, exist_ok=True)
     with open(log, 'wb') as file, subprocess.Popen(
-            _tox('run', '-e', name), env=env, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+            _tox('run', *_arguments(name, posargs)), env=env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT) as child:
         for line in child.stdout or ():
             file.write(line)
             sys.stdout.buffer.write(line)
@@ -411,16 +426,14 @@ def _install(names: Sequence[str], env: dict[str, str]) -> dict[str, Result]:
 
 
 def _run_side_by_side(names: Sequence[str], env: dict[str, str],
-                      together: int = (os.cpu_count() or 1) + 1,
-                      posargs: Mapping[str, Sequence[str]] | None = None,
+                      together: int, posargs: Mapping[str, Sequence[str]],
                       ) -> dict[str, Result]:
     """Run environments, several at a time.
 
     The output of one that fails is printed when it ends. That of the others
     is in their logs.
 
-    :param together: how many at a time; by default one more than there are
-        cores
+    :param together: how many at a time
     :param posargs: arguments of environments
     """
     results = _install(names, env)
@@ -431,10 +444,10 @@ def _run_side_by_side(names: Sequence[str], env: dict[str, str],
     progress = console.Progress('Running the environments')
     try:
         while waiting or running:
-            while waiting and len(running) < together:
-                name = waiting.pop(0)
-                running[name] = _Running(
-                    name, env, (posargs or {}).get(name, ()))
+            while (len(running) < together
+                   and (first := next_environment(waiting, running))):
+                waiting.remove(first)
+                running[first] = _Running(first, env, posargs)
             for name, child in list(running.items()):
                 if (result := child.result()) is not None:
                     del running[name]
@@ -451,10 +464,22 @@ def _run_side_by_side(names: Sequence[str], env: dict[str, str],
             child.interrupt()
         for child in running.values():
             child.wait()
-        if any(name.startswith('e2e') for name in running):
+        if any(map(_has_cloud, running)):
             _stop_cloud(env)
     progress.clear()
     return {name: results[name] for name in names}
+
+
+def _has_cloud(name: str) -> bool:
+    return name.startswith(_CLOUDS)
+
+
+def next_environment(waiting: Iterable[str],
+                     running: Iterable[str]) -> str | None:
+    """Return the first environment that can run beside others, if any."""
+    clouds = any(map(_has_cloud, running))
+    return next((name for name in waiting
+                 if not (clouds and _has_cloud(name))), None)
 
 
 def _stop_cloud(env: dict[str, str]) -> None:
@@ -466,7 +491,7 @@ def _stop_cloud(env: dict[str, str]) -> None:
                     console.Progress('Stopping the cloud'))
 
 
-def _yield_to_e2e() -> None:
+def _yield_to_cloud() -> None:
     """Lower the priority of this process.
 
     A cloud mostly waits, for longer than all else runs. It is to have the
@@ -482,16 +507,15 @@ class _Running:
     """An environment that runs, in a session of its own."""
 
     def __init__(self, name: str, env: dict[str, str],
-                 posargs: Sequence[str]) -> None:
+                 posargs: Mapping[str, Sequence[str]]) -> None:
         self._started = time.monotonic()
         self._log = _LOGS / f'{name}.log'
         with open(self._log, 'wb') as file:
             self._child = subprocess.Popen(
-                _tox('run', '--skip-pkg-install', '-e', name,
-                     *(['--', *posargs] if posargs else [])), env=env,
-                stdin=subprocess.DEVNULL, stdout=file,
+                _tox('run', '--skip-pkg-install', *_arguments(name, posargs)),
+                env=env, stdin=subprocess.DEVNULL, stdout=file,
                 stderr=subprocess.STDOUT, start_new_session=True,
-                preexec_fn=None if name.startswith('e2e') else _yield_to_e2e)
+                preexec_fn=None if _has_cloud(name) else _yield_to_cloud)
 
     def result(self) -> Result | None:
         """Return what it came to, or None while it runs."""

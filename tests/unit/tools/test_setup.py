@@ -285,7 +285,7 @@ sys.exit(console.main(lambda: print("x" * 1_000_000) or 0))
 class CommandLineTestCase(testtools.TestCase):
 
     def test_help_and_wrong_usage(self):
-        for name in ('demo', 'devcloud', 'test'):
+        for name in ('demo', 'devcloud', 'nightly', 'test'):
             for option, expected in (('--help', 0), ('--nonsense', 2),
                                      ('nonsense', 2)):
                 done = subprocess.run(
@@ -310,6 +310,18 @@ class ToxTestCase(testtools.TestCase):
             checks.environments().keys() - checks.NIGHTLY.keys())
         self.assertLessEqual(
             checks.NIGHTLY.keys(), checks.environments().keys())
+
+    def test_one_cloud_at_a_time(self):
+        for waiting, running, expected in (
+                (['unit', 'e2e'], ['docs'], 'unit'),
+                (['e2e', 'unit'], ['docs'], 'e2e'),
+                (['soak', 'unit'], ['e2e'], 'unit'),
+                (['e2e-ci', 'unit'], ['soak'], 'unit'),
+                (['soak'], ['docs', 'e2e'], None),
+                ([], [], None)):
+            self.assertEqual(
+                expected, checks.next_environment(waiting, running),
+                (waiting, running))
 
     def test_what_calls_qemu_gets_it(self):
         found = {
