@@ -47,8 +47,8 @@ _LABELS = {'message': '', 'fix': 'Fix: '}
 #: A command in a sentence, up to the sign that ends it: to be pasted whole.
 #: A comma ends it in front of a space only: options of qemu-img have some.
 COMMAND = re.compile(
-    r'\b(?:cp|grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|openstack|printf|'
-    r'qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
+    r'\b(?:cp|grub-install|hyperv-sched|mbr2gpt|mkfs\.fat|nova-manage|'
+    r'openstack|printf|qemu-img|s?gdisk|sfdisk|tail) (?:[^():;,]|[:,](?! ))*')
 #: Replaces blanks in commands, so that they are not wrapped. Findings are
 #: escaped, and a no-break space is not printable.
 _NO_BREAK = '\N{NO-BREAK SPACE}'
@@ -132,7 +132,7 @@ def write_paragraphs(columns: Sequence[str],
     head = [column for column in _HEAD if column in columns]
     body = [column for column in columns if column not in _HEAD]
     name_width = max((len(row.get('name', '')) for row in rows), default=0)
-    width = _width(stream)
+    width = paragraph_width(stream)
     colored = is_colored(stream)
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
@@ -160,7 +160,8 @@ def _by_rule(groups: list[list[Mapping[str, Any]]],
     return sorted(groups, key=lambda group: order[group[0].get('code')])
 
 
-def _width(stream: TextIO) -> int:
+def paragraph_width(stream: TextIO) -> int:
+    """Return the width of paragraphs in a stream, in columns."""
     if not stream.isatty():
         return WIDTH
     return max(NARROWEST, min(shutil.get_terminal_size().columns, WIDEST))
@@ -197,13 +198,26 @@ def _first_line(row: Mapping[str, Any], head: Sequence[str],
 def _body_lines(row: Mapping[str, Any], body: Sequence[str], width: int,
                 indent: str) -> Iterator[str]:
     for column in body:
-        label = _LABELS.get(column, f'{column}: ')
         value = row[column]
-        text = COMMAND.sub(
-            lambda command: command[0].replace(' ', _NO_BREAK),
-            '-' if value is None else str(value))
-        for line in textwrap.wrap(
-                text, width, initial_indent=indent + label,
-                subsequent_indent=indent + ' ' * len(label),
-                break_long_words=False, break_on_hyphens=False):
-            yield line.replace(_NO_BREAK, ' ')
+        yield from wrap('-' if value is None else str(value), width, indent,
+                        _LABELS.get(column, f'{column}: '))
+
+
+def wrap(text: str, width: int, indent: str = '', label: str = '',
+         hanging: int | None = None) -> Iterator[str]:
+    """Yield the lines of a text; commands in it are not wrapped.
+
+    :param indent: what each line begins with
+    :param label: before the text
+    :param hanging: columns that further lines are indented by besides; by
+        default, they are below the text
+    """
+    if hanging is None:
+        hanging = len(label)
+    text = COMMAND.sub(
+        lambda command: command[0].replace(' ', _NO_BREAK), text)
+    for line in textwrap.wrap(
+            text, width, initial_indent=indent + label,
+            subsequent_indent=indent + ' ' * hanging,
+            break_long_words=False, break_on_hyphens=False):
+        yield line.replace(_NO_BREAK, ' ')

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from hyperv_sched import names
 from hyperv_sched.rules import references
+from hyperv_sched.rules.model import Failure
 from hyperv_sched.rules.model import Rule
 
 RULES = (
@@ -15,14 +16,23 @@ RULES = (
          references.GENERATIONS,
          scope='host',
          why='Nova gives an image without hypervisor_type to hosts of any '
-             'hypervisor.'),
+             'hypervisor.',
+         failure=Failure(
+             'the hosts run another hypervisor',
+             'use an image for that hypervisor, or an availability zone or '
+             'flavor with Hyper-V hosts',
+             'offer such a zone or flavor')),
     Rule('HV402', 'host-too-old', 'error',
          'the host runs Hyper-V {actual}, generation 2 needs {required}',
          '>=6.3',
          'Use a host of version {required}, or a generation 1 image',
          references.GENERATIONS,
          scope='host',
-         why='Windows Server 2012 and older do not run generation 2.'),
+         why='Windows Server 2012 and older do not run generation 2.',
+         failure=Failure(
+             'the hosts run Windows Server 2012, which has no generation 2',
+             'use a generation 1 image',
+             'add hosts of Windows Server 2012 R2 or newer')),
     Rule('HV403', 'host-version-unknown', 'error',
          'the host has not reported its hypervisor version',
          'a known version',
@@ -30,7 +40,11 @@ RULES = (
          references.GENERATIONS,
          scope='host',
          why='A host without a known version may be too old. Generation 2, '
-             'and an image that requires a version, are not given to it.'),
+             'and an image that requires a version, are not given to it.',
+         failure=Failure(
+             'a host has not reported its version',
+             'try again in some minutes, then report it',
+             'see that nova-compute on the host runs')),
     Rule('HV404', 'version-requirement-unmet', 'error',
          'the host runs Hyper-V {actual}, the image requires {required}',
          'hypervisor_version_requires',
@@ -38,7 +52,14 @@ RULES = (
          references.SCHEDULING,
          scope='host',
          why='Nova ignores the requirement unless hypervisor_type is set '
-             'too.'),
+             'too.',
+         failure=Failure(
+             'the hosts do not meet hypervisor_version_requires, or the '
+             'image needs a feature of Windows Server 2016',
+             'correct the property: >=6.3 for generation 2, >=10.0 for '
+             'Windows Server 2016 and newer. For Linux on older hosts, set '
+             'os_secure_boot=disabled',
+             'add newer hosts')),
     Rule('HV405', 'request-invalid', 'error',
          'no host can meet the image: {reason}',
          'properties that agree',
@@ -46,7 +67,12 @@ RULES = (
          references.USAGE,
          scope='host', prevents='scheduling',
          why='Properties that contradict each other, or that Nova refuses, '
-             'fit no host.'),
+             'fit no host.',
+         failure=Failure(
+             'no host can run the image: the code after HV405 has the reason',
+             'correct that property: hyperv-sched image lint --image IMAGE '
+             '--fix, which prints the command',
+             'correct an image that belongs to no project of the user')),
     Rule('HV406', 'host-trait-missing', 'error',
          'the host does not have the trait {required}, the image requires it',
          'the traits that the image requires',
@@ -92,7 +118,11 @@ RULES = (
          'Another host may do', references.USAGE,
          scope='server', prevents='build',
          why='The driver would fail on this host, after the download of the '
-             'image.'),
+             'image.',
+         failure=Failure(
+             'this host cannot run the image. Nova tries another one',
+             'if all hosts refuse, correct the image by the code after HV501',
+             'enable HyperVGenerationFilter, which skips such hosts')),
     # The fault of a server has little room: the finding brings its own fix.
     Rule('HV502', 'image-unusable', 'error',
          '{reason}',
@@ -101,7 +131,12 @@ RULES = (
          references.USAGE,
          scope='server', prevents='build',
          why='The driver would fail on every host, after the download of the '
-             'image.'),
+             'image.',
+         failure=Failure(
+             'no host can run the image: the code after HV502 has the reason',
+             'correct the image or its disk: hyperv-sched image lint FILE; '
+             'that reads all of the disk, the host its first bytes only',
+             'correct a public image')),
     Rule('HV503', 'device-bus-ide', 'error',
          'a device requests disk_bus {actual}, generation 2 has SCSI only',
          'SCSI',
@@ -109,7 +144,11 @@ RULES = (
          references.GENERATIONS,
          scope='server', prevents='build',
          why='Generation 2 has no IDE controller, and the driver notices it '
-             'late.'),
+             'late.',
+         failure=Failure(
+             'a device with disk_bus=ide, which generation 2 does not have',
+             'attach it with disk_bus=scsi',
+             '')),
     Rule('HV504', 'rescue-generation', 'error',
          'the rescue image is {actual}, the server is {required}',
          'an image of the same generation',
@@ -117,14 +156,27 @@ RULES = (
          references.USAGE,
          scope='server', prevents='build',
          why='The virtual machine exists, and its generation cannot be '
-             'changed.'),
+             'changed.',
+         failure=Failure(
+             'the image of a rescue is of the other generation. The server '
+             'is in ERROR, the guest is still running',
+             'start it: openstack server reboot --hard SERVER; or rescue it '
+             'with an image of the same generation',
+             'set its state: openstack server set --state active SERVER')),
     Rule('HV505', 'rebuild-generation', 'error',
          'the guest could not come back: {reason}',
          'an image that this host can run',
          'Rebuild with another image',
          references.USAGE,
          scope='server', prevents='build',
-         why='Nova destroys the guest before it builds the new one.'),
+         why='Nova destroys the guest before it builds the new one.',
+         failure=Failure(
+             'the guest could not start after the rebuild. The server is in '
+             'ERROR, the guest and its disk are not changed',
+             'start it: openstack server reboot --hard SERVER; do not rebuild '
+             'it again, which wipes the disk',
+             'give it its resources again: nova-manage placement '
+             'heal_allocations --instance UUID')),
     Rule('HV506', 'host-older-release', 'error',
          'the guest was made on Windows {required}, and the host runs '
          '{actual}',
@@ -135,7 +187,13 @@ RULES = (
          why='A virtual machine has the configuration version of the Windows '
              'that made it. An older Windows cannot import it, and '
              'compute-hyperv has removed the virtual machine from its host by '
-             'then.'),
+             'then.',
+         failure=Failure(
+             'the server was made on a newer Windows than that of the '
+             'destination. A cold migration, a resize or a live migration '
+             'ends, and the guest keeps running',
+             '',
+             'migrate to a host of at least that release')),
     Rule('HV507', 'server-without-destination', 'warning',
          'no other host can run the server: {actual}',
          'another host that is up and enabled',
@@ -157,5 +215,11 @@ RULES = (
          'Try again later', references.USAGE,
          scope='server', prevents='build',
          why='Glance or the host does not answer, and what cannot be read '
-             'cannot be checked.'),
+             'cannot be checked.',
+         failure=Failure(
+             'the host could not read the image at that time. Nova tries '
+             'another one',
+             'try again later',
+             'see that Glance answers the host, and that its disk is not '
+             'full')),
 )

@@ -69,6 +69,17 @@ class Variant:
     """None for the message of the rule."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """What the fault of a server means for the user and the operator."""
+
+    happened: str
+    user: str
+    """What the user of the server can do; empty for nothing."""
+    operator: str
+    """What only the operator can do; empty for nothing."""
+
+
 #: The images that a rule applies to, or for rules over an image and a host
 #: the place where it applies.
 Scope = typing.Literal[
@@ -227,6 +238,8 @@ class Rule:
     ones. See :attr:`prevents_conversion`."""
     remedy: Remedy | None = None
     """Corrects the properties of a document that breaks the rule."""
+    failure: Failure | None = None
+    """Of a rule whose code is in the fault of a server."""
 
     @property
     def expanded(self) -> tuple[Clause, ...]:

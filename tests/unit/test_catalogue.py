@@ -179,6 +179,12 @@ class CatalogueTestCase(base.TestCase):
         for rule in rules.CATALOGUE.values():
             self.assertTrue(rule.reasons, rule.code)
 
+    def test_what_a_fault_has_says_what_its_reader_can_do(self):
+        self.assertEqual(
+            ['HV401', 'HV402', 'HV403', 'HV404', 'HV405', 'HV501', 'HV502',
+             'HV503', 'HV504', 'HV505', 'HV506', 'HV509'],
+            [rule.code for rule in rules.CATALOGUE.values() if rule.failure])
+
     def test_rules_over_images_have_checks(self):
         self.assertEqual(
             {'HV122', 'HV226'},

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the documentation and the messages of the package may hold."""
 
+import importlib
 import pathlib
 import re
+import sys
+
+import fixtures
 
 from tests.unit import base
 
@@ -120,13 +124,6 @@ class PageTestCase(base.TestCase):
     def read(self, name):
         return (TOP / 'doc/source' / name).read_text()
 
-    def test_each_code_of_a_fault_has_a_row(self):
-        self.assertEqual(
-            {f'HV40{number}' for number in range(1, 6)}
-            | {f'HV50{number}' for number in (*range(1, 7), 9)},
-            set(re.findall(r'^   \* - :ref:`(HV\d+)', self.read(
-                'failed.rst'), re.MULTILINE)))
-
     def test_lines_to_look_for_in_logs_are_logged(self):
         table = self.read('operations.rst').partition('Log lines\n')[2]
         lines = re.findall(r'^   \* - ``(.+)``$', table.partition(
@@ -142,3 +139,27 @@ class PageTestCase(base.TestCase):
             {path.stem for path in TOP.glob('benchmarks/[a-z]*.py')},
             set(re.findall(r'bench -- (\w+)``$', self.read(
                 'benchmarks.rst'), re.MULTILINE)))
+
+
+class MarkupTestCase(base.TestCase):
+    """Texts of rules on pages."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(
+            'sys.path', [str(TOP / 'doc/ext'), *sys.path]))
+        self.markup = importlib.import_module('markup')
+
+    def test_no_character_is_lost(self):
+        for text, expected in (
+                ('plain', 'plain'),
+                (r'to \EFI\BOOT', r'to \\EFI\\BOOT'),
+                ('trait X_*, the hyperv-* type',
+                 r'trait \ ``X_*``\ , the hyperv-\* type'),
+                ('a `b` |c|', r'a \`b\` \|c\|'),
+                ("below 1: printf '2\\nw' | gdisk DISK.raw",
+                 "below 1: \\ ``printf '2\\nw' | gdisk DISK.raw``\\ "),
+                ('set hw_disk_bus=scsi. Then', r'set \ ``hw_disk_bus=scsi``\ '
+                 '. Then'),
+                ('the trait {required}', 'the trait {required}')):
+            self.assertEqual(expected, self.markup.marked(text))
