@@ -185,7 +185,7 @@ def _install() -> None:
             (_CONSTRAINTS / 'nova-28.txt').read_text(), flags=re.MULTILINE))
         _install_packages(
             HOME / 'compute', '--constraints', constraints,
-            '--overrides', _CONSTRAINTS / 'nova-overrides.txt',
+            '--overrides', _CONSTRAINTS / 'netifaces-overrides.txt',
             f'{wheel}[test]', *_COMPUTE)
     for name in ('client', 'compute'):
         for path in (HOME / name).glob('hyperv_sched*'):

@@ -399,9 +399,25 @@ def _install(names: Sequence[str], env: dict[str, str]) -> dict[str, Result]:
     :returns: the environments that cannot be installed
     """
     progress = console.Progress(f'Installing {len(names)} environments')
-    log, summary = _LOGS / 'install.log', _LOGS / 'install.json'
+    log, failed = _LOGS / 'install.log', {}
     shutil.rmtree(_LOGS, ignore_errors=True)
     _LOGS.mkdir(parents=True)
+    # After an editable package, tox builds no wheel that can be installed.
+    wheels = [name for name in names
+              if environments()[name].get('package') == 'wheel']
+    for group in ([name for name in names if name not in wheels], wheels):
+        if group:
+            failed.update(_install_together(group, env, log, progress))
+    progress.finish()
+    return failed
+
+
+def _install_together(names: Sequence[str], env: dict[str, str],
+                      log: pathlib.Path, progress: console.Progress,
+                      ) -> dict[str, Result]:
+    """Install environments, and return those that cannot be installed."""
+    summary, failed = _LOGS / 'install.json', {}
+    summary.unlink(missing_ok=True)
     try:
         console.run(
             _tox('run-parallel', '--notest', '--parallel-no-spinner',
@@ -411,17 +427,16 @@ def _install(names: Sequence[str], env: dict[str, str]) -> dict[str, Result]:
         # The error names no environment.
         if not summary.exists():
             raise
-    progress.finish()
-    failed = {}
+    records = json.loads(summary.read_text())['testenvs']
     for name in names:
-        record = json.loads(summary.read_text())['testenvs'][name]
+        record = records[name]
         if not record['result']['success']:
-            log = _LOGS / f'{name}.log'
-            log.write_text('\n'.join(
+            output = _LOGS / f'{name}.log'
+            output.write_text('\n'.join(
                 f'$ {" ".join(step["command"])}\n{step["output"]}'
                 f'{step["err"]}' for step in record['setup']))
             failed[name] = Result(record['result']['exit_code'],
-                                  record['result']['duration'], log)
+                                  record['result']['duration'], output)
     return failed
 
 
