@@ -19,12 +19,12 @@ from hyperv_sched import names
 from hyperv_sched import nova_values
 from hyperv_sched import rules
 
-#: What Nova reads as something else (``canonicalize`` in
-#: ``nova/objects/fields.py``, after folding the case).
-_CANONICAL = {
-    'architecture': {'x86_64': 'x86_64', 'amd64': 'x86_64'},
-    'hypervisor_type': {'hyperv': 'hyperv'},
-    'hw_vm_mode': {'hvm': 'hvm', 'hv': 'hvm', 'baremetal': 'hvm'},
+#: Properties that Nova reads in any case or by other words, and the values
+#: that rules know.
+_KNOWN = {
+    'architecture': ('x86_64', 'i686'),
+    'hypervisor_type': (names.HYPERV,),
+    'hw_vm_mode': ('hvm',),
 }
 
 #: Members of every image that are text.
@@ -185,9 +185,14 @@ def _misspelled(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _canonical(name: str, value: Any) -> Any:
-    """Return the value that Nova reads."""
-    return (_CANONICAL[name].get(value.lower(), value)
-            if name in _CANONICAL else value)
+    """Return the value that Nova reads.
+
+    Findings show a value that no rule knows as it is written.
+    """
+    if name not in _KNOWN:
+        return value
+    read = nova_values.canonical(name, value)
+    return read if read in _KNOWN[name] else value
 
 
 def is_image(document: Mapping[str, Any]) -> bool:

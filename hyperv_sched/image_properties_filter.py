@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hyperv_sched import inventory
+from hyperv_sched import nova_values
 from hyperv_sched import versions
 
 #: What a driver reports as hypervisor_type, and the hypervisors in the
@@ -28,15 +29,8 @@ _DRIVERS = {
 }
 _ARCHITECTURES = ('x86_64', 'i686')
 
-#: Other words for a value, which Nova takes (``nova/objects/fields.py``
-#: ``canonicalize``).
-_WORDS = {
-    'architecture': {
-        **dict.fromkeys(('i386', 'i486', 'i586', 'x86_32', 'x86_32p'),
-                        'i686'), 'amd64': 'x86_64'},
-    'hypervisor_type': {'xapi': 'xen'},
-    'hw_vm_mode': {'pv': 'xen', 'hv': 'hvm', 'baremetal': 'hvm'},
-}
+#: The properties that are compared with supported_instances, in its order.
+_COMPARED = ('architecture', 'hypervisor_type', 'hw_vm_mode')
 
 
 def passes(document: Mapping[str, Any],
@@ -49,7 +43,7 @@ def passes(document: Mapping[str, Any],
     if 'refused' in document:
         # The request ends in HTTP 400, before any filter.
         return False
-    wanted = [_canonical(name, document.get(name)) for name in _WORDS]
+    wanted = [_canonical(name, document.get(name)) for name in _COMPARED]
     if not any(wanted):
         return True
     try:
@@ -78,8 +72,7 @@ def _supports(supported: Iterable[Sequence[str]],
 def _canonical(name: str, value: Any) -> str | None:
     if not isinstance(value, str):
         return None
-    value = value.lower()
-    return _WORDS[name].get(value, value) or None
+    return nova_values.canonical(name, value) or None
 
 
 def _assumed(host: inventory.Host) -> Iterator[tuple[str, ...]]:

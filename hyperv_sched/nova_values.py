@@ -70,7 +70,8 @@ ENUMERATIONS: dict[str, tuple[str, ...]] = {
     'os_type': ('windows', 'linux'),
 }
 
-#: Nova takes these in any case, and other words for some values.
+#: Properties whose values Nova takes in any case, and other words that it
+#: takes for a value (``canonicalize`` in ``nova/objects/fields.py``).
 _OTHER_WORDS: dict[str, dict[str, str]] = {
     'architecture': dict.fromkeys(
         ('i386', 'i486', 'i586', 'x86_32', 'x86_32p'), 'i686') | {
@@ -81,6 +82,8 @@ _OTHER_WORDS: dict[str, dict[str, str]] = {
         'virtuale1000': 'e1000', 'virtuale1000e': 'e1000e',
         'virtualpcnet32': 'pcnet', 'virtualsriovethernetcard': 'sriov',
         'virtualvmxnet': 'vmxnet', 'virtualvmxnet3': 'vmxnet3'},
+    'hw_vm_mode': {'pv': 'xen', 'hv': 'hvm', 'baremetal': 'hvm'},
+    'hypervisor_type': {'xapi': 'xen'},
     'os_type': {},
 }
 _OTHER_WORDS['hw_emulation_architecture'] = _OTHER_WORDS['architecture']
@@ -103,6 +106,15 @@ _MEANT = {
 _MAX_LISTED = 100
 
 
+def canonical(name: str, value: str) -> str:
+    """Return the value that Nova reads, for example i686 for i386.
+
+    :param name: as image documents have it
+    """
+    words = _OTHER_WORDS.get(name)
+    return value if words is None else words.get(value.lower(), value.lower())
+
+
 def refuses(name: str, value: Any) -> bool:
     """Return whether Nova refuses a value of a property.
 
@@ -116,9 +128,8 @@ def refuses(name: str, value: Any) -> bool:
         return False
     if name not in ENUMERATIONS:
         return False
-    if name in _OTHER_WORDS and isinstance(value, str):
-        value = value.lower()
-        value = _OTHER_WORDS[name].get(value, value)
+    if isinstance(value, str):
+        value = canonical(name, value)
     return value not in ENUMERATIONS[name]
 
 

@@ -67,7 +67,7 @@ def escape(value: object, limit: int | None = MAX_SHOWN) -> str:
 
 def internal_error(exc: Exception) -> str:
     """Describe an unexpected exception as a bug in hyperv-sched."""
-    return ('hyperv-sched fails on it, which is a mistake to report '
+    return ('this is a bug in hyperv-sched, please report it '
             f'({type(exc).__name__}: {escape(exc)})')
 
 

@@ -95,8 +95,8 @@ def write_text(result: audit.Audit, stream: TextIO) -> None:
         line += f'{", " if line else ""}{totals[name]} {words}'
     stream.write(f'{line}\n')
     if totals['servers_of_unknown_image']:
-        stream.write(f'({totals["servers_of_unknown_image"]} servers boot '
-                     'from a volume or from a deleted image)\n')
+        servers = text.count(totals['servers_of_unknown_image'], 'server')
+        stream.write(f'({servers} with a root volume or a deleted image)\n')
     for group in _groups(result):
         finding = group.entry.finding
         stream.write(f'\n{finding.severity:<7}  {finding.code}  '

@@ -82,10 +82,10 @@ _FINAL = (
         r'|error: you need to load the kernel first'
         r'|start_image\(\) returned [A-Z][A-Za-z ]*(?=\n)')),
 )
-#: Errors that a loader reports, and after which it may go on.
-_REPORTED = re.compile(
-    r'(?:^|\n)\s*(error: [^\n]+|(?:Failed|Could not) [^\n]+'
-    r'|[^\n]*start_image\(\) returned [^\n]+)')
+#: Errors that a loader reports, and after which it may go on: beginnings of
+#: lines, and what the rest of a line has.
+_ERRORS = ('error: ', 'Failed ', 'Could not ')
+_RETURNED = 'start_image() returned '
 _DENIED = ('Access Denied', 'Security Violation')
 
 
@@ -154,5 +154,6 @@ class Console:
 
 
 def _reported(text: str) -> Sequence[str]:
-    return [escape(error.strip(), _MAX_LINE)
-            for error in _REPORTED.findall(text)]
+    lines = (line.strip() for line in text.split('\n'))
+    return [escape(line, _MAX_LINE) for line in lines
+            if line.startswith(_ERRORS) or _RETURNED in line]

@@ -78,7 +78,7 @@ def open_disk(path: str) -> BinaryIO:
     try:
         return disk.open_file(path)
     except (OSError, ValueError) as exc:
-        raise input_files.read_error(exc, path) from None
+        raise read_error(exc, path) from None
 
 
 def inspect_file(file: BinaryIO, path: str,
@@ -92,4 +92,17 @@ def inspect_file(file: BinaryIO, path: str,
     try:
         return disk.inspect_file(file, policy, drivers=True).as_dict()
     except OSError as exc:
-        raise input_files.read_error(exc, path) from None
+        raise read_error(exc, path) from None
+
+
+def read_error(exc: Exception, path: str) -> base.UsageError:
+    """Return the error for a disk image that cannot be opened or read."""
+    if os.path.isdir(path):
+        return base.UsageError(
+            f'{path}: is a directory. Name the files in it, for example '
+            f'{os.path.join(path, "*.vhdx")}')
+    if path == '-':
+        return base.UsageError(
+            '-: disk images are not read from standard input. Save the image '
+            'to a file')
+    return input_files.read_error(exc, path)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import Any
@@ -61,17 +60,9 @@ def check_yaml(data: bytes, loader: Any) -> None:
 
 def read_error(exc: Exception, path: str) -> base.UsageError:
     """Return the error for a file that cannot be opened or read."""
-    if os.path.isdir(path):
-        return base.UsageError(
-            f'{path}: is a directory. Name the files in it, for example '
-            f'{os.path.join(path, "*.vhdx")}')
-    if path == '-':
-        return base.UsageError(
-            '-: disk images are not read from standard input. Save the image '
-            'to a file')
     if re.match('[A-Za-z][A-Za-z0-9+.-]+://', path):
         return base.UsageError(
-            f'{path}: URLs are not opened. Download the image to a file')
+            f'{path}: URLs are not opened. Download it to a file')
     reason = (text.file_error(exc, path) if isinstance(exc, OSError)
               else exc)
     return base.UsageError(f'{path}: cannot be read: {reason}')

@@ -27,7 +27,6 @@ from hyperv_sched.cli import conversion
 from hyperv_sched.cli import disk_files
 from hyperv_sched.cli import findings as findings_output
 from hyperv_sched.cli import image_api
-from hyperv_sched.cli import input_files
 from hyperv_sched.cli import inputs
 from hyperv_sched.cli import options
 from hyperv_sched.cli import progress
@@ -421,7 +420,7 @@ class _Body:
         try:
             return self._file.read(length)
         except OSError as exc:
-            raise input_files.read_error(exc, self._path) from None
+            raise disk_files.read_error(exc, self._path) from None
 
 
 def _file_state(file: BinaryIO) -> tuple[int, ...]:

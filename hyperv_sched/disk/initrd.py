@@ -35,8 +35,11 @@ from hyperv_sched.disk import compression
 MAX_EXPANDED = 512 * 1024 * 1024
 #: Files of all archives: that of a distribution has some 5000.
 MAX_FILES = 100_000
-#: Bytes of the content of a file.
+#: Bytes of the content of all files that are wanted. A list of the parts of
+#: a kernel has some 40 KB.
 MAX_CONTENT = 1024 * 1024
+#: Archives, compressed or not. Distributions make up to four.
+MAX_ARCHIVES = 1000
 _MAX_NAME = 4096
 _CHUNK = 256 * 1024
 #: Memory of the decompressor of xz, which is as large as its dictionary.
@@ -153,6 +156,13 @@ class _Stream:
         while length > 0:
             length -= len(self.read(min(length, _CHUNK)))
 
+    def skip_zeros(self) -> None:
+        """Pass over zeros, of which there may be millions."""
+        while self.peek(1) == b'\0':
+            rest = self._buffer[self._position:].lstrip(b'\0')
+            self.offset += len(self._buffer) - self._position - len(rest)
+            self._buffer, self._position = rest, 0
+
     def read_chunk(self) -> bytes:
         """Read what is at hand; empty at the end."""
         self.peek(1)
@@ -169,17 +179,23 @@ class Limits:
     """What is left of the limits of one initrd."""
 
     def __init__(self) -> None:
+        self._archives = MAX_ARCHIVES
+        self._content = MAX_CONTENT
         self._expanded = MAX_EXPANDED
         self._files = MAX_FILES
 
-    def spend(self, expanded: int = 0, files: int = 0) -> None:
-        """Count bytes and files.
+    def spend(self, *, archives: int = 0, content: int = 0,
+              expanded: int = 0, files: int = 0) -> None:
+        """Count archives, files, and bytes of both.
 
         :raises UnreadableError: a limit is reached.
         """
+        self._archives -= archives
+        self._content -= content
         self._expanded -= expanded
         self._files -= files
-        if self._expanded < 0 or self._files < 0:
+        if min(self._archives, self._content, self._expanded,
+               self._files) < 0:
             raise UnreadableError('it is too large')
 
 
@@ -188,8 +204,8 @@ def files(chunks: Iterator[bytes], wanted: Callable[[str], bool],
     """Yield the name of each file, and its content if it is wanted.
 
     :param chunks: the initrd
-    :param wanted: whether to read the content of the file with a name: at
-        most :data:`MAX_CONTENT` bytes; otherwise the content is empty
+    :param wanted: whether to read the content of the file with a name;
+        otherwise the content is empty
     :raises UnreadableError: not all of it can be read.
     """
     yield from _archives(_Stream(chunks), wanted, Limits(), True)
@@ -199,8 +215,10 @@ def _archives(stream: _Stream, wanted: Callable[[str], bool], limits: Limits,
               is_outer: bool) -> Iterator[tuple[str, bytes]]:
     while head := stream.peek(_LONGEST_MAGIC):
         if not head[0]:
-            stream.read(1)
-        elif head.startswith(_MAGICS):
+            stream.skip_zeros()
+            continue
+        limits.spend(archives=1)
+        if head.startswith(_MAGICS):
             yield from _archive(stream, wanted, limits)
         elif is_outer:
             yield from _archives(
@@ -229,7 +247,7 @@ def _expand(stream: _Stream, make: Callable[[], _Decompressor],
                 if not data:
                     raise UnreadableError('it is cut off')
             expanded = decompressor.decompress(data, _CHUNK)
-            limits.spend(len(expanded))
+            limits.spend(expanded=len(expanded))
             if expanded:
                 yield expanded
     except UnreadableError:
@@ -246,8 +264,10 @@ def _archive(stream: _Stream, wanted: Callable[[str], bool],
     while True:
         header = stream.read(_HEADER_SIZE)
         try:
+            # int() would accept signs.
             size, name_size = (
-                int(header[part], 16) for part in (_SIZE, _NAME_SIZE))
+                int.from_bytes(bytes.fromhex(header[part].decode()), 'big')
+                for part in (_SIZE, _NAME_SIZE))
         except ValueError:
             raise UnreadableError('it is damaged') from None
         if not header.startswith(_MAGICS) or name_size > _MAX_NAME:
@@ -260,7 +280,8 @@ def _archive(stream: _Stream, wanted: Callable[[str], bool],
         text = name.decode('utf-8', 'replace')
         content = b''
         if wanted(text):
-            content = stream.read(min(size, MAX_CONTENT))
+            limits.spend(content=size)
+            content = stream.read(size)
         stream.skip(size - len(content))
         stream.skip((start - stream.offset) % _ALIGNMENT)
         yield text, content

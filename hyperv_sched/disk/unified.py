@@ -31,12 +31,10 @@ _KERNEL, _VERSION, _INITRD = b'.linux', b'.uname', b'.initrd'
 _MAX_VERSION = 256
 _CHUNK = 256 * 1024
 
-_FILE = re.compile(
-    r'(?:.*/)?lib/modules/(?P<version>[^/]+)/(?:.*/)?(?P<driver>'
-    rf'{"|".join(DRIVERS)})\.ko(?:\.\w+)?')
-_LIST = re.compile(
-    r'(?:.*/)?lib/modules/(?P<version>[^/]+)/modules\.builtin')
-_LISTED = re.compile(rf'(?:.*/)?(?P<driver>{"|".join(DRIVERS)})\.ko')
+_MODULES = '/lib/modules/'
+_LIST = 'modules.builtin'
+#: A module, which may be compressed.
+_MODULE = re.compile(rf'({"|".join(DRIVERS)})\.ko(?:\.\w+)?')
 
 #: Where a driver is.
 BUILT_IN, IN_INITRD, MISSING = 'built in', 'initrd', 'missing'
@@ -80,16 +78,16 @@ def _find(contents: pe.Contents,
     found: dict[tuple[str, str], str] = {}
     listed: set[str] = set()
     try:
-        for name, content in initrd.files(
-                _chunks(contents, size), lambda name: bool(
-                    _LIST.fullmatch(name))):
-            if match := _FILE.fullmatch(name):
-                found[match['version'], match['driver']] = IN_INITRD
-            elif match := _LIST.fullmatch(name):
-                listed.add(match['version'])
+        for name, content in initrd.files(_chunks(contents, size), _is_list):
+            kernel, path = _split(name)
+            if path == _LIST:
+                listed.add(kernel)
                 for line in content.decode('utf-8', 'replace').split():
-                    if entry := _LISTED.fullmatch(line):
-                        found[match['version'], entry['driver']] = BUILT_IN
+                    driver = _driver(line)
+                    if driver:
+                        found[kernel, driver] = BUILT_IN
+            elif driver := _driver(path):
+                found[kernel, driver] = IN_INITRD
     except initrd.UnreadableError:
         return None
     if not version and len(listed) == 1:
@@ -97,6 +95,25 @@ def _find(contents: pe.Contents,
     if version not in listed:
         return None
     return {name: found.get((version, name), MISSING) for name in DRIVERS}
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Return the kernel that a file is for, and the path among its modules.
+
+    :returns: empty strings for a file that is not for a kernel
+    """
+    kernel, _, path = f'/{name}'.partition(_MODULES)[2].partition('/')
+    return kernel, path
+
+
+def _is_list(name: str) -> bool:
+    return _split(name)[1] == _LIST
+
+
+def _driver(path: str) -> str | None:
+    """Return the driver that a module has; None for another file."""
+    match = _MODULE.fullmatch(path.rpartition('/')[2])
+    return match[1] if match else None
 
 
 def _chunks(contents: pe.Contents, size: int) -> Iterator[bytes]:

@@ -31,6 +31,17 @@ class NormaliseTestCase(base.TestCase):
                 'architecture': 'amd64', 'hw_architecture': 'X86_64',
                 'vm_mode': 'hv'}))
 
+    def test_value_is_the_one_that_nova_reads(self):
+        for name, value, read in (
+                ('architecture', 'i386', 'i686'),
+                ('architecture', 'X86_32P', 'i686'),
+                ('architecture', 'AArch64', 'AArch64'),
+                ('hypervisor_type', 'QEMU', 'QEMU'),
+                ('hypervisor_type', 'HYPERV', 'hyperv'),
+                ('hw_vm_mode', 'Baremetal', 'hvm'),
+                ('hw_vm_mode', 'PV', 'PV')):
+            self.assertEqual({name: read}, document.normalize({name: value}))
+
     def test_refuses_what_is_no_object(self):
         for raw in ([], 'text', 1, None):
             self.assertRaises(

@@ -192,7 +192,7 @@ class CrashTestCase(testtools.TestCase):
                                    side_effect=LookupError('oops')):
                 exc = self.assertRaises(
                     exception.UploadException, judge.execute, path.as_uri())
-            self.assertIn('a mistake to report (LookupError: oops)',
+            self.assertIn('please report it (LookupError: oops)',
                           str(exc))
         self.assertIn('Traceback', log.output)
         action.__enter__.assert_not_called()

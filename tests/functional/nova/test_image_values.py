@@ -116,6 +116,29 @@ class ValuesTestCase(testtools.TestCase):
             self.assertIn(value.lower(), nova_values.ENUMERATIONS[used])
             self.assertNotIn(value.lower(), enumeration(name))
 
+    def test_rules_judge_the_value_that_nova_reads(self):
+        for name, values in (
+                ('img_hv_type', ('HyperV', 'hyperv', 'QEMU')),
+                ('hw_vm_mode', ('HVM', 'hv', 'Baremetal', 'xen')),
+                ('hw_architecture', (
+                    'X86_64', 'amd64', 'I686', 'i386', 'i486', 'i586',
+                    'x86_32', 'X86_32P', 'AArch64', 'armv7l'))):
+            for value in values:
+                read = getattr(objects.ImageMeta.from_dict(
+                    {'properties': {name: value}}).properties, name)
+                image = {'hw_machine_type': 'hyperv-gen1',
+                         'hypervisor_type': 'hyperv'}
+                judged = [
+                    [(f.code, f.severity) for f in validators.validate(
+                        document.normalize({**image, name: text}))]
+                    for text in (value, read)]
+                self.assertEqual(judged[1], judged[0], value)
+                self.assertEqual(
+                    read not in ('hyperv', 'hvm', 'x86_64', 'i686'),
+                    ('HV128', 'error') in judged[0]
+                    or ('HV121', 'error') in judged[0]
+                    or ('HV118', 'error') in judged[0], value)
+
     def test_intended_value_is_valid(self):
         for name, value in (('architecture', 'x64'), ('os_type', 'Win?'),
                             ('os_type', 'windows2022'),

@@ -96,6 +96,18 @@ class ConsoleTestCase(base.TestCase):
             boot_stages.Result(Stage.ERROR, 'error: disk is full.'),
             self.console(STARTING, 'error: disk is full.\r\n').find_last())
 
+    def test_errors_are_found_in_any_number_of_empty_lines(self):
+        for flood in ('\n' * 16000, '\r \r' * 5000, '\n' + ' ' * 16000):
+            for error in ('error: disk is full.', 'Failed to open x',
+                          'Could not read x',
+                          'x: start_image() returned Not Found'):
+                self.assertEqual(
+                    boot_stages.Result(Stage.ERROR, error),
+                    self.console(STARTING, flood, f'\n  {error}\r\n',
+                                 flood[:50]).find_last())
+        self.assertEqual(Stage.LOADER, self.console(
+            STARTING, 'no error: here\n', 'error:\n').find_last().stage)
+
     def test_flood_keeps_the_first_messages(self):
         console = self.console(
             failed('load', 'Access Denied'), *['x' * 5000] * 10, SHELL)

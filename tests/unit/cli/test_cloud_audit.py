@@ -9,6 +9,9 @@ import re
 import jsonschema
 from prometheus_client import parser
 
+from hyperv_sched import audit
+from hyperv_sched import compatibility
+from hyperv_sched.cli import audit_output
 from tests.unit.cli import base
 
 ETC = pathlib.Path(__file__).parents[3] / 'etc/hyperv-sched'
@@ -49,6 +52,19 @@ class AuditTestCase(base.CommandTestCase):
              '2 hosts, 2 of Hyper-V, 1 without a version', '0 servers', '',
              'error    HV403  host-version-unknown', '  1 host: b'],
             out.splitlines()[:6])
+
+    def test_servers_of_unknown_images_are_counted(self):
+        for number, line in (
+                (0, None),
+                (1, '(1 server with a root volume or a deleted image)'),
+                (2, '(2 servers with a root volume or a deleted image)')):
+            stream = io.StringIO()
+            audit_output.write_text(audit.audit((), (), [
+                audit.Server(str(index), '', '', 'host')
+                for index in range(number)], compatibility.Policy()), stream)
+            lines = [text for text in stream.getvalue().splitlines()
+                     if text.startswith('(')]
+            self.assertEqual([line] if line else [], lines)
 
     def test_images_without_the_trait_are_one_paragraph(self):
         hosts = [host('a', traits=['CUSTOM_HYPERV_GEN2'])]

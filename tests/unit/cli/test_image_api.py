@@ -279,6 +279,7 @@ class ImageAPITestCase(base.TestCase):
                 (b'<html><body><h1>400</h1>\nThe reason<br /><br />\n\n'
                  b'</body></html>', 'The reason'),
                 (b'plain', 'plain'), (b'', 'Odd'),
+                (b'<h1>400</h1><<b>1 < 2</b>', '< 1 < 2'),
                 (b'\x1b[2J\xff', '\\x1b[2J\ufffd')):
             self.assertEqual(
                 f'the cloud responds with 400: {reason}', self.error(

@@ -41,8 +41,8 @@ class LintTestCase(base.CommandTestCase):
             code, out, err = self.run_command(
                 'image', 'lint', '-f', 'json', bad, good)
         self.assertEqual(2, code)
-        self.assertIn(f'{bad}: cannot be read: hyperv-sched fails on it, '
-                      'which is a mistake to report (RecursionError: too '
+        self.assertIn(f'{bad}: cannot be read: this is a bug in '
+                      'hyperv-sched, please report it (RecursionError: too '
                       'deep)', err)
         self.assertNotIn(good, err)
 
@@ -61,8 +61,8 @@ class LintTestCase(base.CommandTestCase):
                 'image', 'lint', '-f', 'value', '-c', 'image',
                 '--image-json', '-', stdin=json.dumps(documents))
         self.assertEqual((2, 'b\n'), (code, out))
-        self.assertEqual('a: hyperv-sched fails on it, which is a mistake to '
-                         'report (LookupError: oops)\n', err)
+        self.assertEqual('a: this is a bug in hyperv-sched, please report it '
+                         '(LookupError: oops)\n', err)
 
     def test_closed_standard_output_exits_2(self):
         with mock.patch.object(sys, 'stdout', None), \
@@ -288,13 +288,35 @@ class LintTestCase(base.CommandTestCase):
                 (str(self.directory), 'Name the files in it', others),
                 (str(self.directory), 'has no file to lint', [('lint',)]),
                 ('-', 'Save the image to a file', [('lint',), *others]),
-                ('http://a/b.vhdx', 'Download the image',
+                ('http://a/b.vhdx', 'Download it to a file',
                  [('lint',), *others])):
             for command in commands:
                 code, _, err = self.run_command('image', *command, name)
                 self.assertEqual(2, code)
                 self.assertTrue(err.startswith(f'{name}: '), err)
                 self.assertIn(hint, err)
+
+    def test_document_that_is_not_a_file_has_no_advice_on_disks(self):
+        directory = str(self.directory)
+        for name, reason in (
+                (directory, 'cannot be read: Is a directory'),
+                ('https://a/b.json',
+                 'URLs are not opened. Download it to a file')):
+            for command in (
+                    ('image', 'lint', '--image-json', name),
+                    ('host', 'explain', '--hosts', name, '--property', 'a=b'),
+                    ('cloud', 'audit', '--hosts', name, '--images', 'x')):
+                self.assertEqual((2, '', f'{name}: {reason}\n'),
+                                 self.run_command(*command))
+
+    def test_standard_input_that_cannot_be_read(self):
+        stdin = mock.Mock()
+        stdin.buffer.read.side_effect = OSError(5, 'Input/output error')
+        with contextlib.redirect_stderr(io.StringIO()) as err, \
+                mock.patch.object(sys, 'stdin', stdin):
+            code = main.main(['image', 'lint', '--image-json', '-'])
+        self.assertEqual((2, '-: cannot be read: Input/output error\n'),
+                         (code, err.getvalue()))
 
 
 class DocumentsTestCase(base.CommandTestCase):

@@ -58,10 +58,15 @@ class FilesTestCase(base.TestCase):
             [('a', b'1'), ('directory/b', b''), ('c' * 200, b'')],
             read(initrds.archive(FILES), lambda name: name == 'a'))
 
-    def test_content_is_cut(self):
-        with mock.patch.object(initrd, 'MAX_CONTENT', 3):
-            self.assertEqual([('a', b'123'), ('b', b'')],
-                             read(initrds.archive({'a': b'12345', 'b': b''})))
+    def test_content_of_all_files_is_limited(self):
+        data = initrds.archive({'a': b'12345', 'b': b'678', 'c': b''})
+        with mock.patch.object(initrd, 'MAX_CONTENT', 8):
+            self.assertEqual(
+                [('a', b'12345'), ('b', b'678'), ('c', b'')], read(data))
+        with mock.patch.object(initrd, 'MAX_CONTENT', 7):
+            self.refused(data, 'too large')
+            self.assertEqual(
+                3, len(read(data, lambda name: name != 'b')))
 
     def test_no_data_has_no_files(self):
         for data in (b'', bytes(1000)):
@@ -82,6 +87,8 @@ class FilesTestCase(base.TestCase):
         for data in (
                 plain[:54] + b'zzzzzzzz' + plain[62:],
                 plain[:94] + b'00010000' + plain[102:],
+                plain[:54] + b'-0000001' + plain[62:],
+                plain[:94] + b'-0000001' + plain[102:],
                 gzip.compress(b'text'),
                 b'\x1f\x8b' + bytes(100), b'BZh9' + bytes(100),
                 b'\xfd7zXZ\0' + bytes(100),
@@ -105,6 +112,21 @@ class FilesTestCase(base.TestCase):
             self.refused(data, 'too large')
         with mock.patch.object(initrd, 'MAX_FILES', 10):
             self.assertEqual(9, len(read(data)))
+
+    def test_number_of_archives_is_limited(self):
+        for archive in (initrds.archive({}), gzip.compress(b''),
+                        bz2.compress(b'') + bytes(4)):
+            with mock.patch.object(initrd, 'MAX_ARCHIVES', 9):
+                self.assertEqual([], read(9 * archive))
+                self.refused(10 * archive, 'too large')
+
+    def test_zeros_are_not_read_one_by_one(self):
+        zeros = bytes(10 ** 6)
+        for data in (zeros, gzip.compress(zeros)):
+            with mock.patch.object(initrd._Stream, 'peek', autospec=True,
+                                   side_effect=initrd._Stream.peek) as peek:
+                self.assertEqual([], read(data, size=256 * 1024))
+            self.assertLess(peek.call_count, 50)
 
     def test_memory_of_xz_is_limited(self):
         data = lzma.compress(initrds.archive(FILES), filters=[

@@ -73,6 +73,21 @@ class UnifiedTestCase(base.TestCase):
         for initrd in (None, b'damaged', initrds.archive({'a': b''})):
             self.assertIsNone(self.check(None, initrd))
 
+    def test_only_modules_of_a_kernel_count(self):
+        listed = initrds.initrd(VERSION)
+        for name, expected in (
+                ('lib/modules/6.1.0-1-amd64/hv_storvsc.ko', 'initrd'),
+                ('./usr/lib/modules/6.1.0-1-amd64/updates/hv_storvsc.ko.zst',
+                 'initrd'),
+                ('mylib/modules/6.1.0-1-amd64/hv_storvsc.ko', 'missing'),
+                ('lib/modules/6.1.0-1-amd64/my-hv_storvsc.ko', 'missing'),
+                ('lib/modules/6.1.0-1-amd64/hv_storvsc.ko/a', 'missing'),
+                ('lib/modules/6.1.0-1-amd64/hv_storvsc', 'missing'),
+                ('lib/modules/hv_storvsc.ko', 'missing'),
+                ('hv_storvsc.ko', 'missing')):
+            self.check(('missing', expected),
+                       listed + initrds.archive({name: b''}))
+
     def test_the_only_entry_of_systemd_boot(self):
         menu = signing.program(sdmagic=b'#### LoaderInfo: systemd-boot 257')
         image = signing.program(
