@@ -102,7 +102,9 @@ def _make_python() -> None:
     (PYTHON / 'DLLs').mkdir(parents=True)
     requirements = HOME / 'requirements.txt'
     requirements.write_text(_BINARIES)
-    _install_packages(HOME / 'binaries', '--no-deps', '--require-hashes',
+    # uv verifies the hash. --require-hashes would refuse constraints that a
+    # machine has for other packages.
+    _install_packages(HOME / 'binaries', '--no-deps',
                       '--requirement', requirements)
     for path in (HOME / 'binaries/deploy_libs').iterdir():
         name = path.name.lower()
