@@ -116,9 +116,11 @@ def _make_python() -> None:
     shutil.rmtree(HOME / 'binaries')
     shutil.copytree(
         sysconfig.get_path('stdlib'), PYTHON / 'Lib',
+        # With EXTERNALLY-MANAGED, of a distribution, pip would refuse to
+        # install.
         ignore=shutil.ignore_patterns(
-            '__pycache__', 'config-*', 'dist-packages', 'lib-dynload',
-            'site-packages', 'sitecustomize.py', 'test'))
+            'EXTERNALLY-MANAGED', '__pycache__', 'config-*', 'dist-packages',
+            'lib-dynload', 'site-packages', 'sitecustomize.py', 'test'))
     (PYTHON / 'Lib/site-packages').mkdir()
     (PYTHON / 'Lib/sitecustomize.py').write_text(_SITE_CUSTOMIZE)
     dll = PYTHON / 'python311.dll'
