@@ -166,18 +166,15 @@ class Image:
     def changed(self, name: str, value: str | None) -> Image | None:
         """Return the image with another value of a property.
 
-        :returns: None if the image has more errors then, is not for Hyper-V
-            any more, or is no image document
+        :returns: None if the image has more errors then, or is not for
+            Hyper-V any more
         """
         record = {key: old for key, old in self.record.items()
                   if key != name}
         if value is not None:
             record[name] = value
-        try:
-            document = image_document.add_flavor(
-                image_document.normalize(record), self._extra_specs)
-        except image_document.InvalidDocumentError:
-            return None
+        document = image_document.add_flavor(
+            image_document.normalize(record), self._extra_specs)
         if 'content' in self.document:
             document['content'] = self.document['content']
         findings = validators.validate(document)

@@ -20,7 +20,7 @@ _HYPERV_FORMATS = ('vhd', 'vhdx')
 _DISK_FORMATS = ('iso', 'qcow2', 'raw', 'vdi', 'vhd', 'vhdx', 'vmdk')
 _GIB = 1024 ** 3
 #: Largest integer in the database of Glance.
-_MAX_MIN_DISK = 2 ** 31 - 1
+MAX_MIN_DISK = 2 ** 31 - 1
 
 
 def infer_properties(content: Mapping[str, Any]) -> dict[str, str]:
@@ -74,7 +74,7 @@ def infer_members(content: Mapping[str, Any],
     if content['format'] in _DISK_FORMATS:
         members['disk_format'] = content['format']
     min_disk = -(-_required_size(content) // _GIB)
-    if 0 < min_disk <= _MAX_MIN_DISK:
+    if 0 < min_disk <= MAX_MIN_DISK:
         members['min_disk'] = min_disk
     generation = document.get('hw_machine_type', _generation(content))
     if generation:

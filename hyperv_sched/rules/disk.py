@@ -155,7 +155,9 @@ def _min_disk(document: Document) -> dict[str, str]:
     content = document['content']
     size = max(content.get(name.removeprefix('content.')) or 0
                for name in _SIZES)
-    return {'min_disk': str(-(-size // _GIB))}
+    min_disk = -(-size // _GIB)
+    return ({'min_disk': str(min_disk)}
+            if min_disk <= inferred.MAX_MIN_DISK else {})
 
 
 RULES = (

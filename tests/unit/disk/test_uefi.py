@@ -67,6 +67,10 @@ class LoaderTestCase(base.TestCase):
             [f'\\EFI\\{number}\\grubx64.efi' for number in range(4)],
             {f'EFI/{number}/grubx64.efi': GRUB for number in range(5)})
 
+    def test_file_is_no_directory_of_loaders(self):
+        self.assertMissing([], {'EFI': GRUB})
+        self.assertMissing([], {'EFI/debian': GRUB})
+
     def test_directory_is_no_loader(self):
         self.assertLoaderFails('loader-missing', {LOADER + '/X': b''})
 

@@ -109,6 +109,12 @@ BY_DISK = (
     ({**GOOD, 'min_disk': 1}, {**UEFI, 'virtual_size': 2 ** 30 + 1},
      {'min_disk': '2'}),
     ({**GOOD, 'min_disk': 1}, UEFI, {}),
+    # The largest number that Glance stores, and a size that is not true.
+    ({**GOOD, 'min_disk': 1}, {**UEFI, 'virtual_size': 2147483647 * 2 ** 30},
+     {'min_disk': '2147483647'}),
+    ({**GOOD, 'min_disk': 1},
+     {**UEFI, 'virtual_size': 2147483647 * 2 ** 30 + 1}, {}),
+    ({**GOOD, 'min_disk': 1}, {**UEFI, 'virtual_size': 2 ** 63}, {}),
 )
 
 
