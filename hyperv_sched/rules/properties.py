@@ -108,10 +108,14 @@ def _os_type_of_disk(document: Document) -> dict[str, str]:
 
 
 def _sync_legacy_names(document: Document) -> dict[str, str]:
-    """Give old names the values that Nova reads under the new ones."""
+    """Give old names the values that Nova reads under the new ones.
+
+    A value that Nova refuses is not in the document.
+    """
     return {f'overridden.{legacy}': document[names.USED.get(name, name)]
             for name, legacy in names.LEGACY.items()
-            if legacy in document['overridden']}
+            if legacy in document['overridden']
+            and names.USED.get(name, name) in document}
 
 
 def _hvm(_document: Document) -> dict[str, str]:
