@@ -103,6 +103,8 @@ def read(path: str) -> Paste:
         raise results.FileError(
             f'{path} is not a paste file: {exc.message.splitlines()[0]}'
         ) from None
+    except UnicodeDecodeError:
+        raise results.FileError(f'{path} is not UTF-8 text') from None
     apps: dict[str, Mapping[str, str]] = {}
     filters: dict[str, Mapping[str, str]] = {}
     for section in parser.sections():
