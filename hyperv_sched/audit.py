@@ -70,6 +70,8 @@ class ImageGroup:
     """One for each group of hosts."""
     accepted: int
     """The number of hosts that can run the images."""
+    available: int
+    """The number of those that are up and enabled."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +148,20 @@ class _Kind:
     def __init__(self, image: explanation.Image) -> None:
         self.image = image
         self.members: list[AuditedImage] = []
+        self.group: ImageGroup | None = None
+        """The images and their verdicts; None for another hypervisor."""
+
+    def compare(self, groups: Sequence[inventory.HostGroup]) -> None:
+        """Compare the images with all hosts, if they are for Hyper-V."""
+        if self.image.requirement.is_for_hyperv:
+            verdicts = tuple(self.image.compare(group.example)
+                             for group in groups)
+            self.group = ImageGroup(
+                tuple(self.members), self.image.requirement, verdicts,
+                explanation.count_accepted(groups, verdicts),
+                sum(len(group.hosts) for group, verdict in zip(
+                    groups, verdicts, strict=True)
+                    if verdict.accepted and group.example.is_available))
 
 
 def audit(images: Iterable[tuple[image_document.Record,
@@ -176,34 +192,28 @@ def audit(images: Iterable[tuple[image_document.Record,
                     for finding in findings)
     groups = inventory.group(hosts, explanation.relevant_traits(
         kind.image for kind in kinds.values()))
-    compared: dict[int, ImageGroup] = {}
     for kind in kinds.values():
-        if kind.image.requirement.is_for_hyperv:
-            verdicts = tuple(
-                kind.image.compare(group.example) for group in groups)
-            compared[id(kind)] = ImageGroup(
-                tuple(kind.members), kind.image.requirement, verdicts,
-                explanation.count_accepted(groups, verdicts))
-    entries += _image_entries(kinds.values(), compared, groups)
+        kind.compare(groups)
+    entries += _image_entries(kinds.values(), groups)
     entries += _trait_entries(kinds.values(), groups, policy)
     entries += _host_entries(groups, policy)
-    located = [(server, compared.get(id(by_image.get(server.image))))
-               for server in servers]
-    entries += _server_entries(located, groups)
+    entries += _server_entries(servers, by_image, groups)
     return Audit(
-        tuple(groups), tuple(compared.values()), others, len(servers),
+        tuple(groups), tuple(
+            kind.group for kind in kinds.values() if kind.group is not None),
+        others, len(servers),
         sum(server.image not in by_image for server in servers),
         tuple(entries))
 
 
-def _image_entries(kinds: Iterable[_Kind], compared: Mapping[int, ImageGroup],
+def _image_entries(kinds: Iterable[_Kind],
                    groups: Sequence[inventory.HostGroup]) -> Iterator[Entry]:
     total = sum(len(group.hosts) for group in groups)
     hyperv = sum(len(group.hosts) for group in groups
                  if group.example.capability.is_hyperv)
     tried = 0
     for kind in kinds:
-        group = compared.get(id(kind))
+        group = kind.group
         if group is None or not total:
             continue
         if not group.accepted:
@@ -327,29 +337,23 @@ def _host_entries(groups: Sequence[inventory.HostGroup],
 
 
 def _server_entries(
-        servers: Iterable[tuple[Server, ImageGroup | None]],
+        servers: Iterable[Server], by_image: Mapping[str, _Kind],
         groups: Sequence[inventory.HostGroup]) -> Iterator[Entry]:
     """Yield findings on servers of generation 2."""
     group_of = {host.service_host: index
                 for index, group in enumerate(groups) for host in group.hosts}
-    available = [group.example.is_available for group in groups]
-    targets: dict[int, int] = {}
-    for server, image in servers:
+    for server in servers:
+        kind = by_image.get(server.image)
+        image = kind.group if kind is not None else None
         if image is None or not server.host or (
                 image.requirement.generation != names.GENERATION_2
                 and image.requirement.invalid is None):
             continue
-        verdicts = image.verdicts
-        if id(image) not in targets:
-            targets[id(image)] = sum(
-                len(group.hosts) for group, verdict, usable in zip(
-                    groups, verdicts, available, strict=True)
-                if usable and verdict.accepted)
-        count = targets[id(image)]
+        verdicts, count = image.verdicts, image.available
         own = group_of.get(server.host)
         verdict = None if own is None else verdicts[own]
-        if verdict and own is not None and verdict.accepted and (
-                available[own]):
+        if own is not None and verdicts[own].accepted and (
+                groups[own].example.is_available):
             count -= 1
         if verdict and verdict.errors:
             yield Entry('server', server.id, server.name,
@@ -357,19 +361,18 @@ def _server_entries(
                             '-', cause=verdict.errors[0]))
         if count < 1:
             yield Entry('server', server.id, server.name,
-                        _finding('HV507', _other_hosts(
-                            groups, verdicts, available, own)))
+                        _finding('HV507', _other_hosts(groups, verdicts, own)))
 
 
 def _other_hosts(groups: Sequence[inventory.HostGroup],
                  verdicts: Sequence[explanation.Verdict],
-                 available: Sequence[bool], own: int | None) -> str:
+                 own: int | None) -> str:
     """Say what prevents the other hosts."""
     refused = _reasons(groups, verdicts)
     down = sum(len(group.hosts) - (index == own)
-               for index, (group, verdict, usable) in enumerate(zip(
-                   groups, verdicts, available, strict=True))
-               if verdict.accepted and not usable)
+               for index, (group, verdict) in enumerate(zip(
+                   groups, verdicts, strict=True))
+               if verdict.accepted and not group.example.is_available)
     parts = [refused] if refused else []
     if down:
         parts.append(f'{_hosts(down)} down or disabled')
