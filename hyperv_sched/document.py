@@ -15,6 +15,7 @@ import json
 from typing import Any
 from typing import NewType
 
+from hyperv_sched import inferred
 from hyperv_sched import names
 from hyperv_sched import nova_values
 from hyperv_sched import rules
@@ -91,7 +92,8 @@ def flatten(raw: object) -> Record:
             raise InvalidDocumentError(f'{name} must be a string')
     min_disk = document.get('min_disk', 0)
     if isinstance(min_disk, str) and min_disk.isascii() and (
-            min_disk.isdecimal() and len(min_disk) <= 10):
+            min_disk.isdecimal() and len(min_disk) <= 10
+            and int(min_disk) <= inferred.MAX_MIN_DISK):
         document['min_disk'] = int(min_disk)
     elif isinstance(min_disk, float) and min_disk.is_integer():
         # JSON Schema takes 1.0 for an integer, and so does Glance.
