@@ -69,7 +69,7 @@ class ClientCommandTestCase(testtools.TestCase):
     """The openstack client has these commands, and they these options."""
 
     #: Those of osc-placement, which is not installed, and of this package.
-    OTHERS = ('resource provider ', 'hyperv ')
+    OTHERS = ('resource provider', 'hyperv')
 
     @classmethod
     def setUpClass(cls):
