@@ -7,6 +7,7 @@ rule whose code is in the fault of a server.
 
 import dataclasses
 import json
+import textwrap
 
 from docutils import nodes
 from docutils import statemachine
@@ -16,10 +17,14 @@ from sphinx.util import docutils
 from hyperv_sched import rules
 from hyperv_sched.cli import rule as rule_command
 
+#: Longer lines are in the schema, and in ``rule show``.
+_MAX_LINE = 76
+
 
 def _example(document):
-    return [f'    {line}' for line in
-            json.dumps(document, indent=4)[2:-2].splitlines()]
+    return '\n'.join(
+        line if len(line) <= _MAX_LINE else f'{line[:_MAX_LINE]}...'
+        for line in json.dumps(document, indent=0)[2:-2].splitlines())
 
 
 def _variant(name, variant):
@@ -37,10 +42,12 @@ def _failure(failure):
 
 
 def _examples(title, examples):
-    lines = []
-    for example in examples:
-        lines += [f'{title}::', '', *_example(example), '']
-    return lines
+    if not examples:
+        return []
+    # Some differ only in what is left out.
+    distinct = [*dict.fromkeys(map(_example, examples))]
+    text = '\n\n'.join(distinct[:rule_command.MAX_EXAMPLES])
+    return [f'{title}::', '', *textwrap.indent(text, '    ').splitlines(), '']
 
 
 def _section(rule):
@@ -49,8 +56,8 @@ def _section(rule):
     return [
         f'.. _{rule.code}:', '', title, '-' * len(title), '',
         *(line for reason in rule.reasons for line in (marked(reason), '')),
-        *_examples('Wrong', wrong[:rule_command.MAX_EXAMPLES]),
-        *_examples('Right', right[:rule_command.MAX_EXAMPLES]),
+        *_examples('Wrong', wrong),
+        *_examples('Right', right),
         f':Severity: {rule.severity}',
         f':Message: {marked(rule.message)}',
         f':Required: {marked(rule.required)}',
@@ -97,7 +104,7 @@ class FailureTable(_RulesDirective):
                    for text in dataclasses.astuple(rule.failure)))
                 for rule in found if rule.failure]
         return ['.. list-table::', '   :header-rows: 1',
-                '   :widths: 10, 32, 29, 29', '',
+                '   :class: answers', '   :widths: 10, 32, 29, 29', '',
                 *(f'   {" " if column else "*"} - {cell}'
                   for row in (head, *rows)
                   for column, cell in enumerate(row)), '']

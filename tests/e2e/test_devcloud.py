@@ -1,10 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cloud itself does what the stories stand on."""
 
+import os
+import subprocess
+
 import openstack
 
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
+from tools.cloud import state as cloud_state
+
+TOUR = cloud_state.TOP / 'doc/source/devcloud-tour.sh'
 
 
 class ServicesTestCase(base.StoryTestCase):
@@ -150,3 +156,34 @@ class OperationsTestCase(base.StoryTestCase):
         self.compute.start_server(self.server.id)
         self.assertEqual('ACTIVE', self.cloud.settle(
             self.server, 'ACTIVE', 'ERROR').status)
+
+
+class TourTestCase(base.StoryTestCase):
+    """The tour of the documentation, in this cloud."""
+
+    def remove(self):
+        admin = self.cloud.admin
+        for server in admin.compute.servers(all_projects=True):
+            if server.name in ('web', 'old'):
+                self.cloud.delete(server.id)
+        for image in admin.image.images():
+            if image.name in ('good', 'bad'):
+                admin.image.delete_image(image)
+
+    def test_tour(self):
+        up, *lines, down = [
+            line for line in TOUR.read_text().splitlines()
+            if line and not line.startswith('#')]
+        self.assertEqual(('tools/devcloud up', 'tools/devcloud down'),
+                         (up, down))
+        self.addCleanup(self.remove)
+        done = subprocess.run(
+            ['bash', '-c', '\n'.join(lines).replace(
+                '/tmp', str(self.cloud.directory))],
+            cwd=cloud_state.TOP, stdout=subprocess.PIPE, text=True,
+            stderr=subprocess.STDOUT, check=False, env={
+                **os.environ, 'PYTHONWARNINGS': 'ignore'})
+        # The linter and the task of the image; the log of the scheduler.
+        for words, count in (('HV302', 2), ('| ACTIVE ', 1), ('HV402', 1)):
+            self.assertGreaterEqual(
+                done.stdout.count(words), count, done.stdout)

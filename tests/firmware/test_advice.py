@@ -439,7 +439,7 @@ PREPARE = pathlib.Path(__file__).parents[2] / 'doc/source/prepare.rst'
 #: tests run.
 ELSEWHERE = (
     'create vdisk', 'dism', 'dir S:', r'C:\Windows', 'mbr2gpt', 'ls /boot',
-    'cd /boot', 'grub-install', "echo 'add_drivers", 'printf', '--property',
+    'cd /boot', 'grub-install', "echo 'add_drivers", 'printf', 'openstack',
     # The disks of these tests have no kernel.
     'hyperv-sched image boot',
     'hyperv-sched image lint', 'hyperv-sched image upload', 'tools/')

@@ -304,9 +304,9 @@ class ToxTestCase(testtools.TestCase):
             {'docs', 'e2e-ci', 'firmware-ci', 'functional', 'mypy', 'nova28',
              'packaging', 'pep8', 'unit'}, {*checks.default_environments()})
 
-    def test_nightly_runs_all_but_short_forms_and_what_writes_files(self):
+    def test_nightly_runs_all_but_short_forms_writers_and_linkcheck(self):
         self.assertEqual(
-            {'bench', 'e2e-ci', 'firmware-ci', 'genconfig'},
+            {'bench', 'e2e-ci', 'firmware-ci', 'genconfig', 'linkcheck'},
             checks.environments().keys() - checks.NIGHTLY.keys())
         self.assertLessEqual(
             checks.NIGHTLY.keys(), checks.environments().keys())
