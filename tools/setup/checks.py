@@ -99,10 +99,12 @@ _ENVIRONMENT_SIZE = 250
 #: MiB for a cloud of processes, and for disk images.
 _SIZES = {'e2e': 1200, 'soak': 1200, 'firmware': 1000, 'windows': 3000}
 
-#: The line of a log that tells most about a failure.
-_CAUSE = re.compile(
-    r'\{\d+\} .* \.\.\. FAILED|error\b|ERROR\b|Traceback'
-    r'|\s*(--> )?\S+:\d+(:\d+)?:?( |$)|.*: error: ')
+#: The line of a log that tells most about a failure: that of a failed test,
+#: otherwise that of an error, which may begin with its place.
+_CAUSES = (
+    re.compile(r'\{\d+\} .* \.\.\. FAILED'),
+    re.compile(r'error\b|ERROR\b|[\w.]+Error: |.*: error: '
+               r'|\s*(--> )?\S+:\d+(:\d+)?:?( |$)(?!.*Warning\b)'))
 
 #: What tox says after the command has failed.
 _TOX = re.compile(r'\S+: (exit|FAIL|commands_p)|  (\S+: |evaluation failed)')
@@ -360,7 +362,8 @@ class Result:
         """Return the line of its output that tells why it failed."""
         lines = [line.rstrip() for line in self.text.splitlines()
                  if line.strip() and not _TOX.match(line)]
-        return next((line for line in lines if _CAUSE.match(line)),
+        return next((line for cause in _CAUSES for line in lines
+                     if cause.match(line)),
                     lines[-1] if lines else 'no output')
 
 
