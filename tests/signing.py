@@ -49,10 +49,6 @@ class Signer:
     def encoded(self):
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
-    @property
-    def pem(self):
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
 
 @functools.cache
 def signer(name, issuer=None, key_name=None, ca=False, serial=None,

@@ -274,10 +274,14 @@ def _text(result: explanation.Explanation,
 
 
 def _stock_lines(result: explanation.Explanation) -> Iterator[str]:
-    wrong, unknown = result.stock(True, False), result.stock(None)
-    words = f'Nova alone would let {_hosts(result.stock(True))} pass'
-    if wrong:
-        words += f', {wrong} of which cannot run the image'
+    passed, unknown = result.stock(True), result.stock(None)
+    wrong = result.stock(True, False)
+    words = f'Nova alone would let {_hosts(passed)} pass'
+    if wrong == passed == 1:
+        words += ', which cannot run the image'
+    elif wrong:
+        words += (f', {wrong if wrong < passed else "all"} of which cannot '
+                  'run the image')
     if unknown:
         words += (f'; that of {_hosts(unknown)} depends on what the API does '
                   'not show')

@@ -87,10 +87,6 @@ class Signature:
     """Why it is not a signature of the signers; '' if it is one."""
     spend: certificates.Spend
 
-    def chain(self) -> list[certificates.Certificate]:
-        """Return the first signer, its issuer and so on, by signatures."""
-        return self._issuers(self.signers[0])
-
     def anchors(self, trusted: Sequence[certificates.Certificate]
                 ) -> list[certificates.Certificate]:
         """Return the trusted certificates that the chains of signers reach.
@@ -111,6 +107,7 @@ class Signature:
 
     def _issuers(self, signer: certificates.Certificate
                  ) -> list[certificates.Certificate]:
+        """Return a signer, its issuer and so on, by signatures."""
         chain = [signer]
         seen = {signer.encoded}
         for part in chain:

@@ -82,12 +82,3 @@ class Sparse:
         self.reads += 1
         self.bytes_read += length
         return self.peek(offset, length)
-
-    def write_to(self, path):
-        """Write a sparse file to a path."""
-        with open(path, 'wb') as file:
-            file.truncate(self.size)
-            for offset, data in self.runs:
-                file.seek(offset)
-                file.write(data)
-            file.truncate(self.size)

@@ -41,6 +41,24 @@ class ExplainTestCase(base.CommandTestCase):
             self.file('image.json', json.dumps(image).encode()), *argv,
             stdin=stdin)
 
+    def test_what_nova_alone_would_do(self):
+        image = {name: value for name, value in IMAGE.items()
+                 if name != 'hypervisor_version_requires'}
+        for hosts, words in (
+                ({'a': 10000}, '1 host pass'),
+                ({'a': 6002}, '1 host pass, which cannot run the image'),
+                ({'a': 6002, 'b': 6002},
+                 '2 hosts pass, all of which cannot run the image'),
+                ({'a': 6002, 'b': 10000},
+                 '2 hosts pass, 1 of which cannot run the image')):
+            _, out, _ = self.explain(image=image, hosts=json.dumps(
+                {'hypervisors': [
+                    {'hypervisor_hostname': name, 'hypervisor_type': 'hyperv',
+                     'hypervisor_version': version}
+                    for name, version in hosts.items()]}))
+            self.assertEqual(f'  Nova alone would let {words}',
+                             out.splitlines()[1])
+
     def test_text(self):
         code, out, err = self.explain()
         self.assertEqual((0, ''), (code, err))

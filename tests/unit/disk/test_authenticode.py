@@ -63,8 +63,6 @@ class ValidTestCase(SignatureTestCase):
         self.assertEqual('sha256', signature.hash)
         self.assertEqual(hashlib.sha256(
             signing.signed_ranges(PROGRAM)).digest(), signature.digest)
-        self.assertEqual(['Leaf', 'CA'],
-                         [c.name for c in signature.chain()])
         self.assertEqual([self.anchor], signature.anchors([self.anchor]))
 
     def test_each_hash_function(self):
@@ -78,7 +76,6 @@ class ValidTestCase(SignatureTestCase):
 
     def test_the_issuer_need_not_be_in_the_table(self):
         signature, = self.read(signing.sign(PROGRAM, self.leaf)).signatures
-        self.assertEqual(['Leaf'], [c.name for c in signature.chain()])
         self.assertEqual([self.anchor], signature.anchors([self.anchor]))
 
     def test_a_longer_chain(self):
@@ -97,7 +94,6 @@ class ValidTestCase(SignatureTestCase):
         leaf = signing.signer('Leaf of Circle', circle)
         signature, = self.read(signing.sign(
             PROGRAM, leaf, circle, cross, cross)).signatures
-        self.assertEqual(3, len(signature.chain()))
         self.assertEqual([], signature.anchors([self.anchor]))
 
     def test_the_work_on_a_chain_is_charged(self):
