@@ -220,7 +220,7 @@ CORPUS = [
     starts('signed-bookworm', *disk(SHIM, DEBIAN, grub=DEBIAN_GRUB),
            telling=True, **LINUX),
     fails('signed-bookworm-windows', 'HV336', *disk(
-        SHIM, DEBIAN, grub=DEBIAN_GRUB), telling=True, **WINDOWS),
+        SHIM, DEBIAN, grub=DEBIAN_GRUB), **WINDOWS),
     starts('signed-trixie', *disk(
         loaders.shim_of('trixie'), DEBIAN, grub=loaders.grub_of('trixie')),
         **LINUX),
@@ -243,7 +243,7 @@ CORPUS = [
         grub=DEBIAN_GRUB), **LINUX),
     fails('signed-shim-in-dbx', 'HV338', *disk(
         loaders.shim_of('focal'), UBUNTU, grub=loaders.grub_of('focal')),
-        telling=True, **LINUX),
+        **LINUX),
     fails('signed-grub-in-dbx', 'HV338', *disk(
         SHIM, UBUNTU, grub=loaders.grub_of('focal')), **LINUX),
     fails('signed-sbat-old-grub', 'HV338', *disk(
@@ -295,13 +295,13 @@ CORPUS = [
         SHIM, DEBIAN, grub=changed(DEBIAN_GRUB, -500_000)), **LINUX),
     starts('signed-shim-checksum', *disk(
         loaders.stamped(SHIM, '<I', 88, 1), DEBIAN, grub=DEBIAN_GRUB),
-        telling=True, **LINUX),
+        **LINUX),
     fails('signed-shim-tailed', 'HV340', *disk(
         loaders.tailed(SHIM), DEBIAN, grub=DEBIAN_GRUB), **LINUX),
     # Certificate tables of a real shim.
     starts('signed-table-first-damaged', *disk(
         entries(SHIM, lambda parts: [damaged(parts[0]), parts[1]]), DEBIAN,
-        grub=DEBIAN_GRUB), warns='HV337', telling=True, **LINUX),
+        grub=DEBIAN_GRUB), warns='HV337', **LINUX),
     fails('signed-table-both-damaged', 'HV340', *disk(
         entries(SHIM, lambda parts: [*map(damaged, parts)]), DEBIAN,
         grub=DEBIAN_GRUB), **LINUX),
@@ -337,9 +337,8 @@ CORPUS = [
         signed(LEAF, attributes=False)), **TEST),
     fails('signed-test-self', 'HV336', *disk(signed(SELF)), **TEST),
     fails('signed-test-same-name', 'HV336', *disk(
-        signed(IMPOSTOR, SAME_NAME)), telling=True, **TEST),
-    fails('signed-test-glued', 'HV336', *disk(signed(SELF, LEAF, CA)),
-          telling=True, **TEST),
+        signed(IMPOSTOR, SAME_NAME)), **TEST),
+    fails('signed-test-glued', 'HV336', *disk(signed(SELF, LEAF, CA)), **TEST),
     fails('signed-test-names-other', 'HV340', *disk(
         signed(SELF, LEAF, CA, named=LEAF)), **TEST),
     fails('signed-test-issued-by-signer', 'HV336', *disk(
