@@ -6,7 +6,9 @@ import io
 import os
 import re
 import textwrap
+from unittest import mock
 
+from hyperv_sched import text
 from hyperv_sched.cli import main
 from tests import documentation
 
@@ -32,8 +34,10 @@ class SessionsMixin:
         (program, *argv), = documentation.split_commands(line)
         self.assertEqual('hyperv-sched', program)
         terminal = io.StringIO()
+        # The pages are for a POSIX shell, on Windows, too.
         with contextlib.redirect_stdout(terminal), \
-                contextlib.redirect_stderr(terminal):
+                contextlib.redirect_stderr(terminal), \
+                mock.patch.object(text, 'default_shell', lambda: 'sh'):
             code = main.main(argv)
         return code, terminal.getvalue()
 
