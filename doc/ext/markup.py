@@ -8,9 +8,10 @@ from hyperv_sched.cli import findings
 #: Characters with a meaning.
 _MARKUP = re.compile(r'[\\*`|_]')
 
-#: What is typed as it is: commands, and names and values of properties.
-_LITERAL = re.compile(rf"{findings.COMMAND.pattern}|[^\s,;:()'{{}}]*[=_]"
-                      r"[^\s,;:()'{}]+")
+#: What is typed as it is: commands, and names and values of properties,
+#: which may be quoted.
+_LITERAL = re.compile(rf"{findings.COMMAND.pattern}|"
+                      r"[^\s,;:()']*[=_](?:[^\s,;:()']|'[^']+')+")
 
 
 def marked(text):

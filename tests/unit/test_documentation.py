@@ -175,6 +175,8 @@ class MarkupTestCase(base.TestCase):
                  "below 1: \\ ``printf '2\\nw' | gdisk DISK.raw``\\ "),
                 ('set hw_disk_bus=scsi. Then', r'set \ ``hw_disk_bus=scsi``\ '
                  '. Then'),
+                ("Set x_requires='>=6.3'", r"Set \ ``x_requires='>=6.3'``\ "),
+                ('Set {property}=scsi', r'Set \ ``{property}=scsi``\ '),
                 ('the trait {required}', 'the trait {required}')):
             self.assertEqual(expected, self.markup.marked(text))
 
