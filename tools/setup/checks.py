@@ -234,9 +234,26 @@ def _check_machine(names: Sequence[str]) -> None:
         raise console.ToolError(
             f'{wanted} MiB of disk space are needed below {venvs.TOP}, {free}'
             ' MiB are free. Make room.')
+    if 'e2e' in names:
+        _check_mounts()
     lacking = debian.missing(packages(names))
     if lacking:
         debian.install(lacking, venvs.TOP / '.venv/debian.log')
+
+
+def _check_mounts() -> None:
+    """Check that distributions can be installed, as e2e does.
+
+    :raises ToolError: they cannot
+    """
+    tried = subprocess.run(
+        ['unshare', '--mount', 'true'], stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, check=False)
+    if tried.returncode:
+        raise console.ToolError(
+            'e2e installs distributions, which needs a mount namespace'
+            f' ({tried.stderr.strip()}). Run it as root and outside of a'
+            ' chroot, or run e2e-ci, which installs none.')
 
 
 def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:

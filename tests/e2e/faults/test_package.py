@@ -32,10 +32,10 @@ class PackageTestCase(base.StoryTestCase):
     def build(self, version):
         """The source of another release of the same code."""
         source = software.copy_source(self.cloud.directory)
-        path = source / 'setup.cfg'
+        path = source / 'pyproject.toml'
         text, changed = re.subn(
-            '^version = .*$', f'version = {version}', path.read_text(),
-            flags=re.MULTILINE)
+            '^fallback_version = .*$', f'fallback_version = "{version}"',
+            path.read_text(), flags=re.MULTILINE)
         self.assertEqual(1, changed)
         path.write_text(text)
         return source

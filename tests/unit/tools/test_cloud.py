@@ -3,8 +3,10 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
+import re
 import socket
 import sys
 import threading
@@ -232,6 +234,18 @@ class ReleaseTestCase(StateTestCase):
         unpack(self.state, (*DEBIAN_13, *DEBIAN_12))
         self.assertEqual('erts-15.2.7',
                          software.erlang_runtime(self.state).parent.name)
+
+
+class RequirementsTestCase(testtools.TestCase):
+
+    def test_what_builds_the_wheel_is_installed(self):
+        # Otherwise the wheel has no version: uv does not look.
+        required = re.search(
+            r'^\[build-system\]\nrequires = (.*)$',
+            (cloud_state.TOP / 'pyproject.toml').read_text(), re.MULTILINE)
+        installed = (cloud_state.TOP / 'tools/cloud/etc/requirements.txt'
+                     ).read_text().splitlines()
+        self.assertLessEqual({*json.loads(required[1])}, {*installed})
 
 
 class PackagesTestCase(testtools.TestCase):

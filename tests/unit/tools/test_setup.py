@@ -297,6 +297,21 @@ class CommandLineTestCase(testtools.TestCase):
                               done.stderr if expected else done.stdout)
 
 
+class MachineTestCase(CommandsMixin, testtools.TestCase):
+    """What a machine lacks is reported before anything runs."""
+
+    def test_distributions_cannot_be_installed(self):
+        self.command('unshare', 'echo unshare: not permitted >&2; exit 1')
+        for main in (checks.main, checks.nightly):
+            err = io.StringIO()
+            with (mock.patch('sys.argv', ['tools/test', 'unit,e2e']),
+                  contextlib.redirect_stderr(err)):
+                self.assertEqual(2, main())
+            self.assertRegex(
+                err.getvalue(), r'\Aerror: e2e installs distributions, [^\n]* '
+                r'\(unshare: not permitted\)\. Run it as root [^\n]*\n\Z')
+
+
 class ToxTestCase(testtools.TestCase):
     """tools/test knows the environments of tox.ini."""
 
