@@ -77,3 +77,35 @@ class UploadCostTestCase(testtools.TestCase):
                        {'hypervisor_type': 'hyperv', 'disk_format': 'vhd'}):
             self.assertEqual(32774, self.upload(data, **record))
         self.assertEqual(3, self.upload(b'abc', disk_format='raw'))
+
+
+class ChangeCostTestCase(testtools.TestCase):
+    """What is read of an active image before its properties change."""
+
+    def change(self, **properties):
+        """Return the paths that the filter reads."""
+        paths = []
+
+        def application(environ, start_response):
+            paths.append(environ['PATH_INFO'])
+            response = webob.Response(json={
+                'id': 'id', 'status': 'active', 'size': 65536,
+                'disk_format': 'vhdx'})
+            if paths[-1].endswith('/file'):
+                response = webob.Response(body=bytes(65536), status=206)
+            return response(environ, start_response)
+
+        request = webob.Request.blank(
+            '/v2/images/id', method='PATCH',
+            content_type='application/openstack-images-v2.1-json-patch',
+            json=[{'op': 'add', 'path': f'/{name}', 'value': value}
+                  for name, value in properties.items()])
+        api_filter.HyperVGeneration(application).process_request(request)
+        return paths
+
+    def test_content_for_other_hypervisors_is_not_read(self):
+        record, content = '/v2/images/id', '/v2/images/id/file'
+        self.assertEqual([record], self.change(
+            hw_machine_type='q35', hypervisor_type='qemu'))
+        self.assertEqual([record, content], self.change(
+            hw_machine_type='hyperv-gen2', hypervisor_type='hyperv')[:2])

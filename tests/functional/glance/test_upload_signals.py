@@ -32,13 +32,13 @@ class SignalsTestCase(cloud.CloudTestCase):
         super().setUp()
         self.path = self.file('disk.vhdx', GOOD)
 
-    def upload(self, *argv, moment=None, number=None):
+    def upload(self, *argv, moment=None, number=None, ignored=False):
         """Return the name and what happened."""
         name = uuid.uuid4().hex
         self.runner.stdin.write(json.dumps({
             'argv': ['image', 'upload', self.path, '--name', name, *argv],
             'environment': self.environment, 'moment': moment,
-            'number': number}) + '\n')
+            'number': number, 'ignored': ignored}) + '\n')
         self.runner.stdin.flush()
         return name, json.loads(self.runner.stdout.readline())
 
@@ -96,13 +96,13 @@ class SignalsTestCase(cloud.CloudTestCase):
 
     def test_ignored_signal_stays_ignored(self):
         """As nohup has it."""
-        name = uuid.uuid4().hex
-        done = subprocess.run(
-            ['sh', '-c', 'trap "" HUP; "$@" & pid=$!; kill -HUP $pid; '
-             'wait $pid', 'sh', *cloud.hyperv_sched(
-                 'image', 'upload', self.path, '--name', name, '-f', 'value',
-                 '-c', 'id')], env=self.environment, text=True, check=False,
-            capture_output=True)
-        (image_id, status, _), = self.left(name)
-        self.assertEqual((0, f'{image_id}\n', 'active'),
-                         (done.returncode, done.stdout, status), done.stderr)
+        moment = next(moment for moment in self.moments('-f', 'json')
+                      if moment.startswith('image_api.upload'))
+        for ignored, code, statuses in ((False, 130, []),
+                                        (True, 0, ['active'])):
+            name, done = self.upload(
+                '-f', 'json', moment=moment, number=signal.SIGHUP,
+                ignored=ignored)
+            self.assertEqual((code, statuses), (
+                done['code'], [status for _, status, _ in self.left(name)]),
+                done['err'])

@@ -56,8 +56,12 @@ class Tracer:
         return self._line
 
 
-def run(argv, environment, moment=None, number=None):
-    """Run a command; return its exit code, output, messages and moments."""
+def run(argv, environment, moment=None, number=None, ignored=False):
+    """Run a command; return its exit code, output, messages and moments.
+
+    :param number: the signal
+    :param ignored: whether the command starts with the signal ignored
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, \
             tempfile.TemporaryFile() as moments:
         child = os.fork()
@@ -68,6 +72,8 @@ def run(argv, environment, moment=None, number=None):
                 os.dup2(err.fileno(), 2)
                 os.environ.clear()
                 os.environ.update(environment)
+                if ignored:
+                    signal.signal(number, signal.SIG_IGN)
                 tracer = Tracer(moment, lambda: os.kill(os.getpid(), number))
                 sys.settrace(tracer)
                 code = main.main(argv)

@@ -16,6 +16,7 @@ import testtools
 
 from hyperv_sched import compatibility
 from hyperv_sched import objects
+from hyperv_sched import rules
 from hyperv_sched.compute import checks
 from hyperv_sched.compute import compute_hyperv
 from hyperv_sched.compute import devices
@@ -23,7 +24,7 @@ from hyperv_sched.compute import enforcement
 from hyperv_sched.compute import hosts
 from hyperv_sched.compute import images
 from hyperv_sched.compute import notifications
-from hyperv_sched.compute import operations
+from tests.unit.compute import test_operations
 
 DISK = {'disk_bus': 'scsi'}
 
@@ -188,14 +189,12 @@ class RefusalTestCase(testtools.TestCase):
         return checks.image_not_found('image')
 
     def test_exceptions_of_the_table_are_those_of_nova(self):
-        for name, operation in operations.OPERATIONS.items():
-            for code in ('HV501', 'HV502', 'HV503', 'HV504', 'HV505'):
+        for name, refusals in test_operations.REFUSALS.items():
+            for code, class_name in refusals.values():
                 error = enforcement.make_exception(
-                    name, checks.image_unreadable('image', OSError(code)))
-                self.assertIsInstance(error, exception.NovaException)
-                self.assertEqual(
-                    operation.effect_of('HV509').exception,
-                    type(error).__name__)
+                    name, rules.CATALOGUE[code].finding())
+                self.assertIs(getattr(exception, class_name), type(error))
+                self.assertIn(code, str(error))
 
     def test_refusal_is_one_log_line_and_one_notification(self):
         instance = mock.Mock(uuid=uuidsentinel.server)
