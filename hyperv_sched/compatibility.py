@@ -241,8 +241,10 @@ def _reasons(rejected: Mapping[rules.Finding, int]) -> list[_Reason]:
 
 def _join(findings: Sequence[rules.Finding]) -> rules.Finding:
     """Return one finding for all of a code, with the values of each."""
-    first = findings[0]
+    first, *others = findings
+    if not others:
+        return first
     actuals = sorted({f.actual for f in findings if f.actual is not None})
     return rules.CATALOGUE[first.code].finding(
-        first.image, ', '.join(actuals) if actuals else None, first.required,
-        cause=first.cause)
+        first.image, ', '.join(actuals) if actuals else None,
+        first.required, cause=first.cause)

@@ -56,7 +56,7 @@ class Result:
 
 #: Control sequences of a console, which may be inside of a word.
 _CONTROL = re.compile(rb'\x1b\[[0-9;?=]*[A-Za-z]|\x1b\[?[0-9;?=]*\Z')
-_POSITION = re.compile(rb'\x1b\[[0-9]*;?[0-9]*H')
+_POSITION = re.compile(rb'\x1b\[[0-9]*(?:;[0-9]*)?H')
 
 _OPTION = r'Boot[0-9A-F]{4} "[^\n]*?'
 #: EDK II has its shell as the last boot option, or shows a menu.

@@ -35,7 +35,7 @@ _TRUE = r'^\s*([Tt]([Rr][Uu][Ee])?|[Yy]([Ee][Ss])?|[Oo][Nn]|1)\s*$'
 
 #: A generation in other words: "Generation 2", "V2", "HyperV-Gen2".
 _GENERATION = re.compile(
-    r'(hyper[-_ ]?v)?[-_ ]*(gen(eration)?|v)?[-_ ]*([12])')
+    r'(?:hyper[-_ ]?v)?[-_ ]*(?:(?:gen(?:eration)?|v)[-_ ]*)?([12])')
 
 _DISK_BUSES = ('hw_disk_bus', 'hw_cdrom_bus')
 
@@ -54,7 +54,7 @@ _LEGACY_VALUES = {
 
 def _generation(document: Document) -> dict[str, str]:
     match = _GENERATION.fullmatch(document['hw_machine_type'].strip().lower())
-    return {'hw_machine_type': f'hyperv-gen{match[4]}'} if match else {}
+    return {'hw_machine_type': f'hyperv-gen{match[1]}'} if match else {}
 
 
 def _hyperv(_document: Document) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import collections
 
 from hyperv_sched import compatibility
+from hyperv_sched import document
 from hyperv_sched import objects
 from hyperv_sched import versions
 from tests.unit import base
@@ -173,6 +174,17 @@ class SummarizeTestCase(base.TestCase):
             self.summary({'hw_machine_type': 'hyperv-gen2',
                           'hypervisor_version_requires': '>=11.0'},
                          WS2012R2, WS2022))
+
+    def test_fix_of_the_finding_is_kept(self):
+        # The linter, which the rule advises, knows no flavor.
+        self.assertEqual(
+            'HV405 request-invalid (1 host): no host can meet the image: '
+            'HV110 the flavor has os:secure_boot=required, but the image is '
+            'generation 1. Use a generation 2 image, or a flavor without '
+            'os:secure_boot',
+            self.summary(document.add_flavor(document.normalize({
+                'hw_machine_type': 'hyperv-gen1'}), {
+                    'os:secure_boot': 'required'}), WS2022))
 
     def test_other_reasons_do_not_shorten_the_most_frequent_one(self):
         self.assertEqual(
