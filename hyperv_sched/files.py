@@ -23,12 +23,12 @@ def replace(path: str, data: bytes, mode: int | None = None) -> None:
             with open(path, 'wb') as file:
                 file.write(data)
             return
-    # Not the extension of the file: node-exporter reads all "*.prom".
-    new = f'{path}.new'
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)
+    # A name of its own: another process may replace the same file. It has
+    # not the extension of the file: node-exporter reads all "*.prom".
+    new = f'{path}.{os.urandom(4).hex()}.new'
+    file = open(new, 'xb')  # noqa: SIM115
     try:
-        with open(new, 'xb') as file:
+        with file:
             file.write(data)
         if mode is not None:
             os.chmod(new, mode)

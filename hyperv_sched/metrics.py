@@ -84,16 +84,15 @@ def root_cause(finding: rules.Finding) -> rules.Finding:
     return finding
 
 
-def write_audit(path: str, counts: Mapping[str, int],
-                moment: str = 'audit') -> None:
+def write_audit(path: str, counts: Mapping[str, int]) -> None:
     """Replace a file by gauges of the findings of an audit.
 
     :param counts: numbers of findings by the code of the rule
     :raises OSError: the file cannot be written
     :raises ValueError: the file exists and has other content
     """
-    read_own(path)
-    _replace(path, {(AUDIT_FINDINGS, moment, code): number
+    _read_own(path, AUDIT_FINDINGS)
+    _replace(path, {(AUDIT_FINDINGS, 'audit', code): number
                     for code, number in counts.items()})
 
 
@@ -153,7 +152,7 @@ class _Writer:
             with self._lock:
                 pending, self._pending = self._pending, Counts()
             try:
-                _replace(path, _parse(read_own(path)) + pending)
+                _replace(path, _parse(read_counters(path)) + pending)
             except BaseException:
                 with self._lock:
                     self._pending.update(pending)
@@ -168,14 +167,19 @@ class _Writer:
                         reason)
 
 
-def read_own(path: str) -> str:
-    """Return the text of a file that this module has written.
+def read_counters(path: str) -> str:
+    """Return the text of a file with counters of refusals.
 
     :returns: empty if the file does not exist, or is empty
     :raises OSError: the file cannot be read
     :raises ValueError: the file has other content: the option may name the
         wrong file
     """
+    return _read_own(path, REFUSALS, REPORT_ONLY)
+
+
+def _read_own(path: str, *names: str) -> str:
+    """Return the text of a file that begins with one of these metrics."""
     try:
         # To open a pipe would wait for its other end.
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -184,7 +188,7 @@ def read_own(path: str) -> str:
             data = file.read(MAX_SIZE + 1)
     except FileNotFoundError:
         return ''
-    starts = tuple(f'# HELP {name} '.encode() for name in HELP)
+    starts = tuple(f'# HELP {name} '.encode() for name in names)
     if len(data) > MAX_SIZE or data and not data.startswith(starts):
         raise ValueError(f'{path} has other content and is not replaced')
     return data.decode(errors='replace')

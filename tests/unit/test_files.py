@@ -31,11 +31,21 @@ class ReplaceTestCase(files.FilesMixin, base.TestCase):
             self.assertEqual(b'old', self.path.read_bytes())
             self.assertEqual(['file'], os.listdir(self.directory))
 
-    def test_link_at_the_temporary_name_is_not_followed(self):
-        target = self.directory / 'target'
-        (self.directory / 'file.new').symlink_to(target)
-        self.replace(self.path)
-        self.assertFalse(target.exists())
+    def test_two_writers_do_not_mix(self):
+        inner = []
+
+        def write_first(*args):
+            if not inner:
+                inner.append(args)
+                hyperv_sched.files.replace(str(self.path), b'other')
+                self.assertEqual(b'other', self.path.read_bytes())
+            return rename(*args)
+
+        rename = os.replace
+        with mock.patch('os.replace', write_first):
+            self.replace(self.path)
+        self.assertEqual(b'new', self.path.read_bytes())
+        self.assertEqual(['file'], os.listdir(self.directory))
 
     @base.without_windows('links without a privilege')
     def test_link_stays(self):

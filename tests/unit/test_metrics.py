@@ -123,12 +123,6 @@ class CountTestCase(MetricsTestCase):
         self.count('HV402')
         self.assertEqual(0o644, stat.S_IMODE(os.stat(self.path).st_mode))
 
-    def test_file_of_a_write_that_was_cut_off_is_replaced(self):
-        pathlib.Path(f'{self.path}.new').write_text('# HEL')
-        self.count('HV402')
-        self.assertEqual(['hyperv_sched.prom', 'hyperv_sched.prom.lock'],
-                         self.names())
-
     def test_child_does_not_count_again_what_its_parent_has_not_written(self):
         metrics._WRITER._pending['name', 'spawn', 'HV402'] += 1
         metrics._WRITER.reset()
@@ -174,7 +168,8 @@ class ErrorTestCase(MetricsTestCase):
     """An error of the file is logged once, and never raised."""
 
     def test_file_of_others_is_not_replaced(self):
-        for text in ('[DEFAULT]\n', '# HELP up x\nup 1\n', ' '):
+        for text in ('[DEFAULT]\n', '# HELP up x\nup 1\n', ' ',
+                     '# HELP hyperv_sched_audit_findings x\n'):
             pathlib.Path(self.path).write_text(text)
             self.count('HV402')
             self.count('HV402')
@@ -186,10 +181,11 @@ class ErrorTestCase(MetricsTestCase):
 
     def test_file_that_is_too_large_is_not_replaced(self):
         text = '# HELP hyperv_sched_refusals_total x\n'
-        pathlib.Path(self.path).write_text(
-            text + '#' * (metrics.MAX_SIZE + 1 - len(text)))
-        self.count('HV402')
-        self.assertIn('has other content', self.log.output)
+        for size, replaced in ((1_048_577, False), (1_048_576, True)):
+            pathlib.Path(self.path).write_text(text.ljust(size, '#'))
+            self.count('HV402')
+            self.assertEqual(replaced, os.path.getsize(self.path) < 1000)
+        self.assertEqual(1, self.log.output.count('has other content'))
 
     @base.without_windows('FIFOs')
     def test_pipe_is_not_opened(self):
@@ -261,5 +257,10 @@ class AuditTestCase(MetricsTestCase):
     def test_file_of_others_is_not_replaced(self):
         pathlib.Path(self.path).write_text('[DEFAULT]\n')
         self.assertRaises(ValueError, metrics.write_audit, self.path, {})
+        os.unlink(self.path)
+        self.count('HV402')
+        counters = pathlib.Path(self.path).read_text()
+        self.assertRaises(ValueError, metrics.write_audit, self.path, {})
+        self.assertEqual(counters, pathlib.Path(self.path).read_text())
         self.assertRaises(OSError, metrics.write_audit,
                           f'{self.path}/x.prom', {})

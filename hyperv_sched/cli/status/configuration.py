@@ -273,13 +273,16 @@ def _find_glance() -> Service | None:
 def _find_paste(glance: Service) -> str | None:
     """Return the paste file that Glance reads, or None.
 
-    ``_get_deployment_config_file`` of Glance calls ``ConfigOpts.find_file``,
-    which searches the directories of the configuration files first.
+    ``_get_deployment_config_file`` of Glance derives its name from that of
+    the last file that is not in a directory of configuration files, and calls
+    ``ConfigOpts.find_file``, which searches the directories of all of them
+    first.
     """
     path: str | None = glance.get('paste_deploy', 'config_file')
     if path:
         return os.path.abspath(path) if os.path.exists(path) else None
-    name = os.path.basename(glance.files[-1]).replace('.conf', '-paste.ini')
+    name = os.path.basename(glance.conf.config_file[-1]).replace(
+        '.conf', '-paste.ini')
     beside = [os.path.join(os.path.dirname(file), name)
               for file in reversed(glance.files)]
     return next((path for path in (*beside, *_find_first('glance', name))

@@ -123,7 +123,7 @@ def _metrics_problem(path: str) -> str | None:
         return ('the directory does not exist, and refusals are not counted. '
                 'Create it for the user of the service.')
     try:
-        metrics.read_own(path)
+        metrics.read_counters(path)
     except OSError as exc:
         return f'it cannot be read: {exc.strerror or exc}.'
     except ValueError as exc:

@@ -314,11 +314,14 @@ class DefaultsTestCase(CommandTestCase):
             ('glance-api.conf', '[image_format]\ndisk_formats = vhdx,vhd\n'),
             ('glance-image-import.conf', '[image_import_opts]\n'
              'image_import_plugins = [hyperv_generation]\n'),
+            # Glance does not take its name for that of the paste file.
+            ('glance-api.conf.d/50-local.conf', '[DEFAULT]\n'),
             ('glance-api-paste.ini', '[app:glance-api]\n'
              'paste.app_factory = glance.api.v2.router:API.factory\n')))
         code, checks = self.check_json()
         files = checks['Configuration files']['details']
-        for name in ('image-import.conf', 'api.conf', 'api-paste.ini'):
+        for name in ('image-import.conf', 'api.conf', 'api-paste.ini',
+                     'api.conf.d/50-local.conf'):
             self.assertIn(str(home / f'glance-{name}'), files)
         self.assertEqual(0, checks['Glance import plugin']['result'])
         self.assertEqual(1, checks['Glance API filter']['result'])

@@ -130,7 +130,7 @@ class MetricsFileTestCase(base.StatusTestCase):
     def test_right(self):
         path = self.directory / 'hyperv_sched.prom'
         self.assertEqual([], self.judge(path))
-        metrics.write_audit(str(path), {'HV402': 1})
+        path.write_text('# HELP hyperv_sched_refusals_total x\n')
         self.assertEqual([], self.judge(path))
 
     def test_not_set(self):
@@ -141,12 +141,15 @@ class MetricsFileTestCase(base.StatusTestCase):
     def test_wrong(self):
         other = self.write('other.prom', 'load 1\n')
         (self.directory / 'directory.prom').mkdir()
+        audit = self.directory / 'audit.prom'
+        metrics.write_audit(str(audit), {'HV402': 1})
         for path, words in (
                 ('hyperv_sched.prom', 'Write the whole path'),
                 (self.directory / 'hyperv_sched.txt', 'extension prom only'),
                 (self.directory / 'missing/a.prom', 'does not exist'),
                 (self.directory / 'directory.prom', 'is not a regular file'),
-                (other, 'has other content')):
+                (other, 'has other content'),
+                (audit, 'has other content')):
             self.assertProblem(base.WARNING, words, self.judge(path))
 
     def test_file_that_two_services_name_is_reported_once(self):
