@@ -15,6 +15,9 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
+
+from tools.setup import source
 
 _CONSTRAINTS = (
     pathlib.Path(__file__).resolve().parents[1] / 'tests/constraints')
@@ -139,9 +142,9 @@ def _make_python() -> None:
          PYTHON / 'python3.dll')
 
 
-def _compile(name: str, source: str, *options: object) -> None:
+def _compile(name: str, text: str, *options: object) -> None:
     path = HOME / 'source.c'
-    path.write_text(source)
+    path.write_text(text)
     _run(*_COMPILE, path, *options, '-o', PYTHON / name)
 
 
@@ -178,7 +181,7 @@ def _write_command(name: str, command: str, path: str) -> None:
 
 def _install() -> None:
     """Install this package with Windows's pip, and what it depends on."""
-    wheel = os.environ['TOX_PACKAGE']
+    wheel = _build()
     if not (HOME / 'client').exists():
         _install_packages(HOME / 'client', 'pip',
                           f'{wheel}[junit,openstack,test]')
@@ -197,6 +200,16 @@ def _install() -> None:
     _run(HOME / 'bin/client', '-m', 'pip', 'install', '--quiet', '--no-deps',
          '--no-index', '--force-reinstall', '--no-warn-script-location',
          f'Z:{wheel}')
+
+
+def _build() -> pathlib.Path:
+    """Build this package; return the wheel."""
+    with tempfile.TemporaryDirectory() as directory:
+        built = pathlib.Path(directory)
+        _run('uv', 'build', '--quiet', '--wheel', '--out-dir', built,
+             source.copy(built))
+        wheel, = built.glob('*.whl')
+        return pathlib.Path(shutil.copy(wheel, HOME))
 
 
 def _install_packages(target: pathlib.Path, *arguments: object) -> None:

@@ -16,6 +16,7 @@ from tools.cloud import errors
 from tools.cloud import process
 from tools.cloud import state as cloud_state
 from tools.cloud import steps
+from tools.setup import source
 from tools.setup import venvs
 
 _HERE = pathlib.Path(__file__).parent
@@ -27,10 +28,6 @@ _CONSTRAINTS = _HERE / 'etc' / 'constraints.txt'
 #: applications in one directory only. apt knows the names in each release.
 _DEBIAN = ('mariadb-server', 'rabbitmq-server')
 _UNPACKED = re.compile(r'mariadb-server-core\S*|rabbitmq-server|erlang-\S+')
-
-#: What a wheel of ours is built from.
-_SOURCE = ('LICENSE', 'README.rst', 'hyperv_sched', 'nova', 'pyproject.toml',
-           'setup.cfg')
 
 #: For people's PATH, of all that the environment holds.
 _COMMANDS = ('hyperv-sched', 'hyperv-sched-status', 'openstack')
@@ -72,9 +69,8 @@ def install_ours(state: cloud_state.State,
         return False
     mark.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as directory:
-        source = copy_source(pathlib.Path(directory))
         _install(state, unwanted, '--reinstall', '--no-deps',
-                 '--no-build-isolation', source)
+                 '--no-build-isolation', source.copy(pathlib.Path(directory)))
     # Nova finds drivers below its own package only.
     drivers = locate(state.venv, "Nova's drivers",
                      'lib*/python3*/site-packages/nova/virt')
@@ -83,26 +79,9 @@ def install_ours(state: cloud_state.State,
     return True
 
 
-def copy_source(directory: pathlib.Path) -> pathlib.Path:
-    """Copy what a wheel of ours is built from: that writes into the tree.
-
-    :returns: where it is
-    """
-    source = directory / 'source'
-    source.mkdir()
-    for name in _SOURCE:
-        if (cloud_state.TOP / name).is_dir():
-            shutil.copytree(
-                cloud_state.TOP / name, source / name,
-                ignore=shutil.ignore_patterns('__pycache__'))
-        else:
-            shutil.copy(cloud_state.TOP / name, source)
-    return source
-
-
 def _hash_of_source() -> str:
     digest = hashlib.sha256(str(cloud_state.TOP).encode())
-    for name in (*_SOURCE, 'tools/cloud/virt.py'):
+    for name in (*source.NAMES, 'tools/cloud/virt.py'):
         place = cloud_state.TOP / name
         for path in sorted(place.rglob('*')) if place.is_dir() else [place]:
             if path.is_file() and '__pycache__' not in path.parts:

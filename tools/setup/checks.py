@@ -422,22 +422,7 @@ def _install(names: Sequence[str], env: dict[str, str]) -> dict[str, Result]:
     log, failed = _LOGS / 'install.log', {}
     shutil.rmtree(_LOGS, ignore_errors=True)
     _LOGS.mkdir(parents=True)
-    # After an editable package, tox builds no wheel that can be installed.
-    wheels = [name for name in names
-              if environments()[name].get('package') == 'wheel']
-    for group in ([name for name in names if name not in wheels], wheels):
-        if group:
-            failed.update(_install_together(group, env, log, progress))
-    progress.finish()
-    return failed
-
-
-def _install_together(names: Sequence[str], env: dict[str, str],
-                      log: pathlib.Path, progress: console.Progress,
-                      ) -> dict[str, Result]:
-    """Install environments, and return those that cannot be installed."""
-    summary, failed = _LOGS / 'install.json', {}
-    summary.unlink(missing_ok=True)
+    summary = _LOGS / 'install.json'
     try:
         console.run(
             _tox('run-parallel', '--notest', '--parallel-no-spinner',
@@ -457,6 +442,7 @@ def _install_together(names: Sequence[str], env: dict[str, str],
                 f'{step["err"]}' for step in record['setup']))
             failed[name] = Result(record['result']['exit_code'],
                                   record['result']['duration'], output)
+    progress.finish()
     return failed
 
 

@@ -6,7 +6,7 @@ import re
 from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
-from tools.cloud import software
+from tools.setup import source
 
 
 class PackageTestCase(base.StoryTestCase):
@@ -31,14 +31,14 @@ class PackageTestCase(base.StoryTestCase):
 
     def build(self, version):
         """The source of another release of the same code."""
-        source = software.copy_source(self.cloud.directory)
-        path = source / 'pyproject.toml'
+        copied = source.copy(self.cloud.directory)
+        path = copied / 'pyproject.toml'
         text, changed = re.subn(
             '^fallback_version = .*$', f'fallback_version = "{version}"',
             path.read_text(), flags=re.MULTILINE)
         self.assertEqual(1, changed)
         path.write_text(text)
-        return source
+        return copied
 
     def assert_judges(self):
         image = self.cloud.image(**e2e_cloud.GENERATION_2)
@@ -50,11 +50,11 @@ class PackageTestCase(base.StoryTestCase):
         self.assertIn('HV402', self.cloud.fault(refused))
 
     def test_upgrade_under_a_running_scheduler(self):
-        source = self.build('999.0')
+        release = self.build('999.0')
         self.assert_judges()
         # Running services keep what they have.
         self.pip('install', '--force-reinstall', '--no-deps',
-                 '--no-build-isolation', source)
+                 '--no-build-isolation', release)
         self.assertEqual('999.0', self.installed())
         self.assert_judges()
         # A forced host: nova-compute judges, too.

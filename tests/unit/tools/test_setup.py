@@ -339,6 +339,13 @@ class ToxTestCase(testtools.TestCase):
                 expected, checks.next_environment(waiting, running),
                 (waiting, running))
 
+    def test_packages_are_built_before_anything_runs(self):
+        # What runs side by side does so without that step: tox then knows no
+        # wheel, and an editable package needs none.
+        for name, section in checks.environments().items():
+            self.assertEqual('editable', section.get('package', 'editable'),
+                             name)
+
     def test_each_test_that_is_left_out_exists(self):
         # Some classes inherit their tests.
         names = {
