@@ -86,7 +86,7 @@ class Boot(base.ShowOne):
         """Start the disk; return the names and values of the result."""
         from hyperv_sched.cli import boot_runs
 
-        result = boot_runs.run(parsed_args, self._guard)
+        result = boot_runs.run(parsed_args, self._guard, self.print_error)
         if not result['boots'] or result['lint_boots'] is False:
             self.raise_exit_code(base.EXIT_FINDINGS)
         return _to_columns(result, parsed_args.formatter)

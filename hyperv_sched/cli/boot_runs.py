@@ -39,10 +39,12 @@ _CONTAINER_RULES = frozenset(('HV201', 'HV202', 'HV203'))
 _BEHIND_LOADER = frozenset(('HV342', 'HV343', 'HV344'))
 
 
-def run(args: argparse.Namespace, guard: signals.Guard) -> dict[str, Any]:
+def run(args: argparse.Namespace, guard: signals.Guard,
+        print_error: inputs.PrintError) -> dict[str, Any]:
     """Start the disk image; return the members of the result.
 
     :param args: those of "image boot"
+    :param print_error: called if the screenshot cannot be written
     :raises base.UsageError: QEMU or firmware is missing or fails, or the
         file cannot be read.
     """
@@ -59,7 +61,8 @@ def run(args: argparse.Namespace, guard: signals.Guard) -> dict[str, Any]:
             result, console, seconds = None, boot_stages.Console(), 0.0
         else:
             result, console, seconds = _start(
-                args, file, source, medium, uefi, template, guard)
+                args, file, source, medium, uefi, template, guard,
+                print_error)
     predicted = _predict(source, findings)
     return {
         'image': path,
@@ -100,7 +103,7 @@ def _check(input_format: str | None, file: BinaryIO, path: str,
 def _start(args: argparse.Namespace, file: BinaryIO,
            source: conversion.Source, medium: str,
            uefi: firmware.Firmware, template: templates.Template | None,
-           guard: signals.Guard,
+           guard: signals.Guard, print_error: inputs.PrintError,
            ) -> tuple[boot_stages.Result, boot_stages.Console, float]:
     """Start the disk; return the result, the console and the seconds."""
     variables = uefi.new_variables(template)
@@ -123,8 +126,13 @@ def _start(args: argparse.Namespace, file: BinaryIO,
             result = _observe(machine, console, args.timeout)
             seconds = time.monotonic() - begin
             if args.screenshot:
-                _take_screenshot(
-                    machine, result, workspace, args.screenshot)
+                try:
+                    _take_screenshot(
+                        machine, result, workspace, args.screenshot)
+                except (base.UsageError, virtual_machine.EndedError) as exc:
+                    # The result stands.
+                    print_error(f'{args.screenshot}: cannot be written: '
+                                f'{str(exc) or "the machine is off"}')
     except virtual_machine.EndedError as exc:
         raise base.UsageError(
             f'{source.path}: QEMU cannot start the disk: {exc}') from None
@@ -175,6 +183,7 @@ def _take_screenshot(machine: virtual_machine.Machine,
     """Write the screen of a machine to a file.
 
     :raises base.UsageError: the file cannot be written.
+    :raises virtual_machine.EndedError: QEMU has ended.
     """
     if result.stage == boot_stages.Stage.KERNEL:
         # The screen of a kernel is empty at first.
@@ -186,8 +195,7 @@ def _take_screenshot(machine: virtual_machine.Machine,
     try:
         files.replace(path, data)
     except OSError as exc:
-        raise base.UsageError(
-            f'{path}: cannot be written: {exc.strerror or exc}') from None
+        raise base.UsageError(exc.strerror or exc) from None
 
 
 def _findings(source: conversion.Source, os_type: str | None,

@@ -100,7 +100,8 @@ def run(app: Any, args: argparse.Namespace, stream: TextIO,
         server = _Server.from_document(
             source.compute.find_server(args.server))
         if not server.image:
-            _write_lines(_server_lines(server), stream)
+            if args.formatter == 'table':
+                _write_lines(_server_lines(server), stream)
             raise base.UsageError(
                 'The server boots from a volume and has no image. '
                 'Explain the image that the volume was made of, with '

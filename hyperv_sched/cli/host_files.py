@@ -117,5 +117,7 @@ def _parse_yaml(data: bytes) -> Any:
     try:
         input_files.check_yaml(data, loader)
         return yaml.load(data, Loader=loader)  # noqa: S506 (a safe loader)
-    except yaml.YAMLError as exc:
-        raise ValueError(str(exc)) from None
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError,
+            TypeError) as exc:
+        # Its functions for tags such as !!bool raise what they happen to.
+        raise ValueError(str(exc) or type(exc).__name__) from None

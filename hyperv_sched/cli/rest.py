@@ -200,7 +200,11 @@ def next_query(link: object, page_size: int) -> str:
     :param link: the link to the next page; None or empty after the last one
     :param page_size: replaces the limit in the link
     """
-    query = urllib.parse.urlsplit(str(link or '')).query
+    try:
+        query = urllib.parse.urlsplit(str(link or '')).query
+    except ValueError as exc:
+        raise CloudError('the link to the next page is not a URL: '
+                         f'{escape(exc)}') from None
     if len(query) > MAX_QUERY:
         raise CloudError('the link to the next page has more than '
                          f'{MAX_QUERY} characters')

@@ -84,6 +84,8 @@ def boot(volume: fat.Volume, loaded: list[LoadedImage]) -> None:
         _boot_default_loader(volume, loaded)
     except fat.DamagedFATError as exc:
         raise BootError(Defect.FAT_DAMAGED, str(exc)) from None
+    if _is_loaded(_WINDOWS, loaded):
+        return
     # Properties are inferred from it: the system is Windows.
     with contextlib.suppress(BootError, fat.DamagedFATError):
         _load_image(volume, _WINDOWS, loaded)
@@ -111,21 +113,19 @@ def start_image(volume: fat.Volume, path: _Path, started_by: str,
     :returns: None if there is no such file
     :raises BootError: the program does not start.
     """
-    text = _text(path)
-    if len(loaded) >= _MAX_CHAIN or any(
-            text.lower() == image.path.lower() for image in loaded):
+    if len(loaded) >= _MAX_CHAIN or _is_loaded(path, loaded):
         raise BootError(
             Defect.SHIM_SECOND_STAGE_MISSING,
-            f'{text} is a shim that starts itself without end')
+            f'{_text(path)} is a shim that starts itself without end')
     program = _load_image(volume, path, loaded)
     if program is None:
         return None
     if program.machine != pe.X64:
         raise BootError(Defect.LOADER_WRONG_ARCH,
-                        f'{text} is for {program.machine}')
+                        f'{_text(path)} is for {program.machine}')
     if program.subsystem != pe.APPLICATION:
         raise BootError(Defect.LOADER_NOT_EFI_APP,
-                        f'{text} has subsystem {program.subsystem}')
+                        f'{_text(path)} has subsystem {program.subsystem}')
     loaded[-1] = loaded[-1]._replace(started_by=started_by)
     return program
 
@@ -184,6 +184,10 @@ def _run_shim(volume: fat.Volume, path: _Path, names: shim.Shim,
     raise BootError(
         Defect.SHIM_SECOND_STAGE_MISSING,
         'no ' + ', no '.join(_text(target) for target, _ in targets))
+
+
+def _is_loaded(path: _Path, loaded: list[LoadedImage]) -> bool:
+    return any(_text(path).lower() == image.path.lower() for image in loaded)
 
 
 def _is_default_path(path: _Path) -> bool:

@@ -349,8 +349,9 @@ class GrainDisk(virtual_disk.BlockDisk):
         # A sector that begins in the file.
         last = (self._image.size - 1) // _SECTOR_SIZE
         if max(sectors) > last:
-            grain = first + next(index for index, sector in enumerate(sectors)
-                                 if sector > last)
+            grain, sector = next(
+                (grain, sector) for grain, sector in enumerate(sectors, first)
+                if sector > last)
             raise _truncated(
-                f'grain {grain} is at {max(sectors) * _SECTOR_SIZE}, the '
-                f'file ends at {self._image.size}')
+                f'grain {grain} is at {sector * _SECTOR_SIZE}, the file ends '
+                f'at {self._image.size}')

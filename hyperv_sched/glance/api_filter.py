@@ -233,11 +233,11 @@ class HyperVGeneration(wsgi.Middleware):
 
     def _validate_patch(self, req: webob.Request,
                         image: stored.StoredImage) -> list[rules.Finding]:
-        previous: list[rules.Finding] = []
+        previous: list[rules.Finding] | None = None
         content: dict[str, Any] | None = None
 
         def validate(record: dict[str, Any]) -> list[rules.Finding]:
-            nonlocal content
+            nonlocal content, previous
             changed = patch.apply(record, changes, req.content_type)
             if content is None and self._read_active and (
                     _requires_other_content(record, changed)):
@@ -245,7 +245,9 @@ class HyperVGeneration(wsgi.Middleware):
                     image, record.get('size'), self._policy(changed))
             before = self._findings(record, content)
             introduced = _introduced(before, self._findings(changed, content))
-            previous.extend((*before, *introduced))
+            # The first record has all properties.
+            if previous is None:
+                previous = [*before, *introduced]
             return introduced
 
         try:
@@ -255,7 +257,7 @@ class HyperVGeneration(wsgi.Middleware):
                 image, self._findings(image.record()), None)
             raise
         findings = _validate_image(image, validate)
-        req.environ[_CHANGED] = (image, previous, content)
+        req.environ[_CHANGED] = (image, previous or [], content)
         return findings
 
     def _validate_upload(self, req: webob.Request,

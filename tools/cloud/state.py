@@ -146,13 +146,21 @@ class State:
         """Keep other commands from changing the same cloud.
 
         :param create: the directory, if it is not there
-        :raises CloudError: another one is at work, or there is no cloud
+        :raises CloudError: another one is at work, there is no cloud, or
+            there are files of others in its place
         """
         if not create:
             self._read()
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        present = {*os.listdir(self.root)}
+        if not ('lock' in present or self._settings.exists()) and (
+                others := present & _OURS):
+            # They would be replaced, and later removed.
+            raise errors.CloudError(
+                f'{self.root} has no cloud, but its own {min(others)}. Name'
+                ' another directory (--state)')
         # --state may name a directory with files of others, or /tmp.
-        if _OURS.issuperset(os.listdir(self.root)):
+        if _OURS.issuperset(present):
             self.root.chmod(0o700)
         (self.root / '.gitignore').write_text('*\n')
         with open(self.root / 'lock', 'a+') as lock:

@@ -34,6 +34,8 @@ class Machine:
             raise virtual_machine.EndedError(self._ends)
 
     def request(self, command, filename, **arguments):
+        if self._ends is not None:
+            raise virtual_machine.EndedError(self._ends)
         with open(filename, 'wb') as file:
             file.write(f'{command} {arguments}'.encode())
 
@@ -144,10 +146,21 @@ class BootTestCase(base.CommandTestCase):
         self.boot(('', 1 << 63, 0), argv=('--screenshot', str(picture)))
         self.assertEqual(b"screendump {'format': 'png'}",
                          self.read(picture))
-        code, _, err = self.boot(('', 1 << 63, 0), argv=(
+
+    def test_screenshot_that_cannot_be_written_leaves_the_result(self):
+        code, result, err = self.boot(('', 1 << 63, 0), argv=(
             '--screenshot', str(self.directory / 'none' / 'x.png')))
-        self.assertEqual(2, code)
-        self.assertIn('x.png: cannot be written', err)
+        self.assertEqual((2, 'kernel'), (code, result['reached']))
+        self.assertIn('x.png: cannot be written: No such', err)
+        picture = self.directory / 'screen.png'
+        for states, reached in (((), 'loader-error'),
+                                ([('', 1 << 63, 0)], 'kernel')):
+            code, result, err = self.boot(
+                *states, argv=('--screenshot', str(picture)), ends='')
+            self.assertEqual((2, reached), (code, result['reached']))
+            self.assertEqual(
+                f'{picture}: cannot be written: the machine is off\n', err)
+            self.assertFalse(picture.exists())
 
     def read(self, path):
         with open(path, 'rb') as file:

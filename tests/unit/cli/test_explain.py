@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import pathlib
+from unittest import mock
 
 import jsonschema
 
 from hyperv_sched import inventory
+from hyperv_sched.cli import cloud
 from hyperv_sched.cli import host_files
 from tests import samples
 from tests.unit.cli import base
@@ -40,6 +42,20 @@ class ExplainTestCase(base.CommandTestCase):
             self.file('hosts.yaml', hosts.encode()), '--image-json',
             self.file('image.json', json.dumps(image).encode()), *argv,
             stdin=stdin)
+
+    def test_server_on_a_volume(self):
+        server = {'id': 'u', 'name': 'n', 'status': 'ERROR', 'image': '',
+                  'fault': {'message': 'No valid host was found.'}}
+        with mock.patch.object(cloud.Source, 'compute', create=True) as api:
+            api.find_server.return_value = server
+            for formatter, words in (
+                    ('table', 'No valid host was found.'), ('json', ''),
+                    ('csv', '')):
+                code, out, err = self.run_command(
+                    'host', 'explain', '--server', 'n', '-f', formatter)
+                self.assertEqual((2, bool(words)), (code, bool(out)))
+                self.assertIn(words, out)
+                self.assertIn('boots from a volume', err)
 
     def test_what_nova_alone_would_do(self):
         image = {name: value for name, value in IMAGE.items()
@@ -219,6 +235,9 @@ class HostFileTestCase(base.CommandTestCase):
                 ('a: ' + '[' * 30 + ']' * 30, 'too deep'),
                 ('[' * 100000, 'is neither JSON nor YAML'),
                 ('!!python/object:os.system {}', 'is neither JSON nor YAML'),
+                ('!!bool x', 'is neither JSON nor YAML'),
+                ('!!int ""', 'is neither JSON nor YAML'),
+                ('!!timestamp x', 'is neither JSON nor YAML'),
                 ('\x00', 'is neither JSON nor YAML')):
             self.assertIn(reason, self.read(text), text[:40])
 

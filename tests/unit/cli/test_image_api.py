@@ -194,6 +194,10 @@ class ImageAPITestCase(base.TestCase):
                 self.error(lambda api: list(api.list_all()),
                            *server.responses)
 
+    def test_next_link_that_is_not_a_url(self):
+        self.assertIn('the link to the next page is not a URL: ', self.error(
+            lambda api: list(api.list_all()), page([], 'http://[::1/x')))
+
     def test_document_has_at_most_500000_values(self):
         for piece in (b'[],', b'{},', b'"",', b'1,', b'"\\",",',
                       b'{"a":[1]},'):

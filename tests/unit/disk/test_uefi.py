@@ -33,6 +33,17 @@ class LoaderTestCase(base.TestCase):
                          result.loaders[-1].path)
         self.assertEqual('', result.loaders[-1].started_by)
 
+    def test_windows_boot_manager_that_a_shim_starts_is_listed_once(self):
+        for name in ('bootmgfw.efi', 'BOOTMGFW.EFI'):
+            result = self.assertBoots(base.esp(guests.fat({
+                LOADER: SHIM_16, BOOT + 'options.csv':
+                f'\\EFI\\Microsoft\\Boot\\{name},'.encode('utf-16'),
+                'EFI/Microsoft/Boot/bootmgfw.efi': GRUB})))
+            self.assertEqual(
+                ['\\EFI\\BOOT\\BOOTX64.EFI',
+                 f'\\EFI\\Microsoft\\Boot\\{name}'],
+                [loader.path for loader in result.loaders])
+
     def assertMissing(self, present, files):
         result = self.assertLoaderFails('loader-missing', files)
         self.assertEqual(

@@ -174,6 +174,12 @@ class TablesTestCase(base.TestCase):
         self.assertEqual(
             'grain 2 is at 2199023255040, the file ends at '
             f'{len(changed())}', result.defects['container-truncated'])
+        # The first one is named, with its own place.
+        result = self.assertDefects(
+            ['container-truncated'],
+            changed((TABLE + 8, 2 ** 31), (TABLE + 12, 2 ** 32 - 1)))
+        self.assertIn('grain 2 is at 1099511627776, ',
+                      result.defects['container-truncated'])
 
     def test_directory_past_the_end(self):
         for sector in (2 ** 40, 2 ** 63):

@@ -63,7 +63,6 @@ class DirectoryTestCase(StateTestCase):
         with socket.create_server(('127.0.0.1', 0)) as listener:
             port = listener.getsockname()[1]
             self.assertFalse(cloud_state.is_free(port))
-        self.assertTrue(cloud_state.is_free(port))
 
     def test_a_path_with_a_blank_is_refused_with_the_fix(self):
         error = self.assertRaises(errors.CloudError, cloud_state.State,
@@ -75,6 +74,22 @@ class DirectoryTestCase(StateTestCase):
         (self.root / 'notes').write_text('mine')
         self.state.purge()
         self.assertEqual(['notes'], os.listdir(self.root))
+
+    def test_files_of_others_are_not_replaced(self):
+        for name in ('.gitignore', 'cloud', 'clouds.yaml', 'software'):
+            root = self.root.with_name(f'with-{name}')
+            root.mkdir()
+            (root / name).write_text('mine')
+            for command in (('up',), ('down', '--purge')):
+                out, err = io.StringIO(), io.StringIO()
+                with (contextlib.redirect_stdout(out),
+                      contextlib.redirect_stderr(err)):
+                    code = main.main(['--state', str(root), *command])
+                self.assertEqual(1, code)
+                self.assertIn(f'{root} has no cloud, but its own {name}. ',
+                              err.getvalue())
+                self.assertEqual([name], os.listdir(root))
+                self.assertEqual('mine', (root / name).read_text())
 
     def test_two_commands_do_not_change_one_cloud_at_once(self):
         self.state.create()
@@ -330,10 +345,12 @@ class ProcessTestCase(StateTestCase):
         self.addCleanup(process.stop, self.state, patience=0)
         return child
 
-    def test_stubborn_ones_are_killed_with_their_children(self):
-        self.spawn(_STUBBORN)
+    def wait_for(self, child):
         while 'ready' not in self.log.read_text():
-            pass
+            self.assertIsNone(child.poll(), self.log.read_text())
+
+    def test_stubborn_ones_are_killed_with_their_children(self):
+        self.wait_for(self.spawn(_STUBBORN))
         self.assertEqual(2, len(process.find(self.state)))
         self.assertEqual(
             ['service'], process.stop(self.state, patience=0.2))
@@ -341,8 +358,7 @@ class ProcessTestCase(StateTestCase):
 
     def test_a_service_whose_first_process_died_is_not_up(self):
         child = self.spawn(_STUBBORN)
-        while 'ready' not in self.log.read_text():
-            pass
+        self.wait_for(child)
         child.kill()
         child.wait()
         self.assertEqual({}, process.leaders(self.state))
