@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The DevStack plug-in and the variables of openstack-ansible."""
+"""The files for DevStack, kolla-build and openstack-ansible."""
 
+import configparser
 import pathlib
 import subprocess
 
@@ -36,3 +37,12 @@ class RolloutTestCase(testtools.TestCase):
         enabled = filters['enabled_filters'].split(',')
         self.assertEqual(['ComputeFilter', 'HyperVGenerationFilter'],
                          enabled[:2])
+
+    def test_plugin_of_kolla_build(self):
+        """kolla-build finds a plug-in by the name of its image."""
+        parser = configparser.ConfigParser()
+        parser.read(TOP / 'etc/kolla/kolla-build.conf')
+        section, = parser.sections()
+        self.assertEqual('nova-base-plugin-hyperv-sched', section)
+        self.assertEqual({'type': 'local', 'location':
+                          '/path/to/hyperv-sched'}, dict(parser[section]))

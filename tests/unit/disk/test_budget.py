@@ -63,7 +63,7 @@ class WorkTestCase(base.TestCase):
     def assertBounded(self, name, data):
         """Assert the limits, without the reader's own counters."""
         try:
-            result, _ = count_calls(disk.inspect_file, CountingFile(data))
+            result, self.calls = count_calls(disk.inspect_file, CountingFile(data))
         except TooMuchWork as exc:
             self.fail(f'{name}: {exc}')
         return result
@@ -71,6 +71,8 @@ class WorkTestCase(base.TestCase):
     def test_each_kind_of_hostile_disk(self):
         for name, data in hostile.disks():
             self.assertBounded(name, data)
+            # An ordinary disk takes 1,500.
+            self.assertGreater(self.calls, 20_000, name)
 
     def test_each_kind_of_hostile_container(self):
         for name, data in hostile.containers():

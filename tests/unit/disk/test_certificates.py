@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 
 import hashlib
+import itertools
 
 from cryptography.hazmat.primitives.asymmetric import padding
 import hypothesis
@@ -70,14 +71,18 @@ class CertificateTestCase(base.TestCase):
 
     def test_a_number_larger_than_the_modulus_is_no_signature(self):
         key = read(self.leaf).key
-        digest = hashlib.sha256(b'text').digest()
-        signature = int.from_bytes(self.leaf.key.sign(
-            b'text', padding.PKCS1v15(), signing.HASHES['sha256']()), 'big')
-        if signature + key.modulus < 1 << 2048:
-            self.assertFalse(key.verify('sha256', digest, (
-                signature + key.modulus).to_bytes(256, 'big'), spend))
+        # The modulus has 2048 bits: a sum with a third of all signatures has.
+        texts = (b'%d' % number for number in itertools.count())
+        for text in texts:
+            signature = self.leaf.key.sign(
+                text, padding.PKCS1v15(), signing.HASHES['sha256']())
+            larger = int.from_bytes(signature, 'big') + key.modulus
+            if larger < 1 << 2048:
+                break
+        digest = hashlib.sha256(text).digest()
+        self.assertTrue(key.verify('sha256', digest, signature, spend))
         self.assertFalse(key.verify(
-            'sha256', digest, b'\xff' * 256, spend))
+            'sha256', digest, larger.to_bytes(256, 'big'), spend))
 
     def test_a_small_key_has_no_room_for_a_hash(self):
         key = certificates.Key(2 ** 255 + 95, 3)
