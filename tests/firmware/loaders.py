@@ -204,16 +204,28 @@ def stamped(loader: Loader, layout: str, offset: int,
             value: object) -> Loader:
     """Return a program with another field at an offset in its PE header."""
     def spoil() -> bytes:
-        program = bytearray(loader())
+        program = loader()
         start = struct.unpack_from('<I', program, 0x3c)[0]
-        struct.pack_into(layout, program, start + offset, value)
-        return bytes(program)
+        return _write(program, layout, start + offset, value)
     return spoil
+
+
+def _write(program: bytes, layout: str, offset: int, value: object) -> bytes:
+    written = bytearray(program)
+    struct.pack_into(layout, written, offset, value)
+    if written == program:
+        raise ValueError(f'{value!r} stands at {offset} already')
+    return bytes(written)
 
 
 def replaced(loader: Loader, old: bytes, new: bytes) -> Loader:
     """Return a program with other bytes in place of some."""
-    return lambda: loader().replace(old, new)
+    def spoil() -> bytes:
+        program = loader()
+        if old not in program:
+            raise ValueError(f'there is no {old!r}')
+        return program.replace(old, new)
+    return spoil
 
 
 def machine(loader: Loader, value: int) -> Loader:
@@ -236,8 +248,4 @@ def directory(loader: Loader, number: int, address: int,
 def overwritten(loader: Loader, layout: str, offset: int,
                 value: object) -> Loader:
     """Return a program with another field at a file offset."""
-    def spoil() -> bytes:
-        program = bytearray(loader())
-        struct.pack_into(layout, program, offset, value)
-        return bytes(program)
-    return spoil
+    return lambda: _write(loader(), layout, offset, value)

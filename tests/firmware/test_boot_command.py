@@ -18,6 +18,7 @@ from hyperv_sched.cli import firmware
 from hyperv_sched.cli import uefi_variables
 from hyperv_sched.disk import signature_lists
 from hyperv_sched.disk import templates
+from tests import processes
 from tests.firmware import corpus
 from tests.firmware import images
 from tests.firmware import loaders
@@ -103,13 +104,10 @@ class BootCommandTestCase(_Boots):
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        children = pathlib.Path(
-            f'/proc/{process.pid}/task/{process.pid}/children')
         while process.poll() is None:
-            for child in children.read_text().split():
-                command = pathlib.Path(f'/proc/{child}/cmdline').read_bytes()
-                if b'chardev=monitor' in command:
-                    return process, pathlib.Path(f'/proc/{child}/fd')
+            for child in processes.children(process):
+                if b'chardev=monitor' in processes.command_line(child):
+                    return process, child
             time.sleep(0.01)
         self.fail(process.communicate())
 
@@ -119,14 +117,13 @@ class BootCommandTestCase(_Boots):
         process.communicate()
         self.assertEqual(130, process.returncode)
         self.assertEqual([], os.listdir(self.temporary))
-        self.assertFalse(machine.exists())
+        self.assertTrue(processes.has_ended(machine))
 
     def test_killed_process_ends_the_machine(self):
         process, machine = self.start()
         process.kill()
         process.wait()
-        while machine.exists() and [*machine.iterdir()]:
-            time.sleep(0.01)
+        processes.wait_until_ended(machine)
         left, = os.listdir(self.temporary)
         self.assertTrue(left.endswith('.hyperv-sched-unfinished'))
 

@@ -20,6 +20,7 @@ import fixtures
 from hyperv_sched import disk
 from hyperv_sched.cli import image_api
 from tests import guests
+from tests import processes
 from tests import samples
 from tests.unit.cli import base
 from tests.unit.cli import test_upload
@@ -450,17 +451,15 @@ class EndTestCase(_Conversions):
         process = self.start()
         self.wait_for_data(process)
         before = self.raw.read_bytes()
+        child, = processes.children(process)
+        self.assertIn(b'qemu-img', processes.command_line(child))
         process.kill()
         process.wait()
         left, = self.unfinished()
         self.assertTrue(left.name.startswith('.out.vhdx.'))
         self.assertFalse(self.output.exists())
         self.assertTrue(before == self.raw.read_bytes())
-        # qemu-img ends as well.
-        path, = left.iterdir()
-        size = path.stat().st_size
-        time.sleep(0.6)
-        self.assertEqual(size, path.stat().st_size)
+        processes.wait_until_ended(child)
 
     def test_file_that_cannot_grow_leaves_nothing(self):
         # 8 MiB.

@@ -405,10 +405,13 @@ class CommandTestCase(CommandsMixin, base.TestCase):
         self.assertGreater(count, 50)
 
     def test_examples_of_the_help(self):
+        count = 0
         for point in importlib.metadata.entry_points(group='hyperv_sched.cli'):
             for line in (point.load().epilog or '').splitlines():
                 for words in own_commands(line):
                     self.check_command(words)
+                    count += 1
+        self.assertGreater(count, 15)
 
     def test_what_counts_as_wrong(self):
         for line in ('hyperv-sched image lnit disk.vhdx',

@@ -44,6 +44,7 @@ class SyntaxTestCase(base.TestCase):
         words = ['', '--property', 'hypervisor_version_requires=>=6.3',
                  r'C:\A B\disk.vhdx', 'IMAGE', "it's", *(
                      f'a{chr(number)}b' for number in range(32, 127))]
+        count = 0
         for word in words:
             for shell in ('powershell', 'windows'):
                 try:
@@ -52,3 +53,5 @@ class SyntaxTestCase(base.TestCase):
                 except text.UnquotableError:
                     continue
                 self.assertTrue(is_valid(line), line)
+                count += 1
+        self.assertGreater(count, 180)

@@ -153,4 +153,5 @@ class ShellTestCase(CommandTestCase):
                 except text.UnquotableError:
                     continue
                 words.append(name.encode())
+            self.assertGreater(len(words), 8)
             self.assertEqual(words, self.type(lines), shell)

@@ -91,10 +91,5 @@ def run(argv, environment, moment=None, number=None, ignored=False):
 
 
 if __name__ == '__main__':
-    for signal_name in ('SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'):
-        # Whatever the runner of the tests ignores.
-        number = getattr(signal, signal_name)
-        signal.signal(number, signal.default_int_handler
-                      if number == signal.SIGINT else signal.SIG_DFL)
     for line in sys.stdin:
         print(json.dumps(run(**json.loads(line))), flush=True)

@@ -140,13 +140,14 @@ class ValuesTestCase(testtools.TestCase):
                     or ('HV118', 'error') in judged[0], value)
 
     def test_intended_value_is_valid(self):
-        for name, value in (('architecture', 'x64'), ('os_type', 'Win?'),
-                            ('os_type', 'windows2022'),
-                            ('hw_disk_bus', 'SCSI'),
-                            ('os_secure_boot', 'Required')):
-            meant = nova_values.corrected(name, value)
-            if meant is not None:
-                self.assertFalse(refuses({name: meant}))
+        for name, value, meant in (
+                ('architecture', 'x64', 'x86_64'), ('os_type', 'Win?', None),
+                ('os_type', 'windows2022', 'windows'),
+                ('hw_disk_bus', 'SCSI', 'scsi'),
+                ('os_secure_boot', 'Required', 'required')):
+            self.assertEqual(meant, nova_values.corrected(name, value))
+            self.assertTrue(refuses({name: value}))
+            self.assertFalse(meant is not None and refuses({name: meant}))
 
     def test_finding_for_each_value_that_ends_in_http_400(self):
         for name, value in (

@@ -119,7 +119,7 @@ class FindingsFormatterTestCase(base.TestCase):
     def test_commands_are_not_wrapped(self):
         for command in ('qemu-img convert -f vpc -O vhdx IN.vhd OUT.vhdx',
                         'sgdisk -A N:clear:1', 'mkfs.fat -F 32 DISK'):
-            for length in range(findings_output.WIDTH):
+            for length in range(80):
                 words = f'{"x" * length} do: {command}; then'
                 self.assertIn(command, render(
                     [dataclasses.replace(make_finding(), fix=words)]))
@@ -145,7 +145,7 @@ class FindingsFormatterTestCase(base.TestCase):
             self.assertIn(' '.join(words.split()), ' '.join(body.split()))
         for line in body.split('\n'):
             self.assertTrue(line.isprintable())
-            self.assertTrue(len(line) <= findings_output.WIDTH
+            self.assertTrue(len(line) <= 80
                             or len(line.split()) < 3
                             or re.search('qemu-img|sgdisk|hyperv-sched|'
                                          'grub-install|mkfs', line), line)

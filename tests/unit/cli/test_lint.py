@@ -12,7 +12,6 @@ from unittest import mock
 import yaml
 
 from hyperv_sched import validators
-from hyperv_sched.cli import document_files
 from hyperv_sched.cli import image_api
 from hyperv_sched.cli import main
 from hyperv_sched.disk import boot
@@ -194,12 +193,15 @@ class LintTestCase(base.CommandTestCase):
 
     def test_control_characters_are_escaped(self):
         for fmt in ('table', 'csv', 'value', 'yaml', 'json', 'sarif'):
-            _, out, _ = self.run_command(
+            code, out, _ = self.run_command(
                 'image', 'lint', '-f', fmt, '--property',
                 'hw_machine_type=hyperv\x1b[2J\r\x9b')
+            self.assertEqual(1, code)
+            self.assertRegex(out, r'hyperv\\+x1b\[2J')
             self.assertNotIn('\x1b', out)
             self.assertNotIn('\x9b', out)
         _, _, err = self.run_command('image', 'inspect', 'a\x1b[2J\n')
+        self.assertIn('a\\x1b[2J', err)
         self.assertNotIn('\x1b', err)
 
     def test_json_output_has_no_summary(self):
@@ -411,7 +413,7 @@ class HostileDocumentTestCase(base.CommandTestCase):
                      '{"id": "x"' + ', "a": {"b":' * 90000,
                      '{"id": "x"}\0', b'\0' * 99, b'{"id": "\0"}',
                      b'{"id": "\xff"}',
-                     '[' + '1,' * document_files.MAX_DOCUMENTS + '1]'):
+                     '[' + '1,' * 200_000 + '1]'):
             code, _, err = self.run_lint(text, '-f', 'value')
             self.assertEqual(2, code, text[:60])
             self.assertEqual(1, err.count('\n'), err)

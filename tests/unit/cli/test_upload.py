@@ -190,9 +190,14 @@ class UploadTestCase(base.CommandTestCase):
         self.assertIn('HV204', err)
 
     def test_control_characters_are_escaped(self):
-        for argv in ((), ('--dry-run',), ('-f', 'value'),
-                     ('--property', 'os_type=\x1b[2J', '--force')):
-            _, out, err = self.upload(
+        for argv, words in (
+                ((), 'a\\x1b[2J\\x9b'), (('--dry-run',), 'image create'),
+                (('-f', 'value'), 'a\\x1b[2J\\x9b'),
+                (('--property', 'os_type=\x1b[2J', '--force'),
+                 "os_type is '\\x1b[2J")):
+            code, out, err = self.upload(
                 FakeAPI(), *argv, name='a\x1b[2J\x9b')
+            self.assertEqual(0, code, err)
+            self.assertIn(words, out + err)
             self.assertNotIn('\x1b', out + err)
             self.assertNotIn('\x9b', out + err)

@@ -63,7 +63,8 @@ class WorkTestCase(base.TestCase):
     def assertBounded(self, name, data):
         """Assert the limits, without the reader's own counters."""
         try:
-            result, self.calls = count_calls(disk.inspect_file, CountingFile(data))
+            result, self.calls = count_calls(
+                disk.inspect_file, CountingFile(data))
         except TooMuchWork as exc:
             self.fail(f'{name}: {exc}')
         return result
