@@ -418,7 +418,7 @@ RULES = (
              why='A write to one of two blocks in the same place destroys '
                  "the other. QEMU does not notice, Microsoft's reader "
                  'refuses the file.',
-             example='block 3 and another lie at 8388608')]),
+             example='block 3 and another block are at 8388608')]),
     Rule('HV217', 'vhdx-incomplete', 'error',
          'the VHDX was never finished: {actual}',
          'a finished file',
@@ -427,7 +427,7 @@ RULES = (
          clauses=[Defect(
              why="Microsoft's software marks a file as long as it makes it, "
                  'and refuses one that is marked.',
-             example='the file is marked as not finished')]),
+             example='the file is marked as incomplete')]),
     Rule('HV218', 'vhdx-header-equal-sequence', 'warning',
          'the two headers of the VHDX are one as new as the other: {actual}',
          'one header newer than the other',
@@ -449,7 +449,7 @@ RULES = (
          scope='hyperv', converts=True,
          clauses=[Defect(
              why='A file without room for a log can be read; QEMU refuses it.',
-             example='the header gives the log no room')]),
+             example='the log has a length of 0')]),
     Rule('HV220', 'sector-4k', 'warning',
          'the disk has logical sectors of {actual} bytes',
          '512',
@@ -593,7 +593,8 @@ RULES = (
                  why='To convert the VHD, qemu-img reads the copy of the '
                      'footer: it refuses the file, or makes a disk of '
                      'another size.',
-                 example='the copy says 1048576 bytes, the footer 67108864')]),
+                 example='the size is 1048576 bytes in the copy, 67108864 in '
+                         'the footer')]),
     Rule('HV230', 'container-needs-other-file', 'error',
          'a part of the disk is in another file: {actual}',
          'a disk in one file',
@@ -681,7 +682,7 @@ RULES = (
                  'file system without partitions, too, but installers do not '
                  'make one.',
              example='neither GPT nor MBR',
-             starts='firmware starts the whole disk')]),
+             starts='firmware boots the whole disk')]),
     Rule('HV302', 'mbr-partitioned', 'error',
          'the disk is partitioned by MBR, as generation 1 starts it: {actual}',
          'GPT',
@@ -698,8 +699,8 @@ RULES = (
          clauses=[Defect(
              why='A disk installed for a BIOS has an MBR and boot code, '
                  'which UEFI does not run.',
-             example='no partition of it starts by UEFI',
-             starts='firmware starts partition 1')]),
+             example='no partition of the MBR boots by UEFI',
+             starts='firmware boots partition 1')]),
     Rule('HV303', 'gpt-missing', 'error',
          'the MBR announces a GPT and there is none: {actual}',
          'a valid GPT',
@@ -725,7 +726,7 @@ RULES = (
                  'such a table for none.',
              example='LBA 1: 4294967295 entries of 128 bytes; LBA 2097151: '
                      'no signature',
-             starts='LBA 1: its own LBA is 7; LBA 2097151: no '
+             starts='LBA 1: the header is for LBA 7; LBA 2097151: no '
                     'signature')]),
     Rule('HV305', 'gpt-primary-damaged', 'warning',
          'the primary GPT is damaged, firmware uses the backup: {actual}',
@@ -793,7 +794,8 @@ RULES = (
          clauses=[Defect(
              why='A disk that was made smaller after it was partitioned has '
                  'lost the copy of the table, but none of its partitions.',
-             example='it ends with LBA 4194303, the disk with 2097151')]),
+             example='the GPT ends with LBA 4194303, the disk with LBA '
+                     '2097151')]),
     Rule('HV311', 'hybrid-mbr', 'warning',
          'the disk has a hybrid MBR: {actual}',
          'a protective MBR alone',
@@ -891,7 +893,7 @@ RULES = (
          scope='generation-2',
          clauses=[Defect(
              why='Firmware reads FAT, and no NTFS, exFAT or ext4.',
-             example='partition 1: the boot sector is none of FAT')]),
+             example='partition 1: the boot sector is not one of FAT')]),
     Rule('HV325', 'fat32-too-few-clusters', 'error',
          'firmware takes FAT32 of 65525 clusters and more: {actual}',
          '65525 clusters, or FAT16',
@@ -914,7 +916,7 @@ RULES = (
          clauses=[Defect(
              why='Directories end, and the clusters of the loader are all '
                  'there.',
-             example='a directory runs in a circle')]),
+             example='the clusters of a directory are a loop')]),
     Rule('HV327', 'fat-sector-size', 'warning',
          'the FAT has other sectors than the disk: {actual}',
          'sectors as the disk',

@@ -58,6 +58,21 @@ def count_calls(function, *args):
     return returned, calls
 
 
+def without_zeros():
+    """Return a VHDX that lacks the blocks of zeros which are read."""
+    data = hostile.shared(hostile.volume(hostile.program(
+        1, bytes(3 * samples.MIB), relocations=samples.MIB,
+        resources=samples.MIB), clusters=7000, bits=16), distinct=True)
+    size = -(-len(data) // samples.MIB) * samples.MIB
+    image = bytearray(base.vhdx(data.ljust(size, b'\0')))
+    empty = [block for block in range(size // samples.MIB)
+             if not any(data[block * samples.MIB:][:samples.MIB])]
+    assert len(empty) == 2
+    for block in empty:
+        struct.pack_into('<Q', image, 3 * samples.MIB + 8 * block, 0)
+    return bytes(image)
+
+
 class WorkTestCase(base.TestCase):
 
     def assertBounded(self, name, data):
@@ -98,17 +113,7 @@ class WorkTestCase(base.TestCase):
         self.assertLess(peak, MAX_MEMORY)
 
     def test_zeros_of_blocks_that_the_file_lacks(self):
-        data = hostile.shared(hostile.volume(hostile.program(
-            1, bytes(3 * samples.MIB), relocations=samples.MIB,
-            resources=samples.MIB), clusters=7000, bits=16), distinct=True)
-        size = -(-len(data) // samples.MIB) * samples.MIB
-        image = bytearray(base.vhdx(data.ljust(size, b'\0')))
-        empty = [block for block in range(size // samples.MIB)
-                 if not any(data[block * samples.MIB:][:samples.MIB])]
-        self.assertEqual(2, len(empty))
-        for block in empty:
-            struct.pack_into('<Q', image, 3 * samples.MIB + 8 * block, 0)
-        result = self.assertBounded('zeros', bytes(image))
+        result = self.assertBounded('zeros', without_zeros())
         self.assertEqual(
             {'inspection-stopped': 'it takes more than 64 MiB of reads'},
             result.defects)

@@ -30,6 +30,18 @@ def patched(offset, data, files=FILES, **options):
     return bytes(image)
 
 
+def looping_directory():
+    """Return a file system whose \\EFI is full and continues with itself."""
+    image = bytearray(guests.fat(FILES))
+    offset = image.index(b'BOOT       ')
+    image[offset:offset + 512] = (b'OTHER      \x20' + bytes(20)) * 16
+    cluster, = struct.unpack_from(
+        '<H', image, image.index(b'EFI        ') + 26)
+    value = cluster << 4 if cluster & 1 else cluster
+    struct.pack_into('<H', image, 512 + cluster * 12 // 8, value)
+    return bytes(image)
+
+
 class FilesTestCase(base.TestCase):
 
     @hypothesis.given(
@@ -227,16 +239,8 @@ class SystemPartitionTestCase(base.TestCase):
             [(guests.ESP, 64, guests.loader(), 64 + 8)]))
 
     def test_directory_whose_clusters_are_a_loop(self):
-        # Cluster 4 holds \\EFI, full of entries, and names itself.
-        image = bytearray(guests.fat(FILES))
-        offset = image.index(b'BOOT       ')
-        image[offset:offset + 512] = (b'OTHER      \x20' + bytes(20)) * 16
-        cluster = struct.unpack_from('<H', image, image.index(
-            b'EFI        ') + 26)[0]
-        value = cluster << 4 if cluster & 1 else cluster
-        entry = 512 + cluster * 12 // 8
-        image[entry:entry + 2] = struct.pack('<H', value)
-        self.assertDoesNotBoot('fat-damaged', base.esp(bytes(image)))
+        self.assertDoesNotBoot(
+            'fat-damaged', base.esp(looping_directory()))
 
     def test_file_whose_clusters_end_early(self):
         image = bytearray(guests.fat({PATH: guests.program(size=4096)}))

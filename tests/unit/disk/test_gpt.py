@@ -43,6 +43,18 @@ def without(*lbas, disk=None):
     return bytes(disk)
 
 
+def crowded(used, count):
+    """Return a disk that boots, with many entries in its GPT.
+
+    :param used: the number of partitions
+    :param count: the number of entries
+    """
+    others = [(guests.BASIC_DATA, 400 + index, b'', 400 + index)
+              for index in range(used - 1)]
+    return guests.gpt([(guests.ESP, 2500, LOADER), *others], size=4 * MIB,
+                      count=count, first_usable=400)
+
+
 def open_raw(data):
     return virtual_disk.RawDisk(reader.Reader(base.Bytes(data)))
 
@@ -118,16 +130,9 @@ class HeaderTestCase(base.TestCase):
 class EntriesTestCase(base.TestCase):
 
     def test_many_entries_are_slow(self):
-        def disk(used):
-            data = [(guests.BASIC_DATA, 400 + index, b'', 400 + index)
-                    for index in range(used - 1)]
-            return guests.gpt(
-                [(guests.ESP, 2100, LOADER), *data], size=4 * MIB,
-                count=2048, first_usable=400)
-
         # 512 entries in use are compared with 2048: 1048576 comparisons.
-        self.assertBoots(disk(512))
-        result = self.assertBoots(disk(513), 'gpt-many-entries')
+        self.assertBoots(crowded(512, 2048))
+        result = self.assertBoots(crowded(513, 2048), 'gpt-many-entries')
         self.assertEqual('513 partitions in 2048 entries',
                          result.defects['gpt-many-entries'])
 

@@ -35,6 +35,13 @@ def header(offset, layout, value, **options):
         guest=GUEST, fields=[(offset, layout, value)], **options)
 
 
+def with_backing_file(name):
+    """Return a qcow2 that names a backing file, in bytes."""
+    return samples.qcow2(guest=GUEST, fields=[
+        (8, '>Q', 512), (16, '>I', len(name)),
+        (512, f'{len(name)}s', name)])
+
+
 class FormatTestCase(base.TestCase):
 
     def test_each_variant_boots(self):
@@ -118,9 +125,7 @@ class OtherFileTestCase(base.TestCase):
 
     def test_backing_file_is_named_and_not_opened(self):
         for name in (b'/etc/passwd', b'json:{"driver":"nbd"}', b'\xff', b''):
-            data = samples.qcow2(guest=GUEST, fields=[
-                (8, '>Q', 512), (16, '>I', len(name)),
-                (512, f'{len(name)}s', name)])
+            data = with_backing_file(name)
             with mock.patch('builtins.open', side_effect=AssertionError):
                 result = self.assertDefects(
                     ['container-needs-other-file'], data)

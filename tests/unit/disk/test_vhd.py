@@ -29,6 +29,16 @@ def with_header(*fields, image=DYNAMIC):
     return bytes(image)
 
 
+def with_copy(offset, data, summed=False, image=DYNAMIC):
+    """Return a dynamic VHD with other bytes in the copy of its footer."""
+    copy = bytearray(image[:512])
+    copy[offset:offset + len(data)] = data
+    if summed:
+        copy[64:68] = bytes(4)
+        copy = samples.vhd_summed(copy, 64)
+    return bytes(copy) + image[512:]
+
+
 class TestCase(base.TestCase):
 
     def assertMalformed(self, detail, image):
@@ -126,35 +136,26 @@ class DynamicTestCase(TestCase):
                          result.defects['vhdx-has-parent'])
         self.assertIsNone(result.block_size)
 
-    def with_copy(self, offset, data, summed=False):
-        """Return DYNAMIC with other bytes in the copy of its footer."""
-        copy = bytearray(DYNAMIC[:512])
-        copy[offset:offset + len(data)] = data
-        if summed:
-            copy[64:68] = bytes(4)
-            copy = samples.vhd_summed(copy, 64)
-        return bytes(copy) + DYNAMIC[512:]
-
     def test_copy_of_the_footer_with_other_values(self):
         for detail, image in (
-                ('the copy is missing', self.with_copy(0, bytes(512))),
-                ('the copy is missing', self.with_copy(0, b'conectiX')),
-                ('the copy has a wrong checksum', self.with_copy(20, b'\1')),
+                ('the copy is missing', with_copy(0, bytes(512))),
+                ('the copy is missing', with_copy(0, b'conectiX')),
+                ('the copy has a wrong checksum', with_copy(20, b'\1')),
                 ('the size is 1048576 bytes in the copy, 2097152 in the '
                  'footer',
-                 self.with_copy(48, MIB.to_bytes(8, 'big'), True)),
+                 with_copy(48, MIB.to_bytes(8, 'big'), True)),
                 ('the copy has other values than the footer',
-                 self.with_copy(68, bytes(16), True)),
+                 with_copy(68, bytes(16), True)),
                 ('the copy has other values than the footer',
-                 self.with_copy(63, b'\2', True)),
+                 with_copy(63, b'\2', True)),
                 ('the copy has other values than the footer',
-                 self.with_copy(16, bytes(8), True))):
+                 with_copy(16, bytes(8), True))):
             result = self.assertBoots(image, 'vhd-footer-copy')
             self.assertEqual(detail, result.defects['vhd-footer-copy'])
             self.assertEqual(2097152, result.virtual_size)
 
     def test_copy_of_the_footer_may_have_another_time(self):
-        self.assertBoots(self.with_copy(24, b'\1\2\3\4', True))
+        self.assertBoots(with_copy(24, b'\1\2\3\4', True))
 
     def test_header_is_behind_the_copy_of_the_footer(self):
         image = bytearray(DYNAMIC)

@@ -9,6 +9,7 @@ from tests.unit.disk.base import u16
 from tests.unit.disk.base import u32
 from tests.unit.disk.base import u64
 from tests.unit.disk.vhdx import base
+from tests.unit.disk.vhdx import test_parent
 from tests.unit.disk.vhdx.base import GUEST
 from tests.unit.disk.vhdx.base import ITEMS
 from tests.unit.disk.vhdx.base import KIB
@@ -25,6 +26,17 @@ USER, REQUIRED = 1, 4
 ENTRY = METADATA + 32
 #: Entries in the table of VHDX.
 COUNT = 5
+
+
+def with_parent(locator):
+    """Return a differencing disk with a parent locator."""
+    return disk_base.vhdx(GUEST, flags=2, items=[
+        (PARENT_LOCATOR, locator, REQUIRED)])
+
+
+def incomplete():
+    """Return a file that is marked as incomplete."""
+    return disk_base.vhdx(GUEST, items=[(INCOMPLETE, b'\0', REQUIRED)])
 
 
 class FactsTestCase(base.TestCase):
@@ -52,18 +64,13 @@ class FactsTestCase(base.TestCase):
         self.assertIs(True, result.has_parent)
 
     def test_parent_is_named(self):
-        key, value = (text.encode('utf-16-le') for text in (
-            'relative_path', '..\\base.vhdx'))
-        locator = (bytes(18) + struct.pack(
-            '<HIIHH', 1, 32, 32 + len(key), len(key), len(value))
-            + key + value)
+        locator = test_parent.locator(('relative_path', '..\\base.vhdx'))
         for data, expected in ((locator, '..\\base.vhdx'),
                                (locator[:40], 'not named'),
                                (b'\xff' * 64, 'not named')):
             self.assertDetail(
                 'vhdx-has-parent', f'the parent is {expected}',
-                disk_base.vhdx(GUEST, flags=2, items=[
-                    (PARENT_LOCATOR, data, REQUIRED)]))
+                with_parent(data))
 
     def test_parent_locator_of_a_disk_without_parent(self):
         result = self.assertDefects(['vhdx-malformed'], disk_base.vhdx(
@@ -73,7 +80,7 @@ class FactsTestCase(base.TestCase):
     def test_incomplete(self):
         self.assertDetail(
             'vhdx-incomplete', 'the file is marked as incomplete',
-            disk_base.vhdx(GUEST, items=[(INCOMPLETE, b'\0', REQUIRED)]))
+            incomplete())
 
 
 class ParametersTestCase(base.TestCase):
