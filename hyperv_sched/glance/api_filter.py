@@ -16,6 +16,7 @@ from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
 import contextlib
+import functools
 import io
 import re
 from typing import Any
@@ -24,13 +25,13 @@ from typing import NamedTuple
 from glance.common import wsgi
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
-from oslo_utils import strutils
 import webob
 import webob.exc
 
 from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
+from hyperv_sched import glance_options
 from hyperv_sched import metrics
 from hyperv_sched import names
 from hyperv_sched import rules
@@ -52,10 +53,6 @@ _PATH = re.compile(
 #: Bytes at the start of an upload that determine its format. The signature
 #: of an ISO is the last: 5 bytes at offset 32769.
 _HEAD_SIZE = 32774
-
-#: Bytes of the largest body that is validated by default. An image with 128
-#: properties of 255 characters has 64 KiB.
-_MAX_BODY = 2 ** 20
 
 #: Names in metrics of the operations that are validated, by method and action.
 _OPERATIONS = {
@@ -104,8 +101,8 @@ class HyperVGeneration(wsgi.Middleware):
     """
 
     def __init__(self, application: Any, report_only: bool = True,
-                 max_body: int = _MAX_BODY, refuse_oversized: bool = False,
-                 read_active: bool = True,
+                 max_body: int = glance_options.MAX_BODY,
+                 refuse_oversized: bool = False, read_active: bool = True,
                  overrides: verdict.SeverityOverrides = ((), ()),
                  certificate_years: Collection[str] = names.CERTIFICATE_YEARS,
                  ) -> None:
@@ -118,10 +115,8 @@ class HyperVGeneration(wsgi.Middleware):
         self._certificate_years = certificate_years
 
     @classmethod
-    def factory(cls, global_conf: Any, report_only: str = 'true',
-                max_body: str = str(_MAX_BODY), oversized: str = 'pass',
-                read_active: str = 'true',
-                **local_conf: Any) -> Callable[[Any], HyperVGeneration]:
+    def factory(cls, global_conf: Any, **local_conf: str
+                ) -> Callable[[Any], HyperVGeneration]:
         """Return a filter for PasteDeploy, whose options are strings.
 
         :raises ValueError: an option here or in [hyperv_sched] is invalid.
@@ -129,15 +124,10 @@ class HyperVGeneration(wsgi.Middleware):
         """
         overrides = verdict.severity_overrides()
         years, = conf.read(verdict.CONF, 'secure_boot_certificates')
-        if oversized not in ('pass', 'refuse'):
-            raise ValueError(
-                f'oversized is {oversized!r}. Valid values: pass, refuse')
-        limit = int(max_body)
-        if limit < 1:
-            raise ValueError(f'max_body is {limit}. It must be at least 1')
-        options = (strutils.bool_from_string(report_only, strict=True),
-                   limit, oversized == 'refuse',
-                   strutils.bool_from_string(read_active, strict=True),
+        read = functools.partial(
+            glance_options.read_filter_option, local_conf)
+        options = (read('report_only'), read('max_body'),
+                   read('oversized') == 'refuse', read('read_active'),
                    overrides, years)
         return lambda application: cls(application, *options)
 

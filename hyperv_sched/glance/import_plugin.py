@@ -26,6 +26,7 @@ from taskflow.types import failure
 from hyperv_sched import conf
 from hyperv_sched import disk
 from hyperv_sched import document as image_document
+from hyperv_sched import glance_options
 from hyperv_sched import inferred
 from hyperv_sched import metrics
 from hyperv_sched import rules
@@ -36,12 +37,6 @@ from hyperv_sched.text import internal_error
 
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
-
-#: Name of this plugin.
-_NAME = 'hyperv_generation'
-
-#: Plugins of Glance that do not change the image.
-_HARMLESS = ('no_op',)
 
 
 class _AcceptSameStatus:
@@ -170,10 +165,11 @@ def _check_order(record: dict[str, Any]) -> None:
     :raises UploadException: a plugin that changes images follows this one.
     """
     plugins = CONF.image_import_opts.image_import_plugins
-    if _NAME not in plugins:
+    if glance_options.NAME not in plugins:
         return
-    last = len(plugins) - plugins[::-1].index(_NAME)
-    later = [name for name in plugins[last:] if name not in _HARMLESS]
+    last = len(plugins) - plugins[::-1].index(glance_options.NAME)
+    later = [name for name in plugins[last:]
+             if name not in glance_options.HARMLESS_PLUGINS]
     injected: dict[str, Any] = {}
     if 'inject_image_metadata' in later:
         injected = CONF.inject_metadata_properties.inject
@@ -182,8 +178,9 @@ def _check_order(record: dict[str, Any]) -> None:
             for stored in (record, {**record, **injected})):
         raise exception.UploadException(
             f'The image is not validated: {", ".join(later)} would change it '
-            f'afterwards. Ask an administrator of Glance to put {_NAME} '
-            'last in [image_import_opts] image_import_plugins')
+            'afterwards. Ask an administrator of Glance to put '
+            f'{glance_options.NAME} last in [image_import_opts] '
+            'image_import_plugins')
 
 
 def _validate(record: dict[str, Any], readable: dict[str, Any], path: str,

@@ -9,22 +9,17 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import functools
 
-from oslo_utils import strutils
-
+from hyperv_sched import glance_options
 from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
 from hyperv_sched.cli.status import paste
 from hyperv_sched.cli.status import results
 from hyperv_sched.cli.status.results import format_value
+from hyperv_sched.glance_options import NAME
 
-#: Name of both entry points.
-NAME = 'hyperv_generation'
 PLUGIN_GROUP = 'glance.image_import.plugins'
 FILTER_GROUP = 'paste.filter_factory'
 USE = f'egg:{environment.DISTRIBUTION}#{NAME}'
-
-#: Plugins of Glance that do not change the image.
-HARMLESS = ('no_op',)
 
 #: Module of the filters that create the context of a request
 #: (``glance.api.middleware.context``).
@@ -53,7 +48,8 @@ def import_plugin(
                 f'{NAME}.')
         return
     last = len(names) - names[::-1].index(NAME)
-    later = [name for name in names[last:] if name not in HARMLESS]
+    later = [name for name in names[last:]
+             if name not in glance_options.HARMLESS_PLUGINS]
     if later:
         yield results.failure(
             f'{title} has {NAME} before {format_value(later)}: it refuses '
@@ -247,42 +243,18 @@ def _check_filter(options: Mapping[str, str],
     else:
         yield from environment.try_import(f'The API filter {title}',
                                           'glance', load)
-    for name, (is_valid, valid) in _FILTER_OPTIONS.items():
-        value = options.get(name)
-        if value is not None and not is_valid(value):
+    values = {}
+    for name, option in glance_options.FILTER_OPTIONS.items():
+        try:
+            values[name] = glance_options.read_filter_option(options, name)
+        except ValueError:
             yield results.failure(
-                f'{title} has {name} = {format_value(value)}: glance-api '
-                f'does not start. Valid values: {valid}.')
-    # The default of hyperv_sched.glance.api_filter is true.
-    if strutils.bool_from_string(options.get('report_only', 'true')):
+                f'{title} has {name} = {format_value(options[name])}: '
+                f'glance-api does not start. Valid values: {option.valid}.')
+    if values.get('report_only'):
         yield results.warning(
             f'{title} has report_only: the API filter logs errors and accepts '
             'the images. Set report_only = false to refuse them.')
-
-
-def _is_boolean(value: str) -> bool:
-    try:
-        strutils.bool_from_string(value, strict=True)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_positive(value: str) -> bool:
-    try:
-        return int(value) > 0
-    except ValueError:
-        return False
-
-
-#: Validators and valid values of the options of the API filter
-#: (``hyperv_sched.glance.api_filter``).
-_FILTER_OPTIONS: dict[str, tuple[Callable[[str], bool], str]] = {
-    'report_only': (_is_boolean, 'true, false'),
-    'max_body': (_is_positive, 'a number of bytes, at least 1'),
-    'oversized': (('pass', 'refuse').__contains__, 'pass, refuse'),
-    'read_active': (_is_boolean, 'true, false'),
-}
 
 
 def _loader(options: Mapping[str, str]) -> Callable[[], object] | None:
