@@ -56,7 +56,10 @@ def is_small(key: Any) -> bool:
 
 
 def _size(value: Any) -> int:
-    """Return the bytes that an argument takes, all that it contains added."""
+    """Return the bytes of an argument, or of the elements of a collection.
+
+    Of a dictionary, which is no key of a cache, the keys alone count.
+    """
     if isinstance(value, str | bytes):
         return sys.getsizeof(value)
     if isinstance(value, Collection):

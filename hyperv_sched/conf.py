@@ -148,7 +148,8 @@ class RuleCode(types.String):
 
 _CODES_READ_BY = """
 This option is read by glance-api (import plugin and API filter) and, with
---config-file, by hyperv-sched image lint and image upload.
+--config-file, by hyperv-sched image lint, image convert, image upload and
+cloud audit.
 """
 
 LINT_OPTS = [

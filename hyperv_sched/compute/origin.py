@@ -152,8 +152,8 @@ def restore(instance: Any, host: hosts.Host) -> Origin | None:
             and copy.generation == _GENERATIONS.get(generation)
             != correct.generation):
         correct = copy
-    correct, is_copied = (_with_generation(correct, generation),
-                          correct is copy)
+    is_copied = correct is copy
+    correct = _with_generation(correct, generation)
     if (correct.image_ref != current.image_ref
             or not current.is_same_image(correct)):
         _correct(instance, current, correct)
