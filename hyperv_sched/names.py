@@ -19,6 +19,9 @@ HYPERV = 'hyperv'
 GENERATION_1 = 'hyperv-gen1'
 GENERATION_2 = 'hyperv-gen2'
 
+#: The values of os_type, and the systems that boot loaders belong to.
+WINDOWS, LINUX = 'windows', 'linux'
+
 #: The trait of every Hyper-V host, and that of those which run generation 2.
 #: EnforcedDriver reports them, or a provider.yaml.
 HYPERV_TRAIT = 'CUSTOM_HYPERV'
@@ -37,7 +40,8 @@ SECURE_BOOT_TRAIT = 'COMPUTE_SECURITY_UEFI_SECURE_BOOT'
 
 #: The years of Microsoft's certificates for Secure Boot. Templates of older
 #: hosts have those of 2011 alone.
-CERTIFICATE_YEARS = CERTIFICATES_2011, CERTIFICATES_2023 = '2011', '2023'
+CERTIFICATES_2011 = '2011'
+CERTIFICATE_YEARS = (CERTIFICATES_2011, '2023')
 
 #: Old names by Nova's own (``_legacy_property_map`` in
 #: ``nova/objects/image_meta.py``). Where both are set, Nova takes its own.

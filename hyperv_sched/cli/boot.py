@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from hyperv_sched import names
 from hyperv_sched.cli import base
 from hyperv_sched.cli import options
 from hyperv_sched.cli import qemu_img
@@ -59,7 +60,7 @@ class Boot(base.ShowOne):
         parser.add_argument(
             'file', metavar='<file>', help='the disk image to start')
         parser.add_argument(
-            '--secure-boot', choices=('windows', 'linux'),
+            '--secure-boot', choices=(names.WINDOWS, names.LINUX),
             help='enable Secure Boot with the keys of the template that this '
                  'os_type selects; the default is no Secure Boot')
         parser.add_argument(

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from hyperv_sched import document as image_document
 from hyperv_sched import files
+from hyperv_sched import inferred
 from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched.cli import base
@@ -204,9 +205,7 @@ def _findings(source: conversion.Source, os_type: str | None,
 
     :param os_type: selects the template of Secure Boot; None without
     """
-    properties = {'hw_machine_type': names.GENERATION_2,
-                  'hypervisor_type': names.HYPERV,
-                  'hypervisor_version_requires': '>=10.0'}
+    properties = inferred.properties_of_generation(names.GENERATION_2)
     if os_type is not None:
         properties.update(os_type=os_type, os_secure_boot='required')
     return [finding for finding in inputs.LintTarget(

@@ -19,6 +19,8 @@ from typing import BinaryIO
 from typing import TextIO
 
 from hyperv_sched import document as image_document
+from hyperv_sched import inferred
+from hyperv_sched import names
 from hyperv_sched import rules
 from hyperv_sched.cli import base
 from hyperv_sched.cli import disk_files
@@ -39,9 +41,6 @@ _MIB = 1024 ** 2
 LINUX_BLOCK_SIZE = _MIB
 BLOCK_SIZE = 32 * _MIB
 
-#: The limit of VHDX ([MS-VHDX] 2.6.2.4).
-MAX_SIZE = 64 * 1024 ** 4
-
 #: Where qemu-img begins with the blocks, behind log, metadata and BAT.
 _HEAD_SIZE = 8 * _MIB
 _BAT_ENTRY_SIZE = 8
@@ -57,9 +56,6 @@ _OTHER_SUFFIXES = frozenset((
 
 #: The errors of a full disk, in the locale that programs run in.
 _FULL = ('No space left on device', 'Disk quota exceeded')
-
-_PROPERTIES = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-               'hypervisor_version_requires': '>=6.3'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +102,7 @@ class Source:
     def block_size(self) -> int:
         """The size of blocks for its operating system."""
         return (LINUX_BLOCK_SIZE
-                if self.content['operating_system'] == 'linux'
+                if self.content['operating_system'] == names.LINUX
                 else BLOCK_SIZE)
 
 
@@ -232,7 +228,7 @@ def check_source(file: BinaryIO, source: Source) -> None:
     :raises base.UsageError: a VHDX cannot have its size, or its sectors; or
         there is a name.
     """
-    if not 0 < source.size <= MAX_SIZE:
+    if not _fits_vhdx(source.size):
         raise base.UsageError(
             f'{source.path}: the disk has {source.size} bytes. A VHDX has up '
             'to 64 TiB')
@@ -242,6 +238,13 @@ def check_source(file: BinaryIO, source: Source) -> None:
             'qemu-img writes a VHDX with sectors of 512 bytes. Install the '
             'guest on a disk of 512-byte sectors')
     check_references(file, source)
+
+
+def _fits_vhdx(size: int) -> bool:
+    """Return whether a VHDX can have a disk of a size in bytes."""
+    from hyperv_sched.disk.vhdx import metadata
+
+    return 0 < size <= metadata.MAX_DISK_SIZE
 
 
 def check_references(file: BinaryIO, source: Source) -> None:
@@ -277,8 +280,9 @@ def precondition_findings(path: str, content: Mapping[str, Any],
             rule.prevents_conversion and rule.name in content['defects']
             for rule in rules.CATALOGUE.values())):
         return []
+    properties = inferred.properties_of_generation(names.GENERATION_2)
     return [finding for finding in inputs.LintTarget(
-        image_document.Record(_PROPERTIES), path, path,
+        image_document.Record(properties), path, path,
         dict(content)).findings()
         if rules.CATALOGUE[finding.code].prevents_conversion
         and finding.severity in ('error', 'unknown')]
@@ -543,7 +547,8 @@ def check_changes(source: Source, args: argparse.Namespace) -> None:
     :param args: the options of :func:`add_options`
     :raises base.UsageError: it cannot.
     """
-    if args.grow is not None and not source.size < args.grow <= MAX_SIZE:
+    if args.grow is not None and not (
+            source.size < args.grow and _fits_vhdx(args.grow)):
         raise base.UsageError(
             f'--grow: the disk has {units.binary(source.size)}. Set a larger '
             'size, up to 64T')

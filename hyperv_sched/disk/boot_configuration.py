@@ -13,6 +13,7 @@ import contextlib
 
 from hyperv_sched.disk import fat
 from hyperv_sched.disk import filesystems
+from hyperv_sched.disk import gpt
 from hyperv_sched.disk import grub
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import partitions
@@ -34,7 +35,7 @@ _MAX_UUID = 36
 #: Limit on partitions whose file systems are read.
 _MAX_PARTITIONS = 128
 #: Types of partitions without a file system: BIOS boot, Microsoft reserved.
-_WITHOUT_FILE_SYSTEM = ('21686148-6449-6e6f-744e-656564454649',
+_WITHOUT_FILE_SYSTEM = (gpt.GRUB_BIOS_BOOT,
                         'e3c9e316-0b5c-4db8-817d-f92df00215ae')
 
 

@@ -30,13 +30,15 @@ from __future__ import annotations
 import struct
 import typing
 
+from hyperv_sched.disk import gpt
+from hyperv_sched.disk import iso
 from hyperv_sched.disk import reader
 from hyperv_sched.disk import virtual_disk
+from hyperv_sched.disk import vmdk
 
 _SECTOR_SIZE = 512
 _HEAD_SIZE = 4096 + 8
 _ISO_OFFSET = 32769
-_ISO = b'CD001'
 
 
 class _SizeField(typing.NamedTuple):
@@ -52,9 +54,9 @@ class _SizeField(typing.NamedTuple):
 _SIGNATURES: tuple[tuple[bytes, str, _SizeField | None], ...] = (
     (b'QFI\xfb', 'qcow2', _SizeField('>Q', 24, 1)),
     (b'QED\0', 'qed', _SizeField('<Q', 40, 1)),
-    (b'KDMV', 'vmdk', _SizeField('<Q', 12, _SECTOR_SIZE)),
+    (vmdk.SIGNATURE, 'vmdk', _SizeField('<Q', 12, _SECTOR_SIZE)),
     (b'COWD', 'vmdk', None),
-    (b'# Disk DescriptorFile', 'vmdk', None),
+    (vmdk.DESCRIPTOR, 'vmdk', None),
     (b'WithoutFreeSpace', 'parallels', _SizeField('<Q', 36, _SECTOR_SIZE)),
     (b'WithouFreSpacExt', 'parallels', _SizeField('<Q', 36, _SECTOR_SIZE)),
     (b'LUKS\xba\xbe', 'luks', None),
@@ -73,7 +75,6 @@ _TAR_OFFSET = 257
 _TAR_NAME = slice(0, 100)
 _BOOT = b'\x55\xaa'
 _BOOT_OFFSET = 510
-_GPT = b'EFI PART'
 _SECTOR_SIZES = (512, 4096)
 
 
@@ -89,7 +90,7 @@ def recognize(image: reader.Reader) -> tuple[str, int | None]:
             return name, field and _virtual_size(head, field)
     if head.startswith(_VDI, _VDI_OFFSET):
         return 'vdi', _virtual_size(head, _VDI_SIZE)
-    if image.read(_ISO_OFFSET, len(_ISO)) == _ISO:
+    if image.read(_ISO_OFFSET, len(iso.IDENTIFIER)) == iso.IDENTIFIER:
         return 'iso', image.size
     if head.startswith(_TAR, _TAR_OFFSET):
         name_of_first_file, _, _ = head[_TAR_NAME].partition(b'\0')
@@ -108,7 +109,7 @@ def sector_size(disk: virtual_disk.Disk) -> int | None:
 def _gpt_sector_size(head: bytes) -> int | None:
     """Return the sector size with which a GPT header is in LBA 1."""
     return next((size for size in _SECTOR_SIZES
-                 if head.startswith(_GPT, size)), None)
+                 if head.startswith(gpt.SIGNATURE, size)), None)
 
 
 def _virtual_size(head: bytes, field: _SizeField) -> int | None:

@@ -46,14 +46,17 @@ import zlib
 from hyperv_sched.disk import reader
 from hyperv_sched.disk import virtual_disk
 
+SIGNATURE = b'EFI PART'
+
 ESP = uuid.UUID('c12a7328-f81f-11d2-ba4b-00a0c93ec93b').bytes_le
+#: Type of the partition from which GRUB starts by BIOS.
+GRUB_BIOS_BOOT = '21686148-6449-6e6f-744e-656564454649'
 #: Types that a BIOS boots from: GRUB's, freebsd-boot, illumos' boot.
 BIOS_BOOT = frozenset(uuid.UUID(guid).bytes_le for guid in (
-    '21686148-6449-6e6f-744e-656564454649',
+    GRUB_BIOS_BOOT,
     '83bd6b9d-7f41-11dc-be0b-001560b84f0f',
     '6a82cb45-1dd2-11b2-99a6-080020736631'))
 
-_SIGNATURE = b'EFI PART'
 _SIZE_AND_CHECKSUM = struct.Struct('<12xII')
 _CHECKSUM = slice(16, 20)
 _HEADER = struct.Struct('<24xQQQQ16xQIII')
@@ -138,7 +141,7 @@ def read(disk: virtual_disk.Disk, lba: int) -> Table:
 
 def _read_header(disk: virtual_disk.Disk, lba: int) -> GPTHeader:
     data = disk.read(lba * disk.sector_size, disk.sector_size)
-    if not data.startswith(_SIGNATURE) or len(data) != disk.sector_size:
+    if not data.startswith(SIGNATURE) or len(data) != disk.sector_size:
         raise GPTError('no signature')
     size, checksum = _SIZE_AND_CHECKSUM.unpack_from(data)
     if not 0 < size <= len(data):

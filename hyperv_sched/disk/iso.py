@@ -46,7 +46,7 @@ _BOOT_RECORD_NUMBER = 1
 #: Real media have three or four.
 _MAX_DESCRIPTORS = 16
 _BOOT_RECORD, _PRIMARY, _TERMINATOR = 0, 1, 255
-_IDENTIFIER = b'CD001'
+IDENTIFIER = b'CD001'
 _IDENTIFIER_OFFSET = 1
 _SYSTEM = b'EL TORITO SPECIFICATION'
 _SYSTEM_OFFSET = 7
@@ -103,7 +103,7 @@ def boot_images(disk: virtual_disk.Disk) -> list[BootImage]:
 def bios_boot_image(disk: virtual_disk.Disk) -> int | None:
     """Return the offset of the boot image that a BIOS starts from a DVD."""
     descriptor = _descriptor(disk, _BOOT_RECORD_NUMBER)
-    if not (descriptor.startswith(bytes((_BOOT_RECORD,)) + _IDENTIFIER)
+    if not (descriptor.startswith(bytes((_BOOT_RECORD,)) + IDENTIFIER)
             and descriptor.startswith(_SYSTEM, _SYSTEM_OFFSET)):
         return None
     catalog = disk.read(
@@ -126,7 +126,7 @@ def _descriptors(disk: virtual_disk.Disk) -> list[bytes]:
     descriptors: list[bytes] = []
     for index in range(_MAX_DESCRIPTORS):
         data = _descriptor(disk, index)
-        if (not data.startswith(_IDENTIFIER, _IDENTIFIER_OFFSET)
+        if (not data.startswith(IDENTIFIER, _IDENTIFIER_OFFSET)
                 or data[0] == _TERMINATOR):
             break
         descriptors.append(data)

@@ -7,6 +7,7 @@ boot image that the boot catalog has for it, and reads no partition table.
 
 from __future__ import annotations
 
+from hyperv_sched import names
 from hyperv_sched.disk import boot
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import iso
@@ -32,9 +33,9 @@ def inspect(disk: virtual_disk.Disk, result: inspection.Inspection,
     if by_uefi and by_bios:
         result.firmware = 'both'
     elif by_uefi:
-        result.firmware, result.generation = 'uefi', 'hyperv-gen2'
+        result.firmware, result.generation = 'uefi', names.GENERATION_2
     elif by_bios:
-        result.firmware, result.generation = 'bios', 'hyperv-gen1'
+        result.firmware, result.generation = 'bios', names.GENERATION_1
     else:
         result.firmware = 'none'
     if not by_uefi:

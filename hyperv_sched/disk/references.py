@@ -30,6 +30,7 @@ from __future__ import annotations
 import struct
 
 from hyperv_sched.disk import reader
+from hyperv_sched.disk import vmdk
 
 _QCOW2 = struct.Struct('>4xIQ')
 _QCOW2_FEATURES = struct.Struct('>72xQ')
@@ -37,8 +38,6 @@ _QCOW2_DATA_FILE = 1 << 2
 _QED_FEATURES = struct.Struct('<16xQ')
 _QED_BACKING_FILE = 1
 _VMDK_CAPACITY = struct.Struct('<12xQ')
-_VMDK_DESCRIPTOR = b'# Disk DescriptorFile'
-_VMDK_SPARSE = b'KDMV'
 _VMDK_PARENT = b'parentfilenamehint'
 #: QEMU reads the descriptor in these bytes of a sparse extent.
 _VMDK_DESCRIPTOR_RANGE = 512, 20 * 512
@@ -73,8 +72,8 @@ def _find_in_qcow2(head: bytes) -> str | None:
 
 def _find_in_vmdk(image: reader.Reader, head: bytes) -> str | None:
     capacity, = _VMDK_CAPACITY.unpack_from(head)
-    if head.startswith(_VMDK_DESCRIPTOR) or (
-            head.startswith(_VMDK_SPARSE) and not capacity):
+    if head.startswith(vmdk.DESCRIPTOR) or (
+            head.startswith(vmdk.SIGNATURE) and not capacity):
         return 'files with its data'
     if _VMDK_PARENT in image.read(*_VMDK_DESCRIPTOR_RANGE).lower():
         return 'a parent'

@@ -41,6 +41,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 import struct
 
+from hyperv_sched import names
 from hyperv_sched.disk import fat
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import partitions
@@ -48,9 +49,6 @@ from hyperv_sched.disk import pe
 from hyperv_sched.disk import uefi
 from hyperv_sched.disk import virtual_disk
 from hyperv_sched.disk.defects import Defect
-
-WINDOWS = 'windows'
-LINUX = 'linux'
 
 _BOOT_MANAGER = '\\EFI\\Microsoft\\Boot\\bootmgfw.efi'
 _BCD = '\\EFI\\Microsoft\\Boot\\BCD'
@@ -94,15 +92,16 @@ def inspect(disk: virtual_disk.Disk, layout: partitions.Layout,
     systems = [_identify(image.program) for image in loaded]
     is_manager = [image.path.lower() == _BOOT_MANAGER.lower()
                   for image in loaded]
-    found = {*systems, *(WINDOWS for _ in filter(None, is_manager))} - {None}
+    found = {*systems, *(names.WINDOWS for _ in filter(None, is_manager)),
+             } - {None}
     if len(found) == 1:
         result.operating_system, = found
     # Media have the configuration in their own file system.
-    if candidate.number and (systems[0] == WINDOWS or (
+    if candidate.number and (systems[0] == names.WINDOWS or (
             systems[0] is None and any(is_manager)
             and _is_copy(volume, loaded[0].path, _BOOT_MANAGER))):
         _check_bcd(volume, result)
-    if WINDOWS in found:
+    if names.WINDOWS in found:
         encrypted = [
             f'partition {partition.number}'
             for partition in layout.candidates[:_MAX_VOLUMES]
@@ -128,15 +127,15 @@ def _identify(program: pe.Program) -> str | None:
     """Return the system that a program belongs to; None if unknown."""
     contents = program.contents
     if program.shim:
-        return LINUX
+        return names.LINUX
     if contents is None:
         return None
     if contents.file.read(_KERNEL_OFFSET, len(_KERNEL)) == _KERNEL or any(
             contents.section(name, 0) is not None
             for name in _LINUX_SECTIONS):
-        return LINUX
+        return names.LINUX
     _, _, name = contents.symbols_path().lower().rpartition(b'\\')
-    return WINDOWS if name == _WINDOWS_SYMBOLS else None
+    return names.WINDOWS if name == _WINDOWS_SYMBOLS else None
 
 
 def _is_copy(volume: fat.Volume, path: str, other: str) -> bool:

@@ -20,11 +20,6 @@ import pkgutil
 from hyperv_sched.disk import certificates
 from hyperv_sched.disk import signature_lists
 
-#: The operating systems that have a template of their own: compute-hyperv
-#: selects the first one for os_type=windows, and the second one for any other
-#: value (``hyperv/nova/vmops.py``, _requires_secure_boot).
-WINDOWS, LINUX = 'windows', 'linux'
-
 _FILE = 'templates.json'
 
 
@@ -53,7 +48,12 @@ class Template:
 
 @functools.cache
 def load() -> Mapping[str, Template]:
-    """Return the templates, by :data:`WINDOWS` and :data:`LINUX`."""
+    """Return the templates by the systems that they are for.
+
+    compute-hyperv selects that of :data:`hyperv_sched.names.WINDOWS` for this
+    os_type, and that of :data:`hyperv_sched.names.LINUX` for any other value
+    (``compute_hyperv/nova/vmops.py``, ``_requires_certificate``).
+    """
     data = json.loads(pkgutil.get_data(__package__, _FILE) or b'')
     dbx = signature_lists.Signatures(hashes=frozenset(
         map(bytes.fromhex, data['dbx']['sha256'])))

@@ -47,8 +47,8 @@ _malformed = inspection.malformed
 _truncated = inspection.truncated
 _not_read = inspection.not_read
 
-_SIGNATURE = b'KDMV'
-_DESCRIPTOR = b'# Disk DescriptorFile'
+SIGNATURE = b'KDMV'
+DESCRIPTOR = b'# Disk DescriptorFile'
 _SECTOR_SIZE = 512
 
 _HEADER = struct.Struct('<4sIIQQQQI8xQ8xB4xH')
@@ -105,12 +105,12 @@ def read(image: reader.Reader,
     :raises inspection.DefectError: the disk cannot be read.
     """
     head = image.read(0, _SECTOR_SIZE)
-    if head.startswith(_DESCRIPTOR):
+    if head.startswith(DESCRIPTOR):
         # A descriptor alone: all data are in other files.
         descriptor = image.read(0, _MAX_DESCRIPTOR)
         result.subformat = _subformat(descriptor)
         raise _other_file(descriptor)
-    if not head.startswith(_SIGNATURE):
+    if not head.startswith(SIGNATURE):
         raise _not_read('it is a VMDK of ESX (COWD)')
     header = _parse_header(head)
     descriptor = image.read(
@@ -161,7 +161,7 @@ def _parse_header(data: bytes) -> _Header:
     if len(data) < _HEADER.size:
         raise _truncated('the header is cut off')
     header = _Header(*_HEADER.unpack_from(data))
-    if header.signature != _SIGNATURE:
+    if header.signature != SIGNATURE:
         raise _truncated('the file does not end with a copy of the header')
     return header
 

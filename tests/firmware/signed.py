@@ -10,6 +10,7 @@ import functools
 import hashlib
 import struct
 
+from hyperv_sched import names
 from hyperv_sched.disk import certificates
 from hyperv_sched.disk import signature_lists
 from hyperv_sched.disk import templates
@@ -65,7 +66,7 @@ def test_template() -> templates.Template:
 @functools.cache
 def mixed_template() -> templates.Template:
     """Return the template that trusts shims, and the test's certificates."""
-    real = templates.load()[templates.LINUX]
+    real = templates.load()[names.LINUX]
     return templates.Template(
         'Mixed', (*real.db, _anchor(CA, '2011'), _anchor(CA_2023, '2023')),
         real.dbx)
@@ -80,8 +81,8 @@ def _machine(os_type: str, template: templates.Template) -> dict[str, object]:
                        'hypervisor_version_requires': '>=10.0'}}
 
 
-LINUX = _machine('linux', templates.load()[templates.LINUX])
-WINDOWS = _machine('windows', templates.load()[templates.WINDOWS])
+LINUX = _machine('linux', templates.load()[names.LINUX])
+WINDOWS = _machine('windows', templates.load()[names.WINDOWS])
 TEST = _machine('linux', test_template())
 TEST_WINDOWS = _machine('windows', test_template())
 MIXED = _machine('linux', mixed_template())
