@@ -38,6 +38,12 @@ class CatalogueTestCase(base.TestCase):
                     names, {'actual', 'required', 'property', 'reason'},
                     rule.code)
 
+    def test_what_prevents_a_server_is_an_error_in_any_case(self):
+        # The driver refuses whatever breaks such a rule.
+        for code in rules.preventing('scheduling', 'build'):
+            self.assertEqual(
+                ('error',), rules.CATALOGUE[code].severities, code)
+
     def test_names_are_distinguished(self):
         names = [rule.name for rule in rules.CATALOGUE.values()]
         self.assertEqual(sorted(set(names)), sorted(names))
