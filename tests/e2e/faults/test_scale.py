@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cloud with more hosts than placement offers the scheduler."""
+"""More hosts than placement offers the scheduler, and large images."""
+
+import os
 
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
@@ -33,3 +35,13 @@ class ScaleTestCase(base.StoryTestCase):
                 server = self.cloud.boot(self.newest)
                 self.assertEqual(('ACTIVE', 'ws2022'), (
                     server.status, server.compute_host))
+
+
+class ImportTestCase(base.StoryTestCase):
+
+    def test_more_than_a_gibibyte(self):
+        path = self.cloud.file()
+        os.truncate(path, 1025 * 1024 ** 2)
+        imported = self.cloud.imported(path, **e2e_cloud.GENERATION_2)
+        self.assertEqual(('active', 1025 * 1024 ** 2),
+                         (imported.status, imported.size))

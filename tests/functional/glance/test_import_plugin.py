@@ -134,16 +134,6 @@ class GlanceDirectTestCase(ImportTestCase):
         self.assertRefused(bad, 'HV302')
         self.assertActive(good)
 
-    def test_more_than_a_gibibyte(self):
-        path = pathlib.Path(
-            self.useFixture(fixtures.TempDir()).path, 'disk.vhdx')
-        with path.open('wb') as file:
-            file.write(GOOD)
-            file.truncate(1025 * samples.MIB)
-        with path.open('rb') as file:
-            image_id = self.staged(file, **GENERATION_2)
-        self.assertActive(image_id)
-
 
 class IgnoredRulesTestCase(ImportTestCase):
 
