@@ -39,8 +39,8 @@ def kolla():
     subprocess.run(
         [sys.executable, '-m', 'venv', directory.name], check=True)
     subprocess.run(
-        [f'{directory.name}/bin/pip', '-q', 'install', 'ansible-core',
-         'kolla-ansible'], check=True)
+        [f'{directory.name}/bin/pip', '-q', 'install',
+         'ansible-core==2.19.*', 'kolla-ansible==22.2.0'], check=True)
     return directory
 
 

@@ -10,8 +10,10 @@ import testtools
 # A busy machine is no failure.
 _PATIENT = hypothesis.settings(
     deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.register_profile('ci', _PATIENT)
-hypothesis.settings.register_profile('dev', _PATIENT, max_examples=20)
+hypothesis.settings.register_profile('random', _PATIENT)
+hypothesis.settings.register_profile('ci', _PATIENT, derandomize=True)
+hypothesis.settings.register_profile(
+    'dev', _PATIENT, derandomize=True, max_examples=20)
 hypothesis.settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'dev'))
 
 

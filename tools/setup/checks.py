@@ -124,7 +124,11 @@ def main() -> int:
 
 
 def nightly() -> int:
-    """Run environments in full; return the exit code."""
+    """Run environments in full; return the exit code.
+
+    Properties are tested with other examples each time.
+    """
+    os.environ.setdefault('HYPOTHESIS_PROFILE', 'random')
     return _main('tools/nightly', _NIGHTLY_DESCRIPTION, 'all', [*NIGHTLY],
                  os.cpu_count() or 1, NIGHTLY)
 
