@@ -193,7 +193,7 @@ class UploadTestCase(base.CommandTestCase):
         for argv, words in (
                 ((), 'a\\x1b[2J\\x9b'),
                 # No such name can be typed on Windows.
-                (('--dry-run', '--shell', 'posix'), 'image create'),
+                (('--dry-run', '--shell', 'sh'), 'image create'),
                 (('-f', 'value'), 'a\\x1b[2J\\x9b'),
                 (('--property', 'os_type=\x1b[2J', '--force'),
                  "os_type is '\\x1b[2J")):
