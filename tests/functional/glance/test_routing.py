@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the filter judges: the requests that Glance routes, and no more."""
 
-import io
 import pathlib
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import testtools
 import webob
 
 from hyperv_sched.glance import api_filter
+from tests import files
 from tests import guests
 from tests import samples
 
@@ -26,17 +26,6 @@ class RoutingTestCase(testtools.TestCase):
         self.assertIn('Ran 1 test', done.stdout)
 
 
-class Counting(io.BytesIO):
-    """Counts the bytes that are read."""
-
-    count = 0
-
-    def read(self, size=-1):
-        data = super().read(size)
-        self.count += len(data)
-        return data
-
-
 class UploadCostTestCase(testtools.TestCase):
     """What an upload is read for, by bytes."""
 
@@ -51,16 +40,16 @@ class UploadCostTestCase(testtools.TestCase):
             self.got = request.body_file_raw.read(len(data))
             return webob.Response(status=204)(environ, start_response)
 
-        source = Counting(data)
+        source = files.CountingFile(data)
         request = webob.Request.blank(
             '/v2/images/id/file', method='PUT',
             content_type='application/octet-stream')
         request.body_file = source
         request.content_length = len(data)
-        source.count = 0
+        source.bytes_read = 0
         judge = api_filter.HyperVGeneration(application)
         self.assertIsNone(judge.process_request(request))
-        count = source.count
+        count = source.bytes_read
         request.get_response(application)
         self.assertEqual(data, self.got)
         return count

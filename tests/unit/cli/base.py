@@ -2,8 +2,15 @@
 
 import contextlib
 import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
 import sys
 from unittest import mock
+
+import fixtures
 
 from hyperv_sched.cli import main
 from tests import files
@@ -18,6 +25,13 @@ VHD = samples.fixed_vhd(guest=guests.bootable())
 GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
                 '--property', 'hypervisor_type=hyperv',
                 '--property', 'hypervisor_version_requires=>=6.3')
+
+_SCHEMAS = pathlib.Path(__file__).parents[3] / 'etc/hyperv-sched'
+
+
+def load_schema(name):
+    """Return the JSON Schema of an input or output that is installed."""
+    return json.loads((_SCHEMAS / f'{name}.schema.json').read_text())
 
 
 class CommandTestCase(files.FilesMixin, base.TestCase):
@@ -35,3 +49,23 @@ class CommandTestCase(files.FilesMixin, base.TestCase):
             except SystemExit as exc:
                 code = exc.code
         return code, '' if stdout else out.getvalue(), err.getvalue()
+
+
+class ConvertTestCase(CommandTestCase):
+    """Runs "image convert" on files that it refuses."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatchObject(
+            shutil, 'which', lambda name: name))
+        self.output = str(self.directory / 'out.vhdx')
+
+    def refused(self, data, *argv):
+        """Run a command that starts no program; return code and errors."""
+        path = self.file('in', data)
+        with mock.patch.object(subprocess, 'Popen') as started:
+            code, out, err = self.run_command(
+                'image', 'convert', path, self.output, *argv)
+        started.assert_not_called()
+        self.assertEqual(['in'], os.listdir(self.directory))
+        return code, out + err
