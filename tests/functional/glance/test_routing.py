@@ -10,7 +10,6 @@ import webob
 
 from hyperv_sched.glance import api_filter
 from tests import files
-from tests import guests
 from tests import samples
 
 
@@ -55,13 +54,13 @@ class UploadCostTestCase(testtools.TestCase):
         return count
 
     def test_uploads_for_other_hypervisors_are_not_read(self):
-        data = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+        data = samples.uefi_vhdx()
         for record in ({'hypervisor_type': 'qemu', 'disk_format': 'vhdx'},
                        {'hw_machine_type': 'q35', 'disk_format': 'raw'}):
             self.assertEqual(0, self.upload(data, **record))
 
     def test_first_bytes_of_possible_hyperv_images_are_read(self):
-        data = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+        data = samples.uefi_vhdx()
         for record in ({'disk_format': 'vhdx'}, {'disk_format': 'raw'},
                        {'hypervisor_type': 'hyperv', 'disk_format': 'vhd'}):
             self.assertEqual(32774, self.upload(data, **record))

@@ -3,10 +3,10 @@
 
 import json
 
+from tests import properties
 from tests.unit.cli import base
 
-IMAGE = {'id': 'i', 'name': 'n', 'hw_machine_type': 'hyperv-gen2',
-         'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3',
+IMAGE = {'id': 'i', 'name': 'n', **properties.GENERATION_2,
          'disk_format': 'vhdx', 'container_format': 'bare'}
 
 

@@ -15,16 +15,14 @@ import fixtures
 from hyperv_sched.cli import main
 from tests import files
 from tests import guests
+from tests import properties
 from tests import samples
 from tests.unit import base
 
-BOOTABLE = samples.vhdx(
-    block_size=samples.MIB, guest=guests.bootable())
+BOOTABLE = samples.uefi_vhdx()
 #: One error for generation 2: HV202.
 VHD = samples.fixed_vhd(guest=guests.bootable())
-GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
-                '--property', 'hypervisor_type=hyperv',
-                '--property', 'hypervisor_version_requires=>=6.3')
+GENERATION_2 = properties.options(properties.GENERATION_2)
 
 _SCHEMAS = pathlib.Path(__file__).parents[3] / 'etc/hyperv-sched'
 

@@ -152,8 +152,7 @@ class BootTestCase(base.CommandTestCase):
             return file.read()
 
     def test_damaged_container_is_not_started(self):
-        path = self.file('cut.vhdx', samples.vhdx(
-            block_size=samples.MIB, guest=guests.bootable())[:2 * 1024 ** 2])
+        path = self.file('cut.vhdx', samples.uefi_vhdx()[:2 * 1024 ** 2])
         self.check(1, {'reached': 'not started', 'boots': None,
                        'agree': None}, path=path)
 

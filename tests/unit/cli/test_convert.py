@@ -33,7 +33,7 @@ class ConvertTestCase(base.ConvertTestCase):
             self.assertIn(words, printed)
 
     def test_input_that_would_lose_data_is_refused_by_its_rule(self):
-        vhdx = samples.vhdx(block_size=MIB, guest=guests.bootable())
+        vhdx = samples.uefi_vhdx()
         for data, rule in (
                 (samples.vhdx(flags=2), 'HV206'),
                 (vhdx[:-MIB], 'HV208'),

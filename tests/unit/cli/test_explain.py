@@ -6,6 +6,7 @@ import json
 
 import jsonschema
 
+from tests import properties
 from tests import samples
 from tests.unit.cli import base
 
@@ -17,8 +18,7 @@ hypervisors:
   - {hypervisor_hostname: new, hypervisor_type: hyperv,
      hypervisor_version: 10000, traits: [CUSTOM_HYPERV_GEN2]}
 '''
-IMAGE = {'id': 'i', 'name': 'n', 'hw_machine_type': 'hyperv-gen2',
-         'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
+IMAGE = {'id': 'i', 'name': 'n', **properties.GENERATION_2}
 #: HTML, an escape sequence, a right-to-left override, a formula.
 HOSTILE = '=<script>alert(1)</script>\x1b[2J\u202e'
 

@@ -11,11 +11,11 @@ from hyperv_sched import rules
 from hyperv_sched import validators
 from hyperv_sched.validators import keywords
 from hyperv_sched.validators import schema
+from tests.properties import GENERATION_2
 from tests.unit import base
 from tests.unit.validators.documents import prepared
 
-GOOD = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-        'hypervisor_version_requires': '>=6.3', 'disk_format': 'vhdx'}
+GOOD = {**GENERATION_2, 'disk_format': 'vhdx'}
 GENERATION_1 = {'hypervisor_type': 'hyperv', 'disk_format': 'vhd'}
 VHDX = {'format': 'vhdx', 'file_size': 4096, 'virtual_size': 2 ** 30}
 
