@@ -32,6 +32,24 @@ def load_schema(name):
     return json.loads((_SCHEMAS / f'{name}.schema.json').read_text())
 
 
+class Terminal(io.StringIO):
+    """A terminal that keeps what is written."""
+
+    def isatty(self):
+        return True
+
+    def screen(self):
+        """Return the final line of the terminal."""
+        line, at = [], 0
+        for sign in self.getvalue():
+            if sign == '\r':
+                at = 0
+                continue
+            line[at:at + 1] = sign
+            at += 1
+        return ''.join(line).rstrip()
+
+
 class CommandTestCase(files.FilesMixin, base.TestCase):
 
     def run_command(self, *argv, stdin='', stdout=None):

@@ -13,15 +13,10 @@ from hyperv_sched import rules
 from hyperv_sched.cli import findings as findings_output
 from tests.unit import base
 from tests.unit.cli import base as cli_base
+from tests.unit.cli.base import Terminal
 
 #: A terminal with colors, on Linux and on Windows.
 COLORED = {'TERM': 'xterm', 'WT_SESSION': 'x'}
-
-
-class Terminal(io.StringIO):
-
-    def isatty(self):
-        return True
 
 
 class ColorsTestCase(base.TestCase):
