@@ -33,12 +33,16 @@ PACKAGE = 'hyperv_sched'
 #: The tests that are to kill the mutants of a module, below tests/unit. The
 #: first path that a module begins with counts; braces stand for its name.
 TESTS = (
-    ('rules/', ('test_catalogue', 'test_rules', 'validators/test_image')),
-    ('validators/image', ('validators/test_image',)),
+    ('rules/', ('test_catalogue', 'test_rules', 'validators/test_image',
+                'validators/test_schema')),
+    ('validators/image', ('validators/test_image', 'validators/test_schema')),
     ('validators/schema', ('validators/test_{}', 'validators/test_image')),
-    ('validators/keywords', ('validators/test_image',)),
+    ('validators/keywords', ('validators/test_image',
+                             'validators/test_schema')),
     ('validators/', ('validators/test_{}',)),
-    ('objects/', ('objects/test_{}', 'test_objects', 'test_compatibility')),
+    ('objects/', ('objects/test_host_capability',
+                  'objects/test_image_requirement', 'objects/test_refusal',
+                  'test_objects', 'test_compatibility')),
     ('disk/vhdx/', ('disk/vhdx/test_{}',)),
     ('disk/inspection', ('disk/test_inspection', 'test_disk')),
     ('disk/partitions', ('disk/test_partitions', 'disk/test_gpt',

@@ -108,8 +108,8 @@ class MirrorTestCase(base.TestCase):
     def assertListed(self, listed, paths):
         """Assert that a list has each of these paths, and no other one."""
         names = {path.as_posix() for path in paths}
-        self.assertEqual([], sorted(names - {*listed}), 'without counterpart')
-        self.assertEqual([], sorted({*listed} - names), 'listed in vain')
+        self.assertEqual([], sorted(names - {*listed}), 'not listed')
+        self.assertEqual([], sorted({*listed} - names), 'listed in error')
 
     def test_each_test_module_is_named_for_a_module(self):
         paths = [path.relative_to(UNIT) for path in UNIT.rglob('test_*.py')]
