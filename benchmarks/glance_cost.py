@@ -13,15 +13,13 @@ import sys
 import tempfile
 import time
 
-from tests import guests
+from tests import properties
 from tests import samples
 from tests.functional.glance import api
 
 SMALL_TURNS = 30
 LARGE_TURNS = 3
-GENERATION_2 = {
-    'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen2',
-    'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
+GENERATION_2 = {'disk_format': 'vhdx', **properties.GENERATION_2}
 PLUGIN = '''
 [image_import_opts]
 image_import_plugins = [hyperv_generation]
@@ -77,8 +75,7 @@ def main():
             api.GlanceAPI(guard='report_only = false') as filtered, \
             api.GlanceAPI(config=PLUGIN) as plugged:
         path = pathlib.Path(directory, 'disk.vhdx')
-        path.write_bytes(samples.vhdx(
-            block_size=samples.MIB, guest=guests.bootable()))
+        path.write_bytes(samples.uefi_vhdx())
         with path.open('r+b') as file:
             file.truncate(samples.GIB)
         print(f'{"":<28}{"without ms":>12}{"with ms":>12}{"ratio":>10}')

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of a test's own."""
 
+import io
 import pathlib
 
 import fixtures
@@ -19,3 +20,14 @@ class FilesMixin:
         path = self.directory / name
         path.write_bytes(data)
         return str(path)
+
+
+class CountingFile(io.BytesIO):
+    """A file that counts the bytes that are read."""
+
+    bytes_read = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.bytes_read += len(data)
+        return data

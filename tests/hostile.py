@@ -7,10 +7,10 @@ file.
 
 import itertools
 import struct
-import zlib
 
 from tests import guests
 from tests import samples
+from tests.compressors import deflate
 
 SECTOR = guests.SECTOR
 MIB = 1024 * 1024
@@ -213,7 +213,7 @@ def qcow2_bomb():
     """
     disk = crowded_table()
     disk += bytes(-len(disk) % (2 * MIB))
-    return samples.qcow2(guest=disk, cluster_bits=21, compress=_deflate)
+    return samples.qcow2(guest=disk, cluster_bits=21, compress=deflate)
 
 
 def vmdk_tables(tables=60000):
@@ -229,11 +229,6 @@ def vmdk_bomb():
     """Return a VMDK whose grains expand to a thousand times their size."""
     disk = crowded_table()
     return samples.vmdk(guest=disk, compressed=True)
-
-
-def _deflate(data):
-    compressor = zlib.compressobj(wbits=-12)
-    return compressor.compress(data) + compressor.flush()
 
 
 def containers():

@@ -10,9 +10,10 @@ import sys
 _WITHOUT_POSIX = """
 import importlib, os, sys
 theirs, ours = (names.split(',') for names in sys.argv[1:3])
-for name in theirs:
+for name in filter(None, theirs):
     importlib.import_module(name)
-for name in ('fcntl', 'resource', 'pwd', 'grp', 'termios', 'pty', 'syslog'):
+for name in ('fcntl', 'resource', 'pwd', 'grp', 'termios', 'pty', 'syslog',
+             'posix'):
     sys.modules[name] = None
 for name in ('pread', 'preadv', 'pwrite', 'posix_fadvise', 'sendfile', 'fork',
              'getuid', 'geteuid', 'mkfifo', 'sched_getaffinity'):
@@ -20,16 +21,17 @@ for name in ('pread', 'preadv', 'pwrite', 'posix_fadvise', 'sendfile', 'fork',
         delattr(os, name)
 for name in ours:
     importlib.import_module(name)
-print('imported')
+exec(sys.argv[3])
 """
 
 
-def imports(theirs, ours):
+def imports(theirs, ours, script='print("imported")'):
     """Import modules where POSIX is missing, and return what was printed.
 
     :param theirs: modules that may see all of this system
+    :param script: runs after the imports, still without POSIX
     """
     return subprocess.check_output(  # noqa: S603
         [sys.executable, '-W', 'ignore', '-c', _WITHOUT_POSIX,
-         ','.join(theirs), ','.join(ours)], text=True,
+         ','.join(theirs), ','.join(ours), script], text=True,
         env={**os.environ, 'PYTHONWARNINGS': 'ignore'})

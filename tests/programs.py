@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs of Debian packages that "tools/test functional" unpacks."""
+"""Programs of Debian packages."""
 
 import pathlib
 import shutil
+import subprocess
 
+#: "tools/test functional" unpacks packages there.
 _UNPACKED = pathlib.Path(__file__).parents[1] / '.venv/programs/usr/bin'
 
 
@@ -14,3 +16,9 @@ def find(name):
         raise FileNotFoundError(
             f'no {name}: run tools/test functional, which unpacks it')
     return path
+
+
+def qemu_img(*args):
+    """Run qemu-img, and return what it prints."""
+    return subprocess.run(['qemu-img', *args], check=True,
+                          stdout=subprocess.PIPE).stdout

@@ -5,6 +5,8 @@ import struct
 import uuid
 import zlib
 
+from tests import guests
+
 MIB = 1024 ** 2
 GIB = 1024 ** 3
 
@@ -96,6 +98,16 @@ def vhdx(virtual_size=GIB, block_size=32 * MIB, flags=0, log_guid=None,
         image[2 * MIB + offset:2 * MIB + offset + len(data)] = data
         offset += len(data)
     return bytes(image)
+
+
+def uefi_vhdx():
+    """Return a VHDX of 1 GiB that UEFI boots, without any defect."""
+    return vhdx(block_size=MIB, guest=guests.bootable())
+
+
+def bios_vhdx():
+    """Return a VHDX of 1 GiB that BIOS boots and UEFI does not."""
+    return vhdx(block_size=MIB, guest=guests.bios_bootable())
 
 
 def vhd_summed(structure, offset):

@@ -21,6 +21,7 @@ import unittest
 import prettytable
 
 from tests import guests
+from tests import properties
 from tests import samples
 
 # Before anything else of Nova.
@@ -37,12 +38,11 @@ Sample = collections.namedtuple(
 Server = collections.namedtuple('Server', 'name expect forced_host',
                                 defaults=(None,))
 
-GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-                'hypervisor_version_requires': '>=6.3'}
+GENERATION_2 = properties.GENERATION_2
 GENERATION_1 = {'hypervisor_type': 'hyperv'}
 
-UEFI = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
-BIOS = samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
+UEFI = samples.uefi_vhdx()
+BIOS = samples.bios_vhdx()
 UEFI_VHD = samples.dynamic_vhd(guest=guests.bootable())
 BIOS_VHD = samples.dynamic_vhd(guest=guests.bios_bootable())
 

@@ -17,16 +17,16 @@ import uuid
 import fixtures
 import openstack
 
-from tests import guests
+from tests import properties
 from tests import samples
+from tests.properties import options
 from tools.cloud import cloud as clouds
 from tools.cloud import hosts
 from tools.cloud import process
 from tools.cloud import state as cloud_state
 
 GENERATION_1 = {'hw_machine_type': 'hyperv-gen1', 'hypervisor_type': 'hyperv'}
-GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-                'hypervisor_version_requires': '>=6.3'}
+GENERATION_2 = properties.GENERATION_2
 
 #: The hosts that can run generation 2.
 NEW_ENOUGH = tuple(host.name for host in hosts.HOSTS
@@ -34,22 +34,6 @@ NEW_ENOUGH = tuple(host.name for host in hosts.HOSTS
 
 #: Seconds that anything in the cloud may take on a busy machine.
 PATIENCE = 180
-
-
-def uefi_disk():
-    """A VHDX that starts by UEFI."""
-    return samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
-
-
-def options(properties):
-    """Properties as the clients take them on the command line."""
-    return [word for name, value in properties.items()
-            for word in ('--property', f'{name}={value}')]
-
-
-def bios_disk():
-    """A VHDX that starts by BIOS only."""
-    return samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
@@ -129,7 +113,7 @@ class Cloud(fixtures.Fixture):
         :param data: a disk that starts by UEFI, if there is none
         """
         path = self.directory / name
-        path.write_bytes(uefi_disk() if data is None else data)
+        path.write_bytes(samples.uefi_vhdx() if data is None else data)
         return path
 
     def python(self, *argv):
@@ -309,7 +293,7 @@ with pymysql.connect(host='127.0.0.1', port=port, user='cloud',
         """
         images = (user or self.demo).image
         image = self._empty(images, disk_format, name, **properties)
-        image.data = io.BytesIO(uefi_disk() if data is None else data)
+        image.data = io.BytesIO(samples.uefi_vhdx() if data is None else data)
         answer = image.upload(images)
         openstack.exceptions.raise_from_response(answer)
         return images.get_image(image.id)

@@ -23,6 +23,7 @@ import traceback
 
 import openstack
 
+from tests import samples
 from tests.e2e import cloud as e2e_cloud
 from tools.cloud import process
 
@@ -57,7 +58,7 @@ def boot(cloud, **properties):
 
 def boot_generation_1(cloud):
     check('ACTIVE', cloud.boot(cloud.image(
-        e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_1)).status)
+        samples.bios_vhdx(), **e2e_cloud.GENERATION_1)).status)
 
 
 def refuse_in_the_scheduler(cloud):
@@ -86,8 +87,8 @@ def refuse_in_glance(cloud):
 
 
 def import_both(cloud):
-    for data, status in ((e2e_cloud.uefi_disk(), 'active'),
-                         (e2e_cloud.bios_disk(), 'queued')):
+    for data, status in ((samples.uefi_vhdx(), 'active'),
+                         (samples.bios_vhdx(), 'queued')):
         check(status, cloud.staged(data, **e2e_cloud.GENERATION_2).status)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest after a rebuild that was refused: what its owner can do."""
 
+from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
 
@@ -12,7 +13,7 @@ class AfterRefusalTestCase(base.StoryTestCase):
         super().setUp()
         self.compute = self.cloud.demo.compute
         self.gen1 = self.cloud.image(
-            e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_1)
+            samples.bios_vhdx(), **e2e_cloud.GENERATION_1)
         self.gen2 = self.cloud.image(**e2e_cloud.GENERATION_2)
         with self.cloud.only('ws2012'):
             self.server = self.cloud.boot(self.gen1)

@@ -6,6 +6,7 @@ import subprocess
 
 import openstack
 
+from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
 from tools.cloud import state as cloud_state
@@ -132,7 +133,7 @@ class OperationsTestCase(base.StoryTestCase):
         self.addCleanup(self.cloud.demo.image.delete_image, snapshot.id)
         found = self.cloud.demo.image.get_image(snapshot.id)
         self.assertEqual(
-            ('active', 'vhdx', len(e2e_cloud.uefi_disk())),
+            ('active', 'vhdx', len(samples.uefi_vhdx())),
             (found.status, found.disk_format, found.size))
 
     def test_rescue(self):

@@ -6,6 +6,7 @@ import subprocess
 import uuid
 
 from tests import guests
+from tests import properties
 from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
@@ -38,7 +39,7 @@ class FirstPathTestCase(base.StoryTestCase):
         path, name = self.cloud.file(), f'story-{uuid.uuid4()}'
         self.cloud.run(
             'hyperv-sched', 'image', 'lint', '--disk-format', 'vhdx',
-            *e2e_cloud.options(e2e_cloud.GENERATION_2), path)
+            *properties.options(e2e_cloud.GENERATION_2), path)
         image = self.cloud.answer(
             'hyperv-sched', 'image', 'upload', '--os-cloud', 'demo',
             '--name', name, path)
@@ -83,7 +84,7 @@ class FirstPathTestCase(base.StoryTestCase):
 
     def test_generation_1_runs_on_any_hyper_v(self):
         image = self.cloud.image(
-            e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_1)
+            samples.bios_vhdx(), **e2e_cloud.GENERATION_1)
         with self.cloud.only('ws2012', 'kvm'):
             server = self.cloud.boot(image)
         self.assertEqual(('ACTIVE', 'ws2012'),
@@ -102,8 +103,8 @@ class RefusedImageTestCase(base.StoryTestCase):
 
     def setUp(self):
         super().setUp()
-        self.path = self.cloud.file(e2e_cloud.bios_disk())
-        self.options = e2e_cloud.options(e2e_cloud.GENERATION_2)
+        self.path = self.cloud.file(samples.bios_vhdx())
+        self.options = properties.options(e2e_cloud.GENERATION_2)
 
     def test_lint_and_import_give_the_same_reason(self):
         linted = json.loads(self.cloud.run(
@@ -129,7 +130,7 @@ class RefusedImageTestCase(base.StoryTestCase):
 
     def test_web_download_is_refused_by_the_plugin(self):
         image = self.cloud.downloaded(
-            e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_2)
+            samples.bios_vhdx(), **e2e_cloud.GENERATION_2)
         self.assertNotEqual('active', image.status)
         self.assertIn('HV302', self.cloud.task_message(image))
 
@@ -146,7 +147,7 @@ class RefusedRequestTestCase(base.StoryTestCase):
         name = f'refused-{uuid.uuid4()}'
         said = self.refused(
             'create', '--disk-format', 'vhdx',
-            *e2e_cloud.options({**e2e_cloud.GENERATION_2,
+            *properties.options({**e2e_cloud.GENERATION_2,
                                 'hw_disk_bus': 'ide'}), name)
         self.assertIn('HV115', said)
         self.assertIsNone(self.cloud.demo.image.find_image(name))
@@ -163,7 +164,7 @@ class RefusedRequestTestCase(base.StoryTestCase):
         name = f'refused-{uuid.uuid4()}'
         said = self.refused(
             'create', '--disk-format', 'vhd', '--file', self.cloud.file(),
-            *e2e_cloud.options(e2e_cloud.GENERATION_2), name)
+            *properties.options(e2e_cloud.GENERATION_2), name)
         self.assertIn('HV201', said)
         self.assertIsNone(self.cloud.demo.image.find_image(name))
 
@@ -174,7 +175,7 @@ class LintOfTheCloudTestCase(base.StoryTestCase):
     def test_planted_mess_is_found(self):
         good = self.cloud.image(**e2e_cloud.GENERATION_2)
         bios = self.cloud.image(
-            e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_2)
+            samples.bios_vhdx(), **e2e_cloud.GENERATION_2)
         misspelled = self.cloud.image(**e2e_cloud.GENERATION_2)
         self.cloud.spoil(misspelled, hw_machine_type='hyperv-gen3')
         lacking = self.cloud.image(**e2e_cloud.GENERATION_2)

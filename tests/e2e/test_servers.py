@@ -6,6 +6,7 @@ import uuid
 
 import openstack
 
+from tests import properties
 from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
@@ -160,7 +161,7 @@ class ComputeTestCase(base.StoryTestCase):
             samples.dynamic_vhd(), 'vhd', hypervisor_type='hyperv')
         refused = self.cloud.run(
             'openstack', 'image', 'set',
-            *e2e_cloud.options(e2e_cloud.GENERATION_2), image.id,
+            *properties.options(e2e_cloud.GENERATION_2), image.id,
             exit_code=1)
         self.assertIn('HV202 container-vhd', refused.stderr)
         self.cloud.spoil(image, **e2e_cloud.GENERATION_2)
@@ -223,7 +224,7 @@ class ComputeTestCase(base.StoryTestCase):
     def test_rescue_with_an_image_of_the_other_generation(self):
         image = self.cloud.image(**e2e_cloud.GENERATION_2)
         other = self.cloud.image(
-            e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_1)
+            samples.bios_vhdx(), **e2e_cloud.GENERATION_1)
         with self.cloud.only('ws2022'):
             server = self.cloud.boot(image)
         self.compute.rescue_server(server.id, image_ref=other.id)

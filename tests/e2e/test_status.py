@@ -121,7 +121,7 @@ class UpgradeCheckTestCase(base.StoryTestCase):
                          self.check_all(WARNING))
 
     def test_misspelled_option(self):
-        (self.etc / 'glance-api.conf').open('a').write(
-            '\n[hyperv_sched]\nignored_rule = HV106\n')
+        with (self.etc / 'glance-api.conf').open('a') as file:
+            file.write('\n[hyperv_sched]\nignored_rule = HV106\n')
         self.assertEqual({'Options of [hyperv_sched]': WARNING},
                          self.check_all(WARNING))

@@ -22,6 +22,7 @@ from hyperv_sched.cli import image_api
 from tests import guests
 from tests import processes
 from tests import samples
+from tests.programs import qemu_img
 from tests.unit.cli import base
 from tests.unit.cli import test_upload
 
@@ -59,11 +60,6 @@ def find_program(name):
     return subprocess.run(
         ['sh', '-c', f'command -v {name}'], check=True, text=True,
         stdout=subprocess.PIPE).stdout.strip()
-
-
-def qemu_img(*args):
-    return subprocess.run(['qemu-img', *args], check=True,
-                          stdout=subprocess.PIPE).stdout
 
 
 class _Conversions(base.CommandTestCase):

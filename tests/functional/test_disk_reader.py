@@ -19,6 +19,7 @@ from hyperv_sched import disk
 from hyperv_sched.disk import inspection
 from hyperv_sched.disk import reader
 from tests import samples
+from tests.programs import qemu_img
 
 KIB = 1024
 MIB = samples.MIB
@@ -74,11 +75,6 @@ LARGE = (
     (9 * GIB + MIB, 'vhdx', 'block_size=2M,log_size=4M'),
     (300 * GIB, 'vhdx', 'block_size=16M'),
     (1000 * GIB + 512, 'vpc', 'force_size=on'))
-
-
-def qemu_img(*args):
-    return subprocess.run(
-        ['qemu-img', *args], check=True, stdout=subprocess.PIPE).stdout
 
 
 class Recorder:

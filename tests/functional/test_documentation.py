@@ -50,8 +50,7 @@ class UploadTestCase(sessions.SessionsMixin, cloud.CloudTestCase):
         clouds = {'clouds': {'mycloud': {
             'auth_type': 'none', 'auth': {'endpoint': self.glance.url}}}}
         contents = {'debian-12.qcow2': _converted(disk, self.directory),
-                    'disk.vhdx': samples.vhdx(
-                        block_size=samples.MIB, guest=guests.bootable()),
+                    'disk.vhdx': samples.uefi_vhdx(),
                     'clouds.yaml': yaml.safe_dump(clouds).encode()}
         blocks = [block for block in documentation.blocks()
                   if block.page == 'upload.rst' and block.needs_program]

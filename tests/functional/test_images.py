@@ -10,17 +10,12 @@ import testtools
 
 from tests import files
 from tests import guests
+from tests import properties
 from tests import samples
+from tests.programs import qemu_img
 
 COMMAND = pathlib.Path(sys.executable).with_name('hyperv-sched')
-GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
-                '--property', 'hypervisor_type=hyperv',
-                '--property', 'hypervisor_version_requires=>=6.3')
-
-
-def qemu_img(*args):
-    return subprocess.run(['qemu-img', *args], check=True,
-                          stdout=subprocess.PIPE).stdout
+GENERATION_2 = properties.options(properties.GENERATION_2)
 
 
 class ImagesTestCase(files.FilesMixin, testtools.TestCase):

@@ -10,7 +10,6 @@ import fixtures
 import testtools
 
 from tests import forked
-from tests import guests
 from tests import samples
 
 OPENSTACK = pathlib.Path(sys.executable).with_name('openstack')
@@ -30,8 +29,7 @@ class OpenStackClientTestCase(testtools.TestCase):
         super().setUp()
         directory = self.useFixture(fixtures.TempDir()).path
         self.path = pathlib.Path(directory, 'disk.vhdx')
-        self.path.write_bytes(samples.vhdx(
-            block_size=samples.MIB, guest=guests.bootable()))
+        self.path.write_bytes(samples.uefi_vhdx())
 
     def openstack(self, *argv):
         return self.command.run('hyperv', 'image', *argv)

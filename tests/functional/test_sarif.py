@@ -13,15 +13,14 @@ import testtools
 
 from tests import files
 from tests import guests
+from tests import properties
 from tests import samples
 
 COMMAND = pathlib.Path(sys.executable).with_name('hyperv-sched')
-GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+GOOD = samples.uefi_vhdx()
 #: One error for generation 2: HV202.
 VHD = samples.dynamic_vhd(guest=guests.bootable())
-GENERATION_2 = ('--property', 'hw_machine_type=hyperv-gen2',
-                '--property', 'hypervisor_type=hyperv',
-                '--property', 'hypervisor_version_requires=>=6.3')
+GENERATION_2 = properties.options(properties.GENERATION_2)
 
 
 def _validator():

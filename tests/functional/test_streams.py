@@ -10,7 +10,6 @@ import sys
 import testtools
 
 from tests import files
-from tests import guests
 from tests import samples
 
 #: An image that is not good for generation 2.
@@ -48,9 +47,8 @@ class StreamsTestCase(files.FilesMixin, testtools.TestCase):
             'nova.conf', b'[hyperv_sched]\ncolor = blue\n'))
 
     def dry_run(self):
-        return ('hyperv-sched', 'image', 'upload', self.file(
-            'disk.vhdx', samples.vhdx(block_size=samples.MIB,
-                                      guest=guests.bootable())),
+        return ('hyperv-sched', 'image', 'upload',
+                self.file('disk.vhdx', samples.uefi_vhdx()),
                 '--name', 'x', '--dry-run')
 
     def test_output_that_cannot_be_written_is_one_line(self):

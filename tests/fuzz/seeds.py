@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Seeds of the fuzzer: a file of each kind, most of them valid."""
 
-import sys
-import zlib
 
 from tests import guests
 from tests import hostile
 from tests import samples
 from tests import signing
+from tests.compressors import deflate
+from tests.compressors import zstd
 from tests.fuzz import sparse
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 _LOADER = 'EFI/BOOT/BOOTX64.EFI'
 _SHIM = {_LOADER: guests.program(shim=True, signed=True)}
@@ -41,11 +36,6 @@ _FILES = (
 def _vhdx(disk, **options):
     return samples.vhdx(virtual_size=len(disk), block_size=samples.MIB,
                         guest=disk, **options)
-
-
-def _deflate(data):
-    compressor = zlib.compressobj(wbits=-12)
-    return compressor.compress(data) + compressor.flush()
 
 
 def _signed():
@@ -112,7 +102,7 @@ def files():
         virtual_size=samples.MIB, guest=disks[0]))
     yield sparse.Sparse.of(samples.qcow2())
     for options in (
-            {}, {'version': 2, 'compress': _deflate}, {'extended': True},
+            {}, {'version': 2, 'compress': deflate}, {'extended': True},
             {'cluster_bits': 9}, {'compress': zstd.compress,
                                   'compression': 1}):
         yield sparse.Sparse.of(samples.qcow2(guest=disks[1], **options))

@@ -5,10 +5,9 @@ from hyperv_sched import compatibility
 from hyperv_sched import document
 from hyperv_sched import inventory
 from hyperv_sched import validators
+from tests.properties import GENERATION_2
 from tests.unit import base
 
-GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-                'hypervisor_version_requires': '>=6.3'}
 GEN2_TRAIT = frozenset(('CUSTOM_HYPERV_GEN2',))
 
 

@@ -5,6 +5,7 @@ import json
 
 from tests import documentation
 from tests import guests
+from tests import properties
 from tests import samples
 from tests import sessions
 from tests.unit.cli import base
@@ -12,23 +13,19 @@ from tests.unit.cli import base
 #: The hosts of the page about explanations and audits.
 HOSTS = [('ws2012-1', 6002), ('ws2012-2', 6002), ('ws2012r2', 6003),
          ('ws2019', 10000), ('ws2022', 10000), ('new', 0)]
-GENERATION_2 = {
-    'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-    'hypervisor_version_requires': '>=6.3', 'disk_format': 'vhdx',
-    'container_format': 'bare'}
+GENERATION_2 = {**properties.GENERATION_2, 'disk_format': 'vhdx',
+                'container_format': 'bare'}
 WIN2022 = {**GENERATION_2, 'id': 'a2', 'name': 'win2022',
            'hypervisor_version_requires': '>=10.0.14393'}
 
 #: The files of the sessions of a page.
 FILES = {
     'README.rst': {
-        'windows.vhdx': samples.vhdx(
-            block_size=samples.MIB, guest=guests.bios_bootable())},
+        'windows.vhdx': samples.bios_vhdx()},
     'lint.rst': {
         'disk.vhd': base.VHD,
         'images/debian.vhdx': base.BOOTABLE,
-        'images/old/windows.vhdx': samples.vhdx(
-            block_size=samples.MIB, guest=guests.bios_bootable()),
+        'images/old/windows.vhdx': samples.bios_vhdx(),
         'images/README': b'Images of last year',
         'image.json': json.dumps({
             'name': 'windows-2022', 'hw_machine_type': 'hyperv-gen2',

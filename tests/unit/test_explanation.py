@@ -4,10 +4,8 @@ from hyperv_sched import compatibility
 from hyperv_sched import document
 from hyperv_sched import explanation
 from hyperv_sched import inventory
+from tests.properties import GENERATION_2
 from tests.unit import base
-
-GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-                'hypervisor_version_requires': '>=6.3'}
 
 HOSTS = (('ws2012', 'hyperv', 6002), ('ws2012r2', 'hyperv', 6003),
          ('ws2022', 'hyperv', 10000), ('kvm', 'QEMU', 8002000),

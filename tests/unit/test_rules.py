@@ -2,26 +2,9 @@
 
 import string
 
-import hypothesis
-from hypothesis import strategies as st
-
 from hyperv_sched import rules
-from hyperv_sched.text import escape
 from hyperv_sched.validators import schema
 from tests.unit import base
-
-
-class PrintableTestCase(base.TestCase):
-
-    @hypothesis.given(st.text())
-    def test_is_one_bounded_line_without_control_codes(self, text):
-        shown = escape(text)
-        self.assertTrue(shown.isprintable())
-        # An escape takes up to ten characters.
-        self.assertLessEqual(len(shown), 1200)
-
-    def test_leaves_plain_text_alone(self):
-        self.assertEqual('Größe 10.0', escape('Größe 10.0'))
 
 
 class CatalogueTestCase(base.TestCase):

@@ -189,3 +189,16 @@ class SentenceTestCase(base.TestCase):
     def test_text_that_was_cut_ends_already(self):
         self.assertEqual('It is wrong.', text.sentence('It is wrong'))
         self.assertEqual('It is wr...', text.sentence('It is wr...'))
+
+
+class PrintableTestCase(base.TestCase):
+
+    @hypothesis.given(st.text())
+    def test_is_one_bounded_line_without_control_codes(self, words):
+        shown = text.escape(words)
+        self.assertTrue(shown.isprintable())
+        # An escape takes up to ten characters.
+        self.assertLessEqual(len(shown), 1200)
+
+    def test_leaves_plain_text_alone(self):
+        self.assertEqual('Größe 10.0', text.escape('Größe 10.0'))

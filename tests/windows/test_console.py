@@ -87,8 +87,7 @@ class UploadTestCase(ConsoleTestCase):
                 image_endpoint_override: "{api.url}/v2"
             '''))
         disk = self.directory / 'disk.vhdx'
-        disk.write_bytes(samples.vhdx(
-            block_size=_MIB, guest=guests.bootable()))
+        disk.write_bytes(samples.uefi_vhdx())
         with open(disk, 'r+b') as file:
             file.truncate(512 * _MIB)
         console = self.start(

@@ -8,6 +8,7 @@ import random
 import openstack
 
 from tests import guests
+from tests import properties
 from tests import samples
 from tests.e2e import base
 from tests.e2e import cloud as e2e_cloud
@@ -17,7 +18,7 @@ MIB = samples.MIB
 
 def _disks():
     """Return the images with the expected finding of each."""
-    good = e2e_cloud.uefi_disk()
+    good = samples.uefi_vhdx()
     return {
         'parent': (samples.vhdx(flags=2, block_size=MIB,
                                 guest=guests.bootable()), 'HV206'),
@@ -44,7 +45,7 @@ class HostileDiskTestCase(base.StoryTestCase):
             found = json.loads(self.cloud.run(
                 'hyperv-sched', 'image', 'lint', '-f', 'json',
                 '--disk-format', 'vhdx',
-                *e2e_cloud.options(e2e_cloud.GENERATION_2), path,
+                *properties.options(e2e_cloud.GENERATION_2), path,
                 exit_code=1).stdout)
             self.assertTrue(
                 [finding for finding in found
@@ -92,7 +93,7 @@ class HostileDiskTestCase(base.StoryTestCase):
 
     def test_boot_of_what_glance_let_in(self):
         disk, _ = _disks()['parent']
-        for data in (disk, e2e_cloud.bios_disk()):
+        for data in (disk, samples.bios_vhdx()):
             image = self.cloud.image(data, **e2e_cloud.GENERATION_2)
             server = self.cloud.boot(image)
             if server.status == 'ACTIVE':
@@ -148,7 +149,7 @@ class HostilePropertiesTestCase(base.StoryTestCase):
     def upload(self, image_id):
         """Whether the image is active then."""
         answer = self.images.put(
-            f'/images/{image_id}/file', data=e2e_cloud.uefi_disk(),
+            f'/images/{image_id}/file', data=samples.uefi_vhdx(),
             headers={'Content-Type': 'application/octet-stream'})
         self.assertIn(answer.status_code, (204, 400))
         return answer.status_code == 204

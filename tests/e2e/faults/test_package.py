@@ -113,5 +113,5 @@ class PackageTestCase(base.StoryTestCase):
             self.assertEqual('ACTIVE', self.cloud.boot(self.cloud.image(
                 data, disk_format, **properties)).status)
         imported = self.cloud.imported(
-            self.cloud.file(e2e_cloud.bios_disk()), **e2e_cloud.GENERATION_2)
+            self.cloud.file(samples.bios_vhdx()), **e2e_cloud.GENERATION_2)
         self.assertEqual('active', imported.status)

@@ -131,7 +131,7 @@ class TextTestCase(base.StoryTestCase):
         with self.cloud.only('ws2022'):
             server = self.cloud.boot(self.cloud.image(**GENERATION_2))
         other = self.cloud.image(
-            e2e_cloud.bios_disk(), **e2e_cloud.GENERATION_1)
+            samples.bios_vhdx(), **e2e_cloud.GENERATION_1)
         self.cloud.demo.compute.rescue_server(server.id, image_ref=other.id)
         self.assertEqual('ERROR', self.cloud.settle(
             server, 'RESCUE', 'ERROR').status)

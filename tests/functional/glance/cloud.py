@@ -21,11 +21,11 @@ import testtools
 from hyperv_sched.cli import main
 from tests import files
 from tests import guests
+from tests import properties
 from tests import samples
 from tests.functional.glance import api
 
-GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-                'hypervisor_version_requires': '>=6.3'}
+GENERATION_2 = properties.GENERATION_2
 
 
 def _api():

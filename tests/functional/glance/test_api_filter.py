@@ -11,14 +11,13 @@ import testtools
 
 from hyperv_sched.glance import api_filter
 from tests import guests
+from tests import properties
 from tests import samples
 from tests import signing
 from tests.functional.glance import api
 
-GENERATION_2 = {
-    'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen2',
-    'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
-VHDX = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+GENERATION_2 = {'disk_format': 'vhdx', **properties.GENERATION_2}
+VHDX = samples.uefi_vhdx()
 DRAFT_4 = 'openstack-images-v2.0-json-patch'
 
 
@@ -388,7 +387,7 @@ class MemoryTestCase(APIFilterTestCase):
 class ActiveTestCase(APIFilterTestCase):
     """The content is judged when an image in use gets other properties."""
 
-    BIOS = samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
+    BIOS = samples.bios_vhdx()
 
     def active(self, data, **members):
         image_id = self.glance.create(**members)

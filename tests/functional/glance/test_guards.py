@@ -6,6 +6,7 @@ import pathlib
 import re
 
 from tests import guests
+from tests import properties
 from tests import samples
 from tests.functional.glance import api
 
@@ -27,14 +28,11 @@ show_multiple_locations = true
 property_protection_file = property-protections.conf
 '''
 
-GENERATION_2 = {
-    'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen2',
-    'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
+GENERATION_2 = {'disk_format': 'vhdx', **properties.GENERATION_2}
 #: What is uploaded or imported: the members of the image, and its content.
 FILES = {
     'generation 2 labeled vhd': (
-        {**GENERATION_2, 'disk_format': 'vhd'},
-        samples.vhdx(block_size=samples.MIB, guest=guests.bootable())),
+        {**GENERATION_2, 'disk_format': 'vhd'}, samples.uefi_vhdx()),
     'a raw disk labeled vhdx': (GENERATION_2, guests.bootable()),
     'a fixed VHD labeled vhdx': (
         GENERATION_2, samples.fixed_vhd(guest=guests.bootable())),
@@ -42,8 +40,7 @@ FILES = {
     'a raw disk labeled vhd': (
         {'disk_format': 'vhd', 'hypervisor_type': 'hyperv'},
         guests.bios_bootable()),
-    'a disk that does not start': (GENERATION_2, samples.vhdx(
-        block_size=samples.MIB, guest=guests.bios_bootable()))}
+    'a disk that does not start': (GENERATION_2, samples.bios_vhdx())}
 GENERATION_1_DISK = FILES['a disk that does not start'][1]
 
 

@@ -19,7 +19,6 @@ import testtools
 
 from hyperv_sched import names
 from tests import files
-from tests import guests
 from tests import samples
 
 ID = '11111111-1111-1111-1111-111111111111'
@@ -291,8 +290,7 @@ class HostileServerTestCase(files.FilesMixin, testtools.TestCase):
             OS_CLIENT_CONFIG_FILE=clouds)
 
     def test_upload(self):
-        path = self.file('disk.vhdx', samples.vhdx(
-            block_size=MIB, guest=guests.bootable()))
+        path = self.file('disk.vhdx', samples.uefi_vhdx())
         self.check(self.cases('create', 'upload', 'delete'),
                    ['image', 'upload', '--name', 'x', path],
                    **self.anonymous())

@@ -15,15 +15,14 @@ from hyperv_sched.disk import boot
 from hyperv_sched.glance import import_plugin
 from tests import guests
 from tests import hostile
+from tests import properties
 from tests import samples
 from tests import signing
 from tests.functional.glance import api
 
-GENERATION_2 = {
-    'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen2',
-    'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
-GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
-BIOS = samples.vhdx(block_size=samples.MIB, guest=guests.bios_bootable())
+GENERATION_2 = {'disk_format': 'vhdx', **properties.GENERATION_2}
+GOOD = samples.uefi_vhdx()
+BIOS = samples.bios_vhdx()
 
 PLUGIN = '''
 [image_import_opts]

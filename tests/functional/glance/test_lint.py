@@ -10,7 +10,7 @@ from tests import guests
 from tests import samples
 from tests.functional.glance import cloud
 
-GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+GOOD = samples.uefi_vhdx()
 
 
 class LintTestCase(cloud.CloudTestCase):

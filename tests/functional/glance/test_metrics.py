@@ -7,14 +7,13 @@ import tempfile
 from prometheus_client import parser
 
 from tests import guests
+from tests import properties
 from tests import samples
 from tests.functional.glance import api
 
 WRONG = {'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen3',
          'hypervisor_type': 'hyperv'}
-GENERATION_2 = {
-    'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen2',
-    'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
+GENERATION_2 = {'disk_format': 'vhdx', **properties.GENERATION_2}
 VHD = samples.dynamic_vhd(guest=guests.bootable())
 
 
@@ -57,8 +56,7 @@ class RefusedTestCase(MetricsTestCase):
         self.assertEqual([400, 400, 400], self.refuse())
         # The first bytes of this disk are those of a VHDX.
         image_id = self.glance.create(**GENERATION_2)
-        disk = samples.vhdx(
-            block_size=samples.MIB, guest=guests.bios_bootable())
+        disk = samples.bios_vhdx()
         self.assertEqual(204, self.glance.put(image_id, disk, 'stage')[0])
         self.glance.import_image(image_id)
         self.assertIn('HV302', self.glance.task(image_id)['message'])

@@ -7,18 +7,16 @@ import importlib.metadata
 import pathlib
 
 from tests import guests
+from tests import properties
 from tests import samples
 from tests.functional.glance import api
 
 TABLE = pathlib.Path(__file__).parents[3] / 'doc/source/plugins.csv'
-GENERATION_2 = {
-    'disk_format': 'vhdx', 'hw_machine_type': 'hyperv-gen2',
-    'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
-RIGHT = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+GENERATION_2 = {'disk_format': 'vhdx', **properties.GENERATION_2}
+RIGHT = samples.uefi_vhdx()
 FILES = {
     'a right image': RIGHT,
-    'one that does not start': samples.vhdx(
-        block_size=samples.MIB, guest=guests.bios_bootable()),
+    'one that does not start': samples.bios_vhdx(),
     'a compressed one': gzip.compress(RIGHT)}
 CONFIG = '''
 [image_import_opts]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the filter judges: the requests that Glance routes, and no more."""
 
-import io
 import pathlib
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import testtools
 import webob
 
 from hyperv_sched.glance import api_filter
-from tests import guests
+from tests import files
 from tests import samples
 
 
@@ -24,17 +23,6 @@ class RoutingTestCase(testtools.TestCase):
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual(0, done.returncode, done.stdout)
         self.assertIn('Ran 1 test', done.stdout)
-
-
-class Counting(io.BytesIO):
-    """Counts the bytes that are read."""
-
-    count = 0
-
-    def read(self, size=-1):
-        data = super().read(size)
-        self.count += len(data)
-        return data
 
 
 class UploadCostTestCase(testtools.TestCase):
@@ -51,28 +39,28 @@ class UploadCostTestCase(testtools.TestCase):
             self.got = request.body_file_raw.read(len(data))
             return webob.Response(status=204)(environ, start_response)
 
-        source = Counting(data)
+        source = files.CountingFile(data)
         request = webob.Request.blank(
             '/v2/images/id/file', method='PUT',
             content_type='application/octet-stream')
         request.body_file = source
         request.content_length = len(data)
-        source.count = 0
+        source.bytes_read = 0
         judge = api_filter.HyperVGeneration(application)
         self.assertIsNone(judge.process_request(request))
-        count = source.count
+        count = source.bytes_read
         request.get_response(application)
         self.assertEqual(data, self.got)
         return count
 
     def test_uploads_for_other_hypervisors_are_not_read(self):
-        data = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+        data = samples.uefi_vhdx()
         for record in ({'hypervisor_type': 'qemu', 'disk_format': 'vhdx'},
                        {'hw_machine_type': 'q35', 'disk_format': 'raw'}):
             self.assertEqual(0, self.upload(data, **record))
 
     def test_first_bytes_of_possible_hyperv_images_are_read(self):
-        data = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+        data = samples.uefi_vhdx()
         for record in ({'disk_format': 'vhdx'}, {'disk_format': 'raw'},
                        {'hypervisor_type': 'hyperv', 'disk_format': 'vhd'}):
             self.assertEqual(32774, self.upload(data, **record))

@@ -17,17 +17,14 @@ import testtools
 
 from hyperv_sched import metrics
 import hyperv_sched.compute.driver  # noqa: F401 (its options)
+from tests import properties
 from tests.functional.nova import fakes
 
 CONF = cfg.CONF
 FILTER = 'HyperVGenerationFilter'
 FILTER_CLASS = f'hyperv_sched.filters.{FILTER}'
 
-GENERATION_2 = {
-    'hw_machine_type': 'hyperv-gen2',
-    'hypervisor_type': 'hyperv',
-    'hypervisor_version_requires': '>=6.3',
-}
+GENERATION_2 = properties.GENERATION_2
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from hyperv_sched import document
 from hyperv_sched import names
 from hyperv_sched import nova_values
 from hyperv_sched import validators
+from tests import properties
 from tests.unit import base  # noqa: F401 (hypothesis without deadlines)
 
 #: What every kind of Hyper-V host has (compute-hyperv, ``hostops.py``).
@@ -160,8 +161,7 @@ class ValuesTestCase(testtools.TestCase):
                 ('hw_cpu_cores', 'two'), ('vmware_image_version', 'x')):
             self.assertTrue(refuses({name: value}))
             found = validators.validate(document.normalize({
-                'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-                'hypervisor_version_requires': '>=6.3', name: value}))
+                **properties.GENERATION_2, name: value}))
             self.assertEqual(
                 [('HV124', value)], [(f.code, f.actual) for f in found])
 

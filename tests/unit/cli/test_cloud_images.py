@@ -12,7 +12,7 @@ from tests import guests
 from tests import samples
 from tests.unit import base
 
-GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+GOOD = samples.uefi_vhdx()
 
 
 class FakeAPI:

@@ -8,7 +8,8 @@ from hyperv_sched import inventory
 from hyperv_sched.cli import compute_api
 from hyperv_sched.cli import rest
 from tests.unit import base
-from tests.unit.cli import test_image_api as api
+from tests.unit.cli.responses import Response
+from tests.unit.cli.responses import Server
 
 RAW = {'id': 'u', 'hypervisor_hostname': 'a', 'hypervisor_type': 'hyperv',
        'hypervisor_version': 10000, 'state': 'up', 'status': 'enabled',
@@ -16,7 +17,7 @@ RAW = {'id': 'u', 'hypervisor_hostname': 'a', 'hypervisor_type': 'hyperv',
 
 
 def response(status=200, **document):
-    return api.Response(status, json.dumps(document).encode())
+    return Response(status, json.dumps(document).encode())
 
 
 def link(key, query):
@@ -28,7 +29,7 @@ class ComputeTestCase(base.TestCase):
 
     def hosts(self, *responses):
         errors = []
-        self.server = api.Server(*responses)
+        self.server = Server(*responses)
         hosts = compute_api.Compute(self.server).hosts(
             errors.append, lambda amount: None)
         return hosts, errors
@@ -64,7 +65,7 @@ class ComputeTestCase(base.TestCase):
         """A part of the hosts would make statements on images wrong."""
         self.assertIn('500', self.refused(
             self.hosts, response(hypervisors=[RAW], **link(
-                'hypervisors', 'marker=u')), api.Response(500)))
+                'hypervisors', 'marker=u')), Response(500)))
 
     def test_same_page_again_ends_the_list(self):
         hosts, _ = self.hosts(response(hypervisors=[RAW], **link(
@@ -76,15 +77,15 @@ class ComputeTestCase(base.TestCase):
             self.assertIn('has no list of hypervisors', self.refused(
                 self.hosts, response(**document)))
         self.assertIn('is not a JSON object', self.refused(
-            self.hosts, api.Response(body=b'[' * 100000)))
+            self.hosts, Response(body=b'[' * 100000)))
 
     def test_missing_right_is_named(self):
         self.assertIn(
             'The right os_compute_api:os-hypervisors:list-detail is missing',
-            self.refused(self.hosts, api.Response(403)))
+            self.refused(self.hosts, Response(403)))
 
     def servers(self, *servers):
-        return [*compute_api.Compute(api.Server(response(
+        return [*compute_api.Compute(Server(response(
             servers=list(servers)))).servers(lambda amount: None)]
 
     def test_servers_with_a_guest_are_read(self):
@@ -109,7 +110,7 @@ class PlacementTestCase(base.TestCase):
     def read(self, *responses):
         hosts = [inventory.Host('a', uuid='u'), inventory.Host('b', uuid='v')]
         return [host.traits for host in compute_api.Placement(
-            api.Server(*responses)).read_traits(hosts, ['T', 'S'])]
+            Server(*responses)).read_traits(hosts, ['T', 'S'])]
 
     def test_traits_of_hosts(self):
         self.assertEqual(
@@ -130,5 +131,5 @@ class PlacementTestCase(base.TestCase):
                 ([response(traits=['T'])], 'placement:resource_providers:list'
                  )):
             error = self.assertRaises(rest.CloudError, self.read, *responses,
-                                      api.Response(403))
+                                      Response(403))
             self.assertIn(f'The right {right} is missing', str(error))

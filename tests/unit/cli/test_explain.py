@@ -3,18 +3,14 @@
 import csv
 import io
 import json
-import pathlib
 from unittest import mock
 
 import jsonschema
 
-from hyperv_sched import inventory
 from hyperv_sched.cli import cloud
-from hyperv_sched.cli import host_files
+from tests import properties
 from tests import samples
 from tests.unit.cli import base
-
-ETC = pathlib.Path(__file__).parents[3] / 'etc/hyperv-sched'
 
 HOSTS = '''
 hypervisors:
@@ -24,14 +20,9 @@ hypervisors:
   - {hypervisor_hostname: new, hypervisor_type: hyperv,
      hypervisor_version: 10000, traits: [CUSTOM_HYPERV_GEN2]}
 '''
-IMAGE = {'id': 'i', 'name': 'n', 'hw_machine_type': 'hyperv-gen2',
-         'hypervisor_type': 'hyperv', 'hypervisor_version_requires': '>=6.3'}
+IMAGE = {'id': 'i', 'name': 'n', **properties.GENERATION_2}
 #: HTML, an escape sequence, a right-to-left override, a formula.
 HOSTILE = '=<script>alert(1)</script>\x1b[2J\u202e'
-
-
-def schema(name):
-    return json.loads((ETC / f'{name}.schema.json').read_text())
 
 
 class ExplainTestCase(base.CommandTestCase):
@@ -116,7 +107,7 @@ class ExplainTestCase(base.CommandTestCase):
     def test_json_follows_its_schema(self):
         _, out, _ = self.explain('-f', 'json')
         document = json.loads(out)
-        jsonschema.validate(document, schema('explanation'))
+        jsonschema.validate(document, base.load_schema('explanation'))
         self.assertEqual('1.0', document['version'])
         self.assertEqual(
             [('old', False, False, ['HV402']), ('new', True, True, [])],
@@ -174,87 +165,3 @@ class ExplainTestCase(base.CommandTestCase):
             cell[:1] != '=' for row in csv.reader(io.StringIO(
                 self.explain('-f', 'csv', hosts=hosts, image={
                     **IMAGE, 'id': HOSTILE})[1])) for cell in row))
-
-
-class HostFileTestCase(base.CommandTestCase):
-
-    def read(self, text):
-        errors = []
-        try:
-            hosts = host_files.read(
-                self.file('hosts', text.encode()), errors.append)
-        except host_files.base.UsageError as exc:
-            return str(exc).partition(': ')[2]
-        return hosts, errors
-
-    def test_json_and_yaml_are_read(self):
-        expected = ([inventory.Host('a', service_host='a')], [])
-        self.assertEqual(expected, self.read(
-            '{"hypervisors": [{"hypervisor_hostname": "a"}]}'))
-        self.assertEqual(expected, self.read(
-            'hypervisors:\n- hypervisor_hostname: a\n'))
-
-    def test_equal_host_that_is_listed_twice_counts_once(self):
-        hosts, errors = self.read('hypervisors:\n' + 2 * (
-            '- hypervisor_hostname: a\n'))
-        self.assertEqual((1, []), (len(hosts), errors))
-
-    def test_contradiction_is_an_error(self):
-        hosts, errors = self.read(
-            'hypervisors:\n- hypervisor_hostname: a\n'
-            '- {hypervisor_hostname: a, hypervisor_type: hyperv}\n')
-        self.assertEqual(
-            ([None], ['the host a is listed twice, with different values. '
-                      'The first ones are used']),
-            ([host.hypervisor_type for host in hosts], errors))
-
-    def test_what_is_refused(self):
-        def host(*lines):
-            return '\n  '.join(('hypervisors:\n- hypervisor_hostname: a',
-                                *lines))
-
-        for text, reason in (
-                ('[]', 'must be an object with the list "hypervisors"'),
-                ('hypervisors: []', 'holds no host'),
-                ('hypervisors: [{}]', 'host 1: hypervisor_hostname must be'),
-                (host('hypervisor_type: Hyper-V'),
-                 'host 1: hypervisor_type must be hyperv, not Hyper-V'),
-                (host('hypervisor_type: hyperv', 'hypervisor_version: 10'),
-                 'host 1: hypervisor_version 10 is not as Nova has it'),
-                (host('hypervisor_type: hyperv', 'hypervisor_version: -1'),
-                 'host 1: hypervisor_version -1 is not as Nova has it'),
-                (host('windows_version: "10.0"'),
-                 'host 1: windows_version 10.0 has no build'),
-                (host('hypervisor_version: 6003',
-                      'windows_version: 10.0.20348'),
-                 'host 1: windows_version 10.0.20348 contradicts '
-                 'hypervisor_version 6003'),
-                ('{', 'is neither JSON nor YAML'),
-                ('a: &a [x]\nhypervisors: [*a, *a]',
-                 'aliases (*name) are not supported'),
-                ('a: ' + '[' * 30 + ']' * 30, 'too deep'),
-                ('[' * 100000, 'is neither JSON nor YAML'),
-                ('!!python/object:os.system {}', 'is neither JSON nor YAML'),
-                ('!!bool x', 'is neither JSON nor YAML'),
-                ('!!int ""', 'is neither JSON nor YAML'),
-                ('!!timestamp x', 'is neither JSON nor YAML'),
-                ('\x00', 'is neither JSON nor YAML')):
-            self.assertIn(reason, self.read(text), text[:40])
-
-    def test_schema_and_reader_agree(self):
-        validator = jsonschema.Draft202012Validator(schema('hosts'))
-        good = {'hypervisor_hostname': 'a'}
-        for members, is_valid in (
-                ({}, True), ({'hypervisor_version': None}, True),
-                ({'hypervisor_version': 10000}, True),
-                ({'hypervisor_version': '10.0'}, False),
-                ({'state': 'down'}, True), ({'state': 'gone'}, False),
-                ({'traits': ['A']}, True), ({'traits': [1]}, False),
-                ({'supported_instances': [['a', 'b', 'c']]}, True),
-                ({'supported_instances': [['a', 'b']]}, False),
-                ({'hypervisor_hostname': ''}, False),
-                ({'cpu_info': {}}, True)):
-            document = {'hypervisors': [{**good, **members}]}
-            self.assertEqual(is_valid, validator.is_valid(document), members)
-            read = self.read(json.dumps(document))
-            self.assertEqual(is_valid, not isinstance(read, str), members)

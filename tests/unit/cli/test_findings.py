@@ -12,15 +12,11 @@ from hypothesis import strategies as st
 from hyperv_sched import rules
 from hyperv_sched.cli import findings as findings_output
 from tests.unit import base
+from tests.unit.cli import base as cli_base
+from tests.unit.cli.base import Terminal
 
 #: A terminal with colors, on Linux and on Windows.
 COLORED = {'TERM': 'xterm', 'WT_SESSION': 'x'}
-
-
-class Terminal(io.StringIO):
-
-    def isatty(self):
-        return True
 
 
 class ColorsTestCase(base.TestCase):
@@ -149,3 +145,20 @@ class FindingsFormatterTestCase(base.TestCase):
                             or len(line.split()) < 3
                             or re.search('qemu-img|sgdisk|hyperv-sched|'
                                          'grub-install|mkfs', line), line)
+
+
+class GroupTestCase(cli_base.CommandTestCase):
+
+    def test_findings_of_a_rule_are_together(self):
+        path = self.file('a.json', b'''[
+            {"id": "a", "hypervisor_type": "hyperv",
+             "hw_machine_type": "hyperv-gen3"},
+            {"id": "b", "hw_machine_type": "hyperv-gen1"},
+            {"id": "c", "hypervisor_type": "hyperv",
+             "hw_machine_type": "hyperv-gen4"},
+            {"id": "d", "hw_machine_type": "hyperv-gen1"}]''')
+        _, out, _ = self.run_command('image', 'lint', '--image-json', path)
+        self.assertEqual(
+            [('HV101', 'a'), ('HV101', 'c'), ('HV102', 'b'), ('HV102', 'd')],
+            [(line.split()[1], line.split()[3])
+             for line in out.splitlines() if line.startswith('error')])

@@ -15,6 +15,7 @@ from hyperv_sched import validators
 from hyperv_sched.cli import image_api
 from hyperv_sched.cli import main
 from hyperv_sched.disk import boot
+from hyperv_sched.validators import fixes
 from tests import guests
 from tests import samples
 from tests.unit import base as unit_base
@@ -561,3 +562,15 @@ class CloudTestCase(base.CommandTestCase):
                     'image', 'lint', '--image', 'x', '-f', 'value', '-c',
                     'code', '-c', 'severity', *argv)
                 self.assertEqual((1, 'HV226 unknown\n'), (code, out))
+
+
+class PackageTestCase(base.CommandTestCase):
+
+    def test_package_that_cannot_be_loaded_is_named(self):
+        with mock.patch.object(fixes, 'properties', side_effect=ImportError(
+                'DLL load failed while importing rpds')):
+            code, _, err = self.run_command(
+                'image', 'lint', '--fix', '--property', 'a=b')
+        self.assertEqual(
+            (2, 'a package that hyperv-sched needs cannot be loaded: DLL '
+                'load failed while importing rpds\n'), (code, err))

@@ -124,7 +124,7 @@ class StartTestCase(base.CommandTestCase):
             'hyperv_sched.cli.lint', 'hyperv_sched.cli.upload',
             'hyperv_sched.rules', 'jsonschema'} & modules)
 
-    def test_help_of_all_commands_imports_nothing_that_is_slow(self):
+    def test_entry_points_import_nothing_that_is_slow(self):
         done = subprocess.run([sys.executable, '-W', 'ignore', '-c',
                                self.LOAD], text=True, check=True,
                               capture_output=True)

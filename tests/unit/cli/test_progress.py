@@ -5,23 +5,7 @@ from unittest import mock
 
 from hyperv_sched.cli import progress
 from tests.unit import base
-
-
-class Terminal(io.StringIO):
-
-    def isatty(self):
-        return True
-
-    def screen(self):
-        """Return the final line of the terminal."""
-        line, at = [], 0
-        for sign in self.getvalue():
-            if sign == '\r':
-                at = 0
-                continue
-            line[at:at + 1] = sign
-            at += 1
-        return ''.join(line).rstrip()
+from tests.unit.cli.base import Terminal
 
 
 class ProgressTestCase(base.TestCase):

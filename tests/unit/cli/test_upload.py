@@ -9,11 +9,10 @@ from unittest import mock
 
 from hyperv_sched.cli import image_api
 from hyperv_sched.cli import rest
-from tests import guests
 from tests import samples
 from tests.unit.cli import base
 
-GOOD = samples.vhdx(block_size=samples.MIB, guest=guests.bootable())
+GOOD = samples.uefi_vhdx()
 
 
 class FakeAPI:

@@ -3,10 +3,10 @@
 
 from hyperv_sched import compatibility
 from hyperv_sched.compute import checks
+from tests import properties
 
 GENERATION_1 = {'hypervisor_type': 'hyperv'}
-GENERATION_2 = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-                'hypervisor_version_requires': '>=6.3'}
+GENERATION_2 = properties.GENERATION_2
 SECURE = {**GENERATION_2, 'os_secure_boot': 'required', 'os_type': 'windows'}
 SHIELDED = {**SECURE, 'os_vtpm': 'required', 'img_pdk_reference': 'secret'}
 REMOTEFX = {'os:resolution': '1920x1200'}

@@ -223,8 +223,6 @@ class TableTestCase(SignatureTestCase):
         super().setUp()
         self.encoded = signing.pkcs7(PROGRAM, self.leaf)
         self.entry = signing.entry(self.encoded)
-        # 3 bytes of padding at least, for the tests of cut-off ones.
-        self.length = 8 + len(self.encoded)
 
     def assertRefused(self, defect, shim_defect, *entries, size=None):
         table = self.read(signing.attach(PROGRAM, *entries, size=size))

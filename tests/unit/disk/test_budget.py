@@ -8,6 +8,7 @@ import tracemalloc
 
 from hyperv_sched import disk
 from hyperv_sched import validators
+from tests import files
 from tests import guests
 from tests import hostile
 from tests import samples
@@ -26,14 +27,11 @@ class TooMuchWork(BaseException):
     """A limit is exceeded; no Exception, since the reader catches those."""
 
 
-class CountingFile(io.BytesIO):
-    """A file that counts the bytes that are read."""
-
-    bytes_read = 0
+class LimitedFile(files.CountingFile):
+    """A file of which no more than MAX_BYTES can be read."""
 
     def read(self, size=-1):
         data = super().read(size)
-        self.bytes_read += len(data)
         if self.bytes_read > MAX_BYTES:
             raise TooMuchWork(f'{self.bytes_read} bytes')
         return data
@@ -79,7 +77,7 @@ class WorkTestCase(base.TestCase):
         """Assert the limits, without the reader's own counters."""
         try:
             result, self.calls = count_calls(
-                disk.inspect_file, CountingFile(data))
+                disk.inspect_file, LimitedFile(data))
         except TooMuchWork as exc:
             self.fail(f'{name}: {exc}')
         return result

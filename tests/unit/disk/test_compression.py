@@ -6,19 +6,11 @@ from unittest import mock
 import zlib
 
 from hyperv_sched.disk import compression
+from tests.compressors import deflate
+from tests.compressors import zstd
 from tests.unit import base
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
 MIB = 1024 ** 2
-
-
-def deflate(data):
-    compressor = zlib.compressobj(wbits=-12)
-    return compressor.compress(data) + compressor.flush()
 
 
 class DecompressTestCase(base.TestCase):

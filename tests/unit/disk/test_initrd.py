@@ -4,7 +4,6 @@ import bz2
 import contextlib
 import gzip
 import lzma
-import sys
 from unittest import mock
 
 import hypothesis
@@ -12,12 +11,8 @@ from hypothesis import strategies
 
 from hyperv_sched.disk import initrd
 from tests import initrds
+from tests.compressors import zstd
 from tests.unit import base
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 FILES = {'a': b'1', 'directory/b': b'1234', 'c' * 200: b'x' * 70000}
 

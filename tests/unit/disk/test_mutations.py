@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from tests import guests
 from tests import samples
+from tests.compressors import deflate
 from tests.fuzz import promises
 from tests.fuzz import repair
 from tests.fuzz import seeds
 from tests.fuzz import sparse
 from tests.unit import base
 from tests.unit.disk import base as disk_base
-from tests.unit.disk import test_compression
 
 ENCODED = [file.encode() for file in seeds.files() if file.runs]
 
@@ -33,7 +33,7 @@ _GUEST = guests.gpt([(guests.ESP, 64, guests.fat({
 _VHDX = disk_base.vhdx(_GUEST)
 _DYNAMIC = samples.dynamic_vhd(samples.MIB, guest=guests.bios_bootable())
 _QCOW2 = samples.qcow2(guest=_GUEST)
-_COMPRESSED = samples.qcow2(guest=_GUEST, compress=test_compression.deflate)
+_COMPRESSED = samples.qcow2(guest=_GUEST, compress=deflate)
 _EXTENDED = samples.qcow2(guest=_GUEST, extended=True)
 _VMDK = samples.vmdk(guest=_GUEST)
 _STREAM = samples.vmdk(guest=_GUEST, compressed=True)

@@ -11,15 +11,14 @@ from hyperv_sched.disk import qcow2
 from hyperv_sched.disk import reader
 from tests import guests
 from tests import samples
+from tests.compressors import deflate
+from tests.compressors import zstd
 from tests.unit.disk import base
-from tests.unit.disk.test_compression import deflate
-from tests.unit.disk.test_compression import zstd
 
 KIB = 1024
 MIB = samples.MIB
 GUEST = guests.bootable()
 L1, L2, DATA = 2 * 65536, 3 * 65536, 4 * 65536
-_FEATURES = 72
 
 
 def changed(*fields, **options):

@@ -34,7 +34,8 @@ class TestModulesTestCase(base.TestCase):
                 ('disk/fat.py', ['disk.test_fat']),
                 ('disk/vhdx/blocks.py', ['disk.vhdx.test_blocks']),
                 ('rules/disk.py', ['test_catalogue', 'test_rules',
-                                   'validators.test_image'])):
+                                   'validators.test_image',
+                                   'validators.test_schema'])):
             self.assertEqual([f'tests.unit.{test}' for test in tests],
                              mutation.test_modules(module))
 

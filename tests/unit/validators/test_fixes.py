@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from hyperv_sched import text
 from hyperv_sched import validators
 from hyperv_sched.validators import fixes
+from tests import properties
 from tests.unit import base
 
-GOOD = {'hw_machine_type': 'hyperv-gen2', 'hypervisor_type': 'hyperv',
-        'hypervisor_version_requires': '>=6.3'}
+GOOD = properties.GENERATION_2
 
 #: What is added to GOOD (None takes away), and what is to be set.
 CASES = (

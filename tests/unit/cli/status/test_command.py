@@ -12,8 +12,6 @@ from unittest import mock
 from hyperv_sched.cli.status import command
 from hyperv_sched.cli.status import configuration
 from hyperv_sched.cli.status import environment
-from hyperv_sched.cli.status import paste
-from hyperv_sched.cli.status import results
 from tests.unit import base as unit_base
 from tests.unit.cli.status import base
 from tests.unit.cli.status import test_nova_checks
@@ -208,13 +206,6 @@ class FileErrorTestCase(CommandTestCase):
             path = self.directory / 'binary'
             path.write_bytes(data)
             self.refuse(path, 'not a text file')
-
-    def test_paste_file_in_the_encoding_of_the_system(self):
-        # Glance reads it as UTF-8, and the other files in that encoding.
-        path = self.directory / 'paste.ini'
-        path.write_bytes(b'[app:a]\n# \xe9\n')
-        error = self.assertRaises(results.FileError, paste.read, str(path))
-        self.assertEqual(f'{path} is not UTF-8 text', str(error))
 
     def test_no_ini(self):
         self.refuse(self.write('image.json', '{"a": 1}\n'),

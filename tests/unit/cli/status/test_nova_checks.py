@@ -307,15 +307,6 @@ class VersionTestCase(NovaTestCase):
                            self.read(glance=''))
 
 
-class FormatValueTestCase(base.base.TestCase):
-
-    def test_value_is_escaped_and_cut(self):
-        self.assertEqual(r'a\nb\x1b', results.format_value('a\nb\x1b'))
-        for length, expected in ((199, 199), (200, 200), (201, 200)):
-            self.assertEqual(
-                expected, len(results.format_value('a' * length)))
-
-
 class RequireTraitTestCase(base.StatusTestCase):
 
     OPTION = '[hyperv_sched]\nrequire_trait = true\n'

@@ -34,3 +34,12 @@ class SimilarityTestCase(base.TestCase):
                 'hyperv_sched', name), name)
         self.assertFalse(results.is_misspelled_section(
             'scheduler', 'filter_scheduler'))
+
+
+class FormatValueTestCase(base.TestCase):
+
+    def test_value_is_escaped_and_cut(self):
+        self.assertEqual(r'a\nb\x1b', results.format_value('a\nb\x1b'))
+        for length, expected in ((199, 199), (200, 200), (201, 200)):
+            self.assertEqual(
+                expected, len(results.format_value('a' * length)))

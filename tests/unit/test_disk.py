@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import io
 import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 import tracemalloc
 from unittest import mock
@@ -16,23 +15,14 @@ from hyperv_sched.disk import boot
 from hyperv_sched.disk import ranges
 from tests import files
 from tests import guests
+from tests import portability
 from tests import samples
 from tests.unit import base as unit_base
 from tests.unit.disk import base
 
 BOOTABLE = base.vhdx(guests.bootable())
-
-#: Inspect a file without the standard library that Windows lacks.
-WITHOUT_POSIX = """
-import os, sys
-for name in ('fcntl', 'resource', 'pwd', 'grp', 'termios', 'posix'):
-    sys.modules[name] = None
-for name in ('pread', 'preadv', 'posix_fadvise', 'sendfile', 'openat'):
-    if hasattr(os, name):
-        delattr(os, name)
-from hyperv_sched import disk
-print(disk.inspect(sys.argv[1]).generation)
-"""
+#: Bytes of an upload that are enough for each format but a fixed VHD.
+HEAD = 32774
 
 
 class InspectTestCase(base.TestCase):
@@ -68,8 +58,9 @@ class InspectTestCase(base.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory, 'disk.vhdx')
             path.write_bytes(BOOTABLE)
-            self.assertEqual('hyperv-gen2\n', subprocess.check_output(
-                [sys.executable, '-c', WITHOUT_POSIX, path], text=True))
+            self.assertEqual('hyperv-gen2\n', portability.imports(
+                (), ('hyperv_sched.disk',), 'print(sys.modules['
+                f'"hyperv_sched.disk"].inspect({str(path)!r}).generation)'))
 
 
 class ErrorTestCase(base.TestCase):
@@ -184,3 +175,50 @@ class HostileTestCase(base.TestCase):
         result = base.inspect(bytes(image))
         if result.format == 'raw':
             self.assertTrue(result.firmware == 'uefi' or result.defects)
+
+
+class ReadFormatTestCase(base.TestCase):
+
+    def files(self):
+        return {
+            ('vhdx', None): samples.vhdx(),
+            ('vhd', 'dynamic'): samples.dynamic_vhd(),
+            ('vhd', 'differencing'): samples.dynamic_vhd(disk_type=4),
+            ('vhd', None): samples.dynamic_vhd(disk_type=9),
+            ('qcow2', None): samples.qcow2(),
+            ('iso', None): bytes(32769) + b'CD001',
+            ('raw', None): guests.bootable(),
+            ('unknown', None): bytes(HEAD)}
+
+    def test_whole_files_and_first_bytes(self):
+        for expected, data in self.files().items():
+            for part in (data, data[:HEAD]):
+                self.assertEqual(
+                    expected, disk.read_format(io.BytesIO(part)))
+            self.assertEqual(expected[0], base.inspect(data).format)
+
+    def test_first_bytes_of_an_iso(self):
+        data = bytes(32769) + b'CD001'
+        self.assertEqual(HEAD, len(data))
+        self.assertEqual(
+            ('unknown', None), disk.read_format(io.BytesIO(data[:-1])))
+
+    def test_fixed_vhd_is_recognized_by_its_footer(self):
+        data = samples.fixed_vhd(guest=guests.bootable())
+        self.assertEqual(
+            ('vhd', 'fixed'), disk.read_format(io.BytesIO(data)))
+        self.assertEqual(
+            ('raw', None), disk.read_format(io.BytesIO(data[:HEAD])))
+
+    def test_empty_and_short_files(self):
+        for data in (b'', b'vhdxfil', b'conecti', b'A'):
+            self.assertEqual(
+                ('unknown', None), disk.read_format(io.BytesIO(data)))
+        self.assertEqual(
+            ('vhd', None), disk.read_format(io.BytesIO(b'conectix')))
+
+    def test_less_than_8_kib_are_read(self):
+        for data in self.files().values():
+            file = files.CountingFile(data)
+            disk.read_format(file)
+            self.assertLess(file.bytes_read, 8192)
