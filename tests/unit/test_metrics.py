@@ -182,9 +182,9 @@ class ErrorTestCase(MetricsTestCase):
             self.log.output)
 
     def test_file_that_is_too_large_is_not_replaced(self):
-        text = '# HELP hyperv_sched_refusals_total x\n'
+        text = b'# HELP hyperv_sched_refusals_total x\n'
         for size, replaced in ((1_048_577, False), (1_048_576, True)):
-            pathlib.Path(self.path).write_text(text.ljust(size, '#'))
+            pathlib.Path(self.path).write_bytes(text.ljust(size, b'#'))
             self.count('HV402')
             self.assertEqual(replaced, os.path.getsize(self.path) < 1000)
         self.assertEqual(1, self.log.output.count('has other content'))
