@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import dataclasses
 import struct
 
+from hyperv_sched import names
 from hyperv_sched.disk import templates
 from hyperv_sched.disk import unified
 from tests import hostile
@@ -82,7 +83,7 @@ GENERATION_1 = {
     'machine': boot.BIOS,
     'properties': {'hw_machine_type': 'hyperv-gen1'}}
 SECURE_BOOT = {
-    'machine': boot.secure_boot(templates.load()[templates.LINUX]),
+    'machine': boot.secure_boot(templates.load()[names.LINUX]),
     'properties': {'os_secure_boot': 'required', 'os_type': 'linux',
                    'hypervisor_version_requires': '>=10.0'}}
 

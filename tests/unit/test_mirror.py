@@ -64,6 +64,7 @@ OTHER_SUBJECTS = {
     'disk/test_examples.py': 'hyperv_sched/rules/disk.py',
     'disk/test_mutations.py': 'hyperv_sched/disk',
     'disk/test_promises.py': 'tests/fuzz/promises.py',
+    'test_attributes.py': 'hyperv_sched',
     'test_catalogue.py': 'hyperv_sched/rules',
     'test_doc_sessions.py': 'doc/source',
     'test_documentation.py': 'doc/source',
