@@ -23,14 +23,13 @@ from tools.cloud import software
 from tools.cloud import state as cloud_state
 from tools.cloud import steps
 
-_PATIENT = 'import signal; signal.pause()'
+_PATIENT = 'import signal; print("ready", flush=True); signal.pause()'
 
-#: Says that it is ready, with a child, then does not end when it is to.
+#: Starts a child, which is ready, and does not end when it is to.
 _STUBBORN = '''
 import signal, subprocess, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen([sys.executable, '-c', sys.argv[1]])
-print('ready', flush=True)
 signal.pause()
 '''
 
@@ -343,14 +342,13 @@ class ProcessTestCase(StateTestCase):
                               self.log, {})
         self.addCleanup(child.wait)
         self.addCleanup(process.stop, self.state, patience=0)
-        return child
-
-    def wait_for(self, child):
+        # A program that has just begun has no environment for a moment.
         while 'ready' not in self.log.read_text():
             self.assertIsNone(child.poll(), self.log.read_text())
+        return child
 
     def test_stubborn_ones_are_killed_with_their_children(self):
-        self.wait_for(self.spawn(_STUBBORN))
+        self.spawn(_STUBBORN)
         self.assertEqual(2, len(process.find(self.state)))
         self.assertEqual(
             ['service'], process.stop(self.state, patience=0.2))
@@ -358,7 +356,6 @@ class ProcessTestCase(StateTestCase):
 
     def test_a_service_whose_first_process_died_is_not_up(self):
         child = self.spawn(_STUBBORN)
-        self.wait_for(child)
         child.kill()
         child.wait()
         self.assertEqual({}, process.leaders(self.state))
