@@ -181,7 +181,7 @@ def mount(session: Any) -> None:
     """Use :class:`Adapter` for all requests of a keystoneauth session."""
     http = session.session
     replaced = http.get_adapter('https://')
-    # keystoneauth before 5.11 has neither attribute.
+    # Older releases of keystoneauth, such as 5.14, have neither attribute.
     tls = {name: value for name in ('tls_ciphers', 'tls_min_version')
            if (value := getattr(replaced, name, None))}
     http.adapters.clear()
