@@ -100,11 +100,11 @@ _ENVIRONMENT_SIZE = 250
 _SIZES = {'e2e': 1200, 'soak': 1200, 'firmware': 1000, 'windows': 3000}
 
 #: The line of a log that tells most about a failure: that of a failed test,
-#: otherwise that of an error, which may begin with its place.
+#: otherwise that of an error, or one that begins with a place.
 _CAUSES = (
     re.compile(r'\{\d+\} .* \.\.\. FAILED'),
-    re.compile(r'error\b|ERROR\b|[\w.]+Error: |.*: error: '
-               r'|\s*(--> )?\S+:\d+(:\d+)?:?( |$)(?!.*Warning\b)'))
+    re.compile(r'error\b|ERROR\b|[\w.]+Error: |.*: error: '),
+    re.compile(r'\s*(--> )?\S+:\d+(:\d+)?:?( |$)(?!.*Warning\b)'))
 
 #: What tox says after the command has failed.
 _TOX = re.compile(r'\S+: (exit|FAIL|commands_p)|  (\S+: |evaluation failed)')
