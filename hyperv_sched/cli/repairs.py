@@ -29,6 +29,8 @@ LOG = logging.getLogger(__name__)
 
 _PACKAGES = {'gdisk': 'gdisk', 'sgdisk': 'gdisk', 'mcopy': 'mtools',
              'mmd': 'mtools'}
+#: Directories of gdisk that are not in the PATH of Debian's users.
+_SBIN = os.pathsep.join(('/usr/sbin', '/sbin'))
 
 #: A directory of a vendor below \EFI with its shim.
 _SHIM = re.compile(
@@ -293,12 +295,14 @@ def run(command: Command, guard: signals.Guard) -> None:
     :raises base.UsageError: the program is missing, or fails.
     """
     program = command.words[0]
-    if shutil.which(program) is None:
+    path = shutil.which(program) or shutil.which(program, path=_SBIN)
+    if path is None:
         raise base.UsageError(
             f'{program} is not installed, which the repair requires. '
             f'Install the package {_PACKAGES[program]}')
     try:
-        qemu_img.run(command.words, guard, answers=command.answers,
+        qemu_img.run([path, *command.words[1:]], guard,
+                     answers=command.answers,
                      environment=command.environment,
                      directory=command.directory)
     except base.UsageError as exc:

@@ -267,6 +267,8 @@ def _prepare(names: Sequence[str]) -> tuple[dict[str, str], list[str]]:
     """
     venvs.make(_TOX_HOME, 'tox>=4.22', 'tox-uv>=1.16')
     env = venvs.uv_variables()
+    # Tests run mkfs.fat and sgdisk, which Debian's users do not have there.
+    env['PATH'] = f'{env["PATH"]}:/usr/sbin:/sbin'
     log = venvs.TOP / '.venv/debian.log'
 
     def unpack(packages: Sequence[str], home: pathlib.Path,

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import os
+import pathlib
+from unittest import mock
+
+from hyperv_sched.cli import base as commands
+from hyperv_sched.cli import repairs
+from hyperv_sched.cli import signals
 from tests import guests
 from tests import samples
+from tests.unit import base as unit_base
 from tests.unit.cli import base
 
 MIB = samples.MIB
@@ -39,3 +47,22 @@ class CheckTestCase(base.ConvertTestCase):
                 samples.qcow2(), '--input-format', 'raw', *argv)
             self.assertEqual(2, code)
             self.assertIn('the content of a qcow2 file', printed)
+
+
+class RunTestCase(base.CommandTestCase):
+
+    @unit_base.without_windows('shell scripts')
+    def test_program_that_users_do_not_have_in_their_path(self):
+        found = self.directory / 'found'
+        pathlib.Path(self.file('sgdisk', b'''#!/bin/sh
+echo "$*" > "$FOUND"
+''')).chmod(0o755)
+        command = repairs.Command(('sgdisk', '-e', 'disk'))
+        with mock.patch.dict(os.environ, PATH='/nowhere', FOUND=str(found)):
+            with mock.patch.object(repairs, '_SBIN', str(self.directory)):
+                repairs.run(command, signals.Guard())
+            self.assertEqual('-e disk\n', found.read_text())
+            with mock.patch.object(repairs, '_SBIN', '/nowhere'):
+                self.assertRaisesRegex(
+                    commands.UsageError, 'Install the package gdisk',
+                    repairs.run, command, signals.Guard())
