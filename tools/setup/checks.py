@@ -559,8 +559,13 @@ class _Running:
         self._child.send_signal(signal.SIGINT)
 
     def wait(self) -> None:
-        """Wait until tox has ended."""
+        """Wait until tox has ended, and end what it has left.
+
+        stestr does not end its workers.
+        """
         self._child.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGTERM)
 
 
 def _line(name: str, result: Result) -> str:

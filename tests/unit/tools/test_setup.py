@@ -14,6 +14,7 @@ from unittest import mock
 import testtools
 
 from tests import files
+from tests import processes
 from tools.setup import checks
 from tools.setup import console
 from tools.setup import debian
@@ -310,6 +311,23 @@ class MachineTestCase(CommandsMixin, testtools.TestCase):
             self.assertRegex(
                 err.getvalue(), r'\Aerror: e2e installs distributions, [^\n]* '
                 r'\(unshare: not permitted\)\. Run it as root [^\n]*\n\Z')
+
+
+class InterruptTestCase(files.FilesMixin, testtools.TestCase):
+
+    def test_nothing_is_left(self):
+        # A shell lets its background commands ignore Ctrl-C.
+        script = 'sleep 300 & echo $!; wait'
+        with (mock.patch.object(checks, '_LOGS', self.directory),
+              mock.patch.object(checks, '_tox',
+                                lambda *argv: ['sh', '-c', script])):
+            running = checks._Running('unit', dict(os.environ), {})
+        log = self.directory / 'unit.log'
+        while not log.read_text().endswith('\n'):
+            self.assertIsNone(running.result())
+        running.interrupt()
+        running.wait()
+        processes.wait_until_ended(int(log.read_text()))
 
 
 class ToxTestCase(testtools.TestCase):
