@@ -12,6 +12,7 @@ import testtools
 
 from hyperv_sched import disk
 from hyperv_sched.cli import main
+from hyperv_sched.cli import repairs
 from tests.firmware import boot
 from tests.firmware import corpus
 from tests.firmware import gpt_edit
@@ -153,6 +154,8 @@ class RepairTestCase(_Repairs):
         qemu_img = images.run('which', 'qemu-img').strip()
         (programs / 'qemu-img').symlink_to(qemu_img)
         self.useFixture(fixtures.EnvironmentVariable('PATH', str(programs)))
+        self.useFixture(fixtures.MockPatchObject(
+            repairs, '_SBIN', str(programs)))
         code, _, err = self.convert(image, '--repair')
         self.assertEqual(2, code)
         self.assertIn('gdisk is not installed, which the repair requires. '
