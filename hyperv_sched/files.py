@@ -23,8 +23,8 @@ def replace(path: str, data: bytes, mode: int | None = None) -> None:
             with open(path, 'wb') as file:
                 file.write(data)
             return
-    # A name of its own: another process may replace the same file. It has
-    # not the extension of the file: node-exporter reads all "*.prom".
+    # The name is random, since another process may replace the same file. Its
+    # extension is another one, since node-exporter reads all "*.prom".
     new = f'{path}.{os.urandom(4).hex()}.new'
     file = open(new, 'xb')  # noqa: SIM115
     try:

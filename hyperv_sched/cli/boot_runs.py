@@ -127,13 +127,8 @@ def _start(args: argparse.Namespace, file: BinaryIO,
             result = _observe(machine, console, args.timeout)
             seconds = time.monotonic() - begin
             if args.screenshot:
-                try:
-                    _take_screenshot(
-                        machine, result, workspace, args.screenshot)
-                except (base.UsageError, virtual_machine.EndedError) as exc:
-                    # The result stands.
-                    print_error(f'{args.screenshot}: cannot be written: '
-                                f'{str(exc) or "the machine is off"}')
+                _take_screenshot(machine, result, workspace, args.screenshot,
+                                 print_error)
     except virtual_machine.EndedError as exc:
         raise base.UsageError(
             f'{source.path}: QEMU cannot start the disk: {exc}') from None
@@ -180,23 +175,29 @@ def _observe(machine: virtual_machine.Machine, console: boot_stages.Console,
 
 def _take_screenshot(machine: virtual_machine.Machine,
                      result: boot_stages.Result,
-                     workspace: conversion.Workspace, path: str) -> None:
+                     workspace: conversion.Workspace, path: str,
+                     print_error: inputs.PrintError) -> None:
     """Write the screen of a machine to a file.
 
-    :raises base.UsageError: the file cannot be written.
-    :raises virtual_machine.EndedError: QEMU has ended.
+    An error is printed, and does not change the result.
     """
-    if result.stage == boot_stages.Stage.KERNEL:
-        # The screen of a kernel is empty at first.
-        for _ in machine.states(_SCREEN_TIME):
-            pass
     picture = workspace.path('screen.png')
-    machine.request('screendump', filename=picture, format='png')
-    data = input_files.read(picture, _MAX_SCREENSHOT)
     try:
-        files.replace(path, data)
+        if result.stage == boot_stages.Stage.KERNEL:
+            # The screen of a kernel is empty at first.
+            for _ in machine.states(_SCREEN_TIME):
+                pass
+        machine.request('screendump', filename=picture, format='png')
+        files.replace(path, input_files.read(picture, _MAX_SCREENSHOT))
+    except virtual_machine.EndedError as exc:
+        reason = str(exc) or 'the machine is off'
+    except base.UsageError as exc:
+        reason = str(exc)
     except OSError as exc:
-        raise base.UsageError(exc.strerror or exc) from None
+        reason = exc.strerror or str(exc)
+    else:
+        return
+    print_error(f'{path}: cannot be written: {reason}')
 
 
 def _findings(source: conversion.Source, os_type: str | None,

@@ -119,5 +119,5 @@ def _parse_yaml(data: bytes) -> Any:
         return yaml.load(data, Loader=loader)  # noqa: S506 (a safe loader)
     except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError,
             TypeError) as exc:
-        # Its functions for tags such as !!bool raise what they happen to.
+        # For a wrong value of a tag such as !!bool, PyYAML raises the others.
         raise ValueError(str(exc) or type(exc).__name__) from None

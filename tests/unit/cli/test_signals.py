@@ -33,7 +33,7 @@ class GuardTestCase(base.CommandTestCase):
             guard.once()
             self.assertRaises(KeyboardInterrupt, signal.raise_signal,
                               signal.SIGINT)
-            # Cleaning up goes on.
+            # Cleaning up continues.
             signal.raise_signal(signal.SIGINT)
             self.assertRaises(KeyboardInterrupt, guard.check)
         self.assertEqual(signal.SIG_DFL, signal.getsignal(signal.SIGTERM))
